@@ -1,0 +1,151 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// What every Swift target is compiled with: the Swift 6 language mode of the tools version, the
+/// upcoming features that make imports and existentials explicit, and no warning left standing.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// The kernel layer is the only one that may touch unsafe memory, and it has to say where it does.
+let kernel: [SwiftSetting] = strict + [.strictMemorySafety()]
+
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "swnet",
+    products: [
+        .executable(name: "swnet", targets: ["swnet"]),
+        .executable(name: "swrun", targets: ["swrun"]),
+        .executable(name: "swbox", targets: ["swbox"]),
+        .executable(name: "swbox-image", targets: ["swbox-image"]),
+        .executable(name: "swbox-monitor", targets: ["swbox-monitor"]),
+        .library(name: "Addressing", targets: ["Addressing"]),
+        .library(name: "Netlink", targets: ["Netlink"]),
+        .library(name: "Rtnetlink", targets: ["Rtnetlink"]),
+        .library(name: "Nftables", targets: ["Nftables"]),
+        .library(name: "NetworkModel", targets: ["NetworkModel"]),
+        .library(name: "NetworkEngine", targets: ["NetworkEngine"]),
+        .library(name: "RuntimeSpec", targets: ["RuntimeSpec"]),
+        .library(name: "Cgroups", targets: ["Cgroups"]),
+        .library(name: "ContainerRuntime", targets: ["ContainerRuntime"]),
+        .library(name: "ImageStore", targets: ["ImageStore"]),
+        .library(name: "Engine", targets: ["Engine"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
+    targets: [
+        // C: headers, module maps and the system calls that glibc does not wrap.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+        .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
+        .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+
+        // Kernel: one module for each interface of the kernel.
+        .target(name: "Addressing", swiftSettings: strict),
+        .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: kernel),
+        .target(name: "Netlink", dependencies: ["CLinux", "CMnl", "LinuxSystem"], swiftSettings: kernel),
+        .target(
+            name: "Rtnetlink",
+            dependencies: ["Addressing", "CLinux", "CMnl", "LinuxSystem", "Netlink"], swiftSettings: kernel),
+        .target(
+            name: "Nftables",
+            dependencies: ["Addressing", "CLinux", "CMnl", "CNftnl", "LinuxSystem", "Netlink"],
+            swiftSettings: kernel),
+        .target(name: "Cgroups", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
+
+        // Model: pure values, no kernel and no file.
+        .target(name: "NetworkModel", dependencies: ["Addressing"], swiftSettings: strict),
+        .target(name: "RuntimeSpec", swiftSettings: strict),
+
+        // Engines: networking and the runtime are peers and do not know each other.
+        .target(
+            name: "NetworkEngine",
+            dependencies: ["Addressing", "CLinux", "LinuxSystem", "NetworkModel", "Netlink", "Nftables", "Rtnetlink", system],
+            swiftSettings: strict),
+        .target(
+            name: "ContainerRuntime",
+            dependencies: ["CLinux", "CSeccomp", "Cgroups", "LinuxSystem", "RuntimeSpec", system],
+            swiftSettings: kernel),
+        .target(name: "ImageStore", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
+        .target(
+            name: "ImageArchive",
+            dependencies: [
+                "CArchive", "CLinux", "ImageStore", "LinuxSystem", system,
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: kernel),
+
+        // Compose: the one place where networks, containers and images meet.
+        .target(
+            name: "Engine",
+            dependencies: [
+                "Addressing", "CLinux", "Cgroups", "ContainerRuntime", "ImageStore", "LinuxSystem", "NetworkEngine",
+                "NetworkModel", "RuntimeSpec", system,
+            ],
+            swiftSettings: strict),
+
+        // Commands: parse, call one engine function, print.
+        .target(name: "CommandSupport", dependencies: ["LinuxSystem", arguments, system], swiftSettings: strict),
+        .executableTarget(
+            name: "swnet",
+            dependencies: ["Addressing", "CommandSupport", "LinuxSystem", "NetworkEngine", "NetworkModel", arguments],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "swrun",
+            dependencies: ["CommandSupport", "ContainerRuntime", "LinuxSystem", "RuntimeSpec", arguments],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "swbox",
+            dependencies: [
+                "Addressing", "CommandSupport", "Engine", "ImageStore", "LinuxSystem", "NetworkModel", arguments,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "swbox-image",
+            dependencies: ["CommandSupport", "ImageArchive", "ImageStore", "LinuxSystem", arguments],
+            swiftSettings: strict),
+        .executableTarget(name: "swbox-monitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict),
+
+        // Tests.
+        .target(name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "AddressingTests", dependencies: ["Addressing"], swiftSettings: strict),
+        .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "RtnetlinkTests",
+            dependencies: ["Addressing", "LinuxSystem", "Netlink", "Rtnetlink", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "NftablesTests",
+            dependencies: ["Addressing", "LinuxSystem", "Netlink", "Nftables", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "LinuxSystem", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "NetworkModelTests", dependencies: ["Addressing", "NetworkModel"], swiftSettings: strict),
+        .testTarget(
+            name: "NetworkEngineTests",
+            dependencies: ["Addressing", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),
+        .testTarget(
+            name: "ContainerRuntimeTests",
+            dependencies: ["ContainerRuntime", "LinuxSystem", "RuntimeSpec", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "ImageStoreTests",
+            dependencies: ["ImageArchive", "ImageStore", "LinuxSystem", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "EngineTests", dependencies: ["Engine", "LinuxSystem", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "CommandSupportTests", dependencies: ["CommandSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["swbox", "swbox-image", "swbox-monitor", "swnet", "swrun", "TestSupport"],
+            swiftSettings: strict),
+    ]
+)

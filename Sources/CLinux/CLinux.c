@@ -1,0 +1,211 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "CLinux.h"
+
+_Static_assert(sizeof(struct open_how) == 24, "struct open_how of linux/openat2.h");
+_Static_assert(sizeof(struct mount_attr) == 32, "struct mount_attr of linux/mount.h");
+_Static_assert(sizeof(struct clone_args) == 88, "struct clone_args of linux/sched.h");
+_Static_assert(sizeof(struct ifinfomsg) == 16, "struct ifinfomsg of linux/rtnetlink.h");
+
+int swn_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+    struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+int swn_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags) {
+    return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, flags);
+}
+
+int swn_close_range(unsigned int first, unsigned int last, unsigned int flags) {
+    return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+int swn_openat(int directory, const char *path, int flags, mode_t mode) { return openat(directory, path, flags, mode); }
+
+int swn_fcntl(int descriptor, int command, int argument) { return fcntl(descriptor, command, argument); }
+
+int swn_ioctl(int descriptor, unsigned long request, unsigned long argument) {
+    return ioctl(descriptor, request, argument);
+}
+
+int swn_ioctl_pointer(int descriptor, unsigned long request, void *argument) {
+    return ioctl(descriptor, request, argument);
+}
+
+ssize_t swn_copy_file_range(int from, int to, size_t length) {
+    return copy_file_range(from, NULL, to, NULL, length, 0);
+}
+
+uint64_t swn_makedev(uint32_t major, uint32_t minor) { return makedev(major, minor); }
+uint32_t swn_major(uint64_t device) { return major(device); }
+uint32_t swn_minor(uint64_t device) { return minor(device); }
+
+int swn_fsopen(const char *file_system, unsigned int flags) {
+    return (int)syscall(SYS_fsopen, file_system, flags);
+}
+
+int swn_fsconfig(int context, unsigned int command, const char *key, const void *value, int auxiliary) {
+    return (int)syscall(SYS_fsconfig, context, command, key, value, auxiliary);
+}
+
+int swn_fsmount(int context, unsigned int flags, unsigned int attributes) {
+    return (int)syscall(SYS_fsmount, context, flags, attributes);
+}
+
+int swn_open_tree(int directory, const char *path, unsigned int flags) {
+    return (int)syscall(SYS_open_tree, directory, path, flags);
+}
+
+int swn_move_mount(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags) {
+    return (int)syscall(SYS_move_mount, from_directory, from, to_directory, to, flags);
+}
+
+int swn_mount_setattr(int directory, const char *path, unsigned int flags, struct mount_attr *attributes) {
+    return (int)syscall(SYS_mount_setattr, directory, path, flags, attributes, sizeof *attributes);
+}
+
+int swn_pivot_root(const char *new_root, const char *put_old) {
+    return (int)syscall(SYS_pivot_root, new_root, put_old);
+}
+
+int swn_mount(const char *source, const char *target, const char *file_system, unsigned long flags, const void *data) {
+    return (int)syscall(SYS_mount, source, target, file_system, flags, data);
+}
+
+int swn_umount2(const char *target, int flags) { return (int)syscall(SYS_umount2, target, flags); }
+
+pid_t swn_clone3(uint64_t flags, int exit_signal, int *pidfd, int cgroup) {
+    struct clone_args arguments = {.flags = flags, .exit_signal = (uint64_t)exit_signal};
+    if (pidfd) {
+        arguments.flags |= CLONE_PIDFD;
+        arguments.pidfd = (uint64_t)(uintptr_t)pidfd;
+    }
+    if (cgroup >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (uint64_t)cgroup;
+    }
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
+int swn_pidfd_open(pid_t process, unsigned int flags) { return (int)syscall(SYS_pidfd_open, process, flags); }
+
+int swn_pidfd_send_signal(int pidfd, int signal, unsigned int flags) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, flags);
+}
+
+int swn_pidfd_wait(int pidfd, int options, int *status) {
+    siginfo_t info = {0};
+    int result;
+    do {
+        result = waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | options);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    return 1;
+}
+
+int swn_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+    return prctl(option, a, b, c, d);
+}
+
+int swn_capget(uint32_t effective[2], uint32_t permitted[2], uint32_t inheritable[2]) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    int result = (int)syscall(SYS_capget, &header, data);
+    if (result < 0) return result;
+    for (int word = 0; word < 2; word++) {
+        effective[word] = data[word].effective;
+        permitted[word] = data[word].permitted;
+        inheritable[word] = data[word].inheritable;
+    }
+    return 0;
+}
+
+int swn_capset(const uint32_t effective[2], const uint32_t permitted[2], const uint32_t inheritable[2]) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    for (int word = 0; word < 2; word++) {
+        data[word].effective = effective[word];
+        data[word].permitted = permitted[word];
+        data[word].inheritable = inheritable[word];
+    }
+    return (int)syscall(SYS_capset, &header, data);
+}
+
+int swn_seccomp(unsigned int operation, unsigned int flags, void *argument) {
+    return (int)syscall(SYS_seccomp, operation, flags, argument);
+}
+
+int swn_setgroups(size_t count, const gid_t *groups) { return (int)syscall(SYS_setgroups, count, groups); }
+
+int swn_setresuid(uid_t real, uid_t effective, uid_t saved) {
+    return (int)syscall(SYS_setresuid, real, effective, saved);
+}
+
+int swn_setresgid(gid_t real, gid_t effective, gid_t saved) {
+    return (int)syscall(SYS_setresgid, real, effective, saved);
+}
+
+int swn_sethostname(const char *name, size_t length) { return (int)syscall(SYS_sethostname, name, length); }
+
+int swn_setdomainname(const char *name, size_t length) { return (int)syscall(SYS_setdomainname, name, length); }
+
+int swn_is_single_threaded(void) { return syscall(SYS_unshare, CLONE_VM) == 0; }
+
+int swn_execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags) {
+    return (int)syscall(SYS_execveat, directory, path, arguments, environment, flags);
+}
+
+ssize_t swn_send_descriptor(int socket, const void *bytes, size_t length, int descriptor) {
+    struct iovec vector = {.iov_base = (void *)bytes, .iov_len = length};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (descriptor >= 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+ssize_t swn_receive_descriptor(int socket, void *bytes, size_t length, int *descriptor) {
+    struct iovec vector = {.iov_base = bytes, .iov_len = length};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr message = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    *descriptor = -1;
+    ssize_t received;
+    do {
+        received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (received < 0 && errno == EINTR);
+    if (received < 0) return received;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+            memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    }
+    return received;
+}
+
+int swn_exit_code(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
+
+int swn_errno(void) { return errno; }
+
+void swn_set_errno(int value) { errno = value; }

@@ -1,0 +1,165 @@
+// The kernel's own headers, and the system calls for which glibc has no wrapper.
+//
+// This target holds no logic: Swift cannot import function-like macros, variadic functions or anonymous unions,
+// and what is here is only what it therefore cannot say itself. Every function returns what the system call
+// returns, or a negative errno where it says so; nothing here allocates, so all of it may run in a cloned child.
+
+#pragma once
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/if_addr.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/inet_diag.h>
+#include <linux/ip.h>
+#include <linux/loop.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
+#include <linux/neighbour.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+#include <linux/nsfs.h>
+#include <linux/openat2.h>
+#include <linux/rtnetlink.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <linux/sock_diag.h>
+#include <linux/veth.h>
+
+// Constants newer than the headers of the oldest distribution that we build on (Linux 6.1).
+#ifndef PIDFD_GET_NET_NAMESPACE
+#define PIDFD_GET_NET_NAMESPACE _IO(0xFF, 4)
+#endif
+
+// MARK: Files
+
+/// `openat2(2)`. Returns a descriptor, or -1 with `errno`.
+int swn_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+/// `renameat2(2)`.
+int swn_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags);
+/// `close_range(2)`.
+int swn_close_range(unsigned int first, unsigned int last, unsigned int flags);
+/// `open(2)` with a mode, which is variadic in C.
+int swn_openat(int directory, const char *path, int flags, mode_t mode);
+/// `fcntl(2)` with an integer argument.
+int swn_fcntl(int descriptor, int command, int argument);
+/// `ioctl(2)` with an integer argument.
+int swn_ioctl(int descriptor, unsigned long request, unsigned long argument);
+/// `ioctl(2)` with a pointer argument.
+int swn_ioctl_pointer(int descriptor, unsigned long request, void *argument);
+/// `sendfile`-free copy of a whole file: `copy_file_range(2)`.
+ssize_t swn_copy_file_range(int from, int to, size_t length);
+/// `dev_t` from its numbers, and back: macros in C.
+uint64_t swn_makedev(uint32_t major, uint32_t minor);
+uint32_t swn_major(uint64_t device);
+uint32_t swn_minor(uint64_t device);
+
+// MARK: Mounts
+
+int swn_fsopen(const char *file_system, unsigned int flags);
+int swn_fsconfig(int context, unsigned int command, const char *key, const void *value, int auxiliary);
+int swn_fsmount(int context, unsigned int flags, unsigned int attributes);
+int swn_open_tree(int directory, const char *path, unsigned int flags);
+int swn_move_mount(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags);
+int swn_mount_setattr(int directory, const char *path, unsigned int flags, struct mount_attr *attributes);
+int swn_pivot_root(const char *new_root, const char *put_old);
+/// `mount(2)` and `umount2(2)`: glibc 2.36's <sys/mount.h> cannot be included next to <linux/mount.h>.
+int swn_mount(const char *source, const char *target, const char *file_system, unsigned long flags, const void *data);
+int swn_umount2(const char *target, int flags);
+
+// MARK: Processes
+
+/// `clone3(2)` as `fork` does it, with namespace flags, a pidfd and, when `cgroup` is not negative, the cgroup v2
+/// directory to start in. Returns the child's process id in the parent, 0 in the child, -1 with `errno`.
+///
+/// The raw system call skips glibc's fork handlers, so the caller must be the only thread of its process.
+pid_t swn_clone3(uint64_t flags, int exit_signal, int *pidfd, int cgroup);
+int swn_pidfd_open(pid_t process, unsigned int flags);
+int swn_pidfd_send_signal(int pidfd, int signal, unsigned int flags);
+/// `waitid(P_PIDFD, …, WEXITED)`; fills the exit status as a shell reports it (0 to 255, 128+n for signal n).
+/// Returns 1 when the process was reaped, 0 when `WNOHANG` found it running, -1 with `errno`.
+int swn_pidfd_wait(int pidfd, int options, int *status);
+int swn_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+int swn_capget(uint32_t effective[2], uint32_t permitted[2], uint32_t inheritable[2]);
+int swn_capset(const uint32_t effective[2], const uint32_t permitted[2], const uint32_t inheritable[2]);
+int swn_seccomp(unsigned int operation, unsigned int flags, void *argument);
+/// The raw calls: glibc's versions signal every thread, which a cloned child does not have.
+int swn_setgroups(size_t count, const gid_t *groups);
+int swn_setresuid(uid_t real, uid_t effective, uid_t saved);
+int swn_setresgid(gid_t real, gid_t effective, gid_t saved);
+int swn_sethostname(const char *name, size_t length);
+int swn_setdomainname(const char *name, size_t length);
+/// 1 when the process has a single thread: `unshare(CLONE_VM)` is refused with EINVAL otherwise.
+int swn_is_single_threaded(void);
+/// `execveat(2)` with `AT_EMPTY_PATH` and friends.
+int swn_execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
+
+// MARK: Descriptors over a socket
+
+/// Sends `length` bytes and, when not negative, one descriptor (`SCM_RIGHTS`). Returns as `sendmsg(2)`.
+ssize_t swn_send_descriptor(int socket, const void *bytes, size_t length, int descriptor);
+/// Receives up to `length` bytes and at most one descriptor, close-on-exec; -1 in `*descriptor` when none came.
+ssize_t swn_receive_descriptor(int socket, void *bytes, size_t length, int *descriptor);
+
+// MARK: Macros in C
+
+/// The calling thread's `errno`.
+int swn_errno(void);
+void swn_set_errno(int value);
+/// A wait status as a shell reports it: 0 to 255, 128+n for signal n.
+int swn_exit_code(int status);

@@ -1,0 +1,118 @@
+import CLinux
+import SystemPackage
+
+/// Operations on entries of an open directory: names are single components or paths below it, never absolute.
+///
+/// They extend `Descriptor` because a directory is held open by the same owner as any other file.
+extension Descriptor {
+    /// Opens a directory by path. `O_PATH` unless it is to be listed.
+    public static func openDirectory(_ path: String, forListing: Bool = false) throws(SystemError) -> Descriptor {
+        try open(path, O_DIRECTORY | (forListing ? O_RDONLY : O_PATH))
+    }
+
+    /// Makes a directory; an existing one is fine. The corresponding system call is `mkdirat`.
+    public borrowing func makeDirectory(_ name: String, mode: UInt32 = 0o755) throws(SystemError) {
+        guard unsafe mkdirat(rawValue, name, mode) == 0 || CurrentErrno.value == EEXIST else {
+            throw SystemError("mkdir", name, errno: .last)
+        }
+    }
+
+    /// Removes a file, or an empty directory; a missing one is fine. The corresponding system call is `unlinkat`.
+    public borrowing func remove(_ name: String, directory: Bool = false) throws(SystemError) {
+        guard unsafe unlinkat(rawValue, name, directory ? AT_REMOVEDIR : 0) == 0 || CurrentErrno.value == ENOENT else {
+            throw SystemError(directory ? "rmdir" : "unlink", name, errno: .last)
+        }
+    }
+
+    /// Renames within the directory, replacing the target. The corresponding system call is `renameat`.
+    public borrowing func rename(_ name: String, to target: String) throws(SystemError) {
+        guard unsafe renameat(rawValue, name, rawValue, target) == 0 else {
+            throw SystemError("rename \(name) to", target, errno: .last)
+        }
+    }
+
+    /// Whether an entry exists (without following a symbolic link).
+    public borrowing func contains(_ name: String) -> Bool {
+        unsafe faccessat(rawValue, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+    }
+
+    /// The names in the directory, without `.` and `..`, sorted. Empty when it has gone.
+    public borrowing func entries() throws(SystemError) -> [String] {
+        let listing = try Descriptor.open(".", O_RDONLY | O_DIRECTORY, relativeTo: rawValue).release()
+        guard let stream = unsafe fdopendir(listing) else {
+            close(listing)
+            throw SystemError("list", "/proc/self/fd/\(rawValue)", errno: .last)
+        }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+                unsafe tuple.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Reads a whole file of the directory; nil when it does not exist.
+    public borrowing func readFile(_ name: String, limit: Int = 64 << 20) throws(SystemError) -> [UInt8]? {
+        let number = retryingOnInterrupt { unsafe swn_openat(rawValue, name, O_RDONLY | O_CLOEXEC, 0) }
+        guard number >= 0 else {
+            if CurrentErrno.value == ENOENT { return nil }
+            throw SystemError("open", name, errno: .last)
+        }
+        return try Descriptor(owning: number).readAll(limit: limit)
+    }
+
+    /// Replaces a file in one step: a reader sees the old bytes or the new ones, never a part, even after a crash.
+    ///
+    /// The temporary name starts with a dot and ends with the writer's process id; a left-over is ignored by readers
+    /// that list names without a leading dot.
+    public borrowing func replaceFile(
+        _ name: String, with bytes: some Collection<UInt8>, mode: UInt32 = 0o644
+    ) throws(SystemError) {
+        let temporary = ".\(name).\(getpid())"
+        do throws(SystemError) {
+            let file = try Descriptor.open(
+                temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode, relativeTo: rawValue)
+            try file.writeAll(bytes)
+            try rename(temporary, to: name)
+        } catch {
+            unsafe unlinkat(rawValue, temporary, 0)
+            throw error
+        }
+    }
+
+    /// Removes a whole tree below the directory without following links or crossing mounts; a missing one is fine.
+    ///
+    /// - Throws: `SystemError` for the first entry that cannot be removed (EBUSY names a mount still in use).
+    public borrowing func removeTree(_ name: String) throws(SystemError) {
+        if unsafe unlinkat(rawValue, name, 0) == 0 || CurrentErrno.value == ENOENT { return }
+        guard CurrentErrno.value == EISDIR || CurrentErrno.value == EPERM else {
+            throw SystemError("unlink", name, errno: .last)
+        }
+        if unsafe unlinkat(rawValue, name, AT_REMOVEDIR) == 0 { return }
+        let child = try Descriptor.open(
+            name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, within: self,
+            resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
+        for entry in try child.entries() { try child.removeTree(entry) }
+        guard unsafe unlinkat(rawValue, name, AT_REMOVEDIR) == 0 || CurrentErrno.value == ENOENT else {
+            throw SystemError("rmdir", name, errno: .last)
+        }
+    }
+}
+
+/// Makes a directory and its parents, like `mkdir -p`, and opens it.
+public func openMakingDirectories(_ path: String, mode: UInt32 = 0o755) throws(SystemError) -> Descriptor {
+    if unsafe mkdir(path, mode) != 0 && CurrentErrno.value == ENOENT {
+        var prefix = path.hasPrefix("/") ? "/" : ""
+        for component in path.split(separator: "/") {
+            prefix += component
+            if unsafe mkdir(prefix, mode) != 0 && CurrentErrno.value != EEXIST {
+                throw SystemError("mkdir", prefix, errno: .last)
+            }
+            prefix += "/"
+        }
+    }
+    return try Descriptor.openDirectory(path)
+}

@@ -1,0 +1,59 @@
+import CLinux
+import SystemPackage
+
+/// A process that cannot be mistaken for another that got its number later.
+public struct ProcessHandle: ~Copyable, Sendable {
+    public let pidfd: Descriptor
+    public let processIdentifier: Int32
+
+    public init(owning pidfd: consuming Descriptor, processIdentifier: Int32) {
+        self.pidfd = pidfd
+        self.processIdentifier = processIdentifier
+    }
+
+    /// Opens a running process. The corresponding system call is `pidfd_open`.
+    public init(processIdentifier: Int32) throws(SystemError) {
+        let number = swn_pidfd_open(processIdentifier, 0)
+        guard number >= 0 else { throw SystemError("open process", "\(processIdentifier)", errno: .last) }
+        self.init(owning: Descriptor(owning: number), processIdentifier: processIdentifier)
+    }
+
+    /// Sends a signal; a process that has ended is ESRCH. The corresponding system call is `pidfd_send_signal`.
+    public borrowing func send(signal: Int32) throws(SystemError) {
+        guard swn_pidfd_send_signal(pidfd.rawValue, signal, 0) == 0 else {
+            throw SystemError("send signal \(signal) to process", "\(processIdentifier)", errno: .last)
+        }
+    }
+
+    /// Waits for a child of ours and returns its status as a shell reports it: 0 to 255, 128+n for signal n.
+    public borrowing func wait() throws(SystemError) -> Int32 {
+        var status: Int32 = 0
+        guard unsafe swn_pidfd_wait(pidfd.rawValue, 0, &status) == 1 else {
+            throw SystemError("wait for process", "\(processIdentifier)", errno: .last)
+        }
+        return status
+    }
+
+    /// When a process started, in clock ticks since boot (field 22 of `/proc/PID/stat`, proc(5)); nil when it is gone.
+    ///
+    /// With the boot id this names a process for ever, although its number is reused.
+    public static func startTime(of processIdentifier: Int32) -> UInt64? {
+        guard let file = try? Descriptor.open("/proc/\(processIdentifier)/stat"),
+            let bytes = try? file.readAll(limit: 4096),
+            // The second field is the command's name in parentheses and may hold anything, so count from its end.
+            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
+        guard fields.count > 19 else { return nil }
+        return UInt64(String(decoding: fields[19], as: UTF8.self))
+    }
+}
+
+/// Facts about this boot of this machine.
+public enum Boot {
+    /// The random id of this boot (`/proc/sys/kernel/random/boot_id`); what carries another died with its boot.
+    public static func identifier() throws(SystemError) -> String {
+        let bytes = try Descriptor.open("/proc/sys/kernel/random/boot_id").readAll(limit: 64)
+        return String(decoding: bytes.filter { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+}

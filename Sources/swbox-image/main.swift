@@ -1,0 +1,1 @@
+print("swbox-image: not built yet")

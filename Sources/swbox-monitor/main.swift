@@ -1,0 +1,1 @@
+print("swbox-monitor: not built yet")

@@ -1,0 +1,1 @@
+print("swbox: not built yet")

@@ -1,0 +1,1 @@
+print("swnet: not built yet")

@@ -1,0 +1,1 @@
+print("swrun: not built yet")
