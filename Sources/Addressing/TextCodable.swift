@@ -1,0 +1,26 @@
+/// A value that is stored as its text, so that records and JSON show what a person would type.
+protocol TextCodable: Codable, LosslessStringConvertible {}
+
+extension TextCodable {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let value = Self(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is not a valid \(Self.self)")
+        }
+        self = value
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+extension IPv4Address: TextCodable {}
+extension IPv6Address: TextCodable {}
+extension IPAddress: TextCodable {}
+extension IPPrefix: TextCodable {}
+extension MACAddress: TextCodable {}
+extension InterfaceName: TextCodable {}
+extension PortRange: TextCodable {}
