@@ -119,7 +119,7 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "AddressingTests", dependencies: ["Addressing"], swiftSettings: strict),
-        .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RtnetlinkTests",
             dependencies: ["Addressing", "LinuxSystem", "Netlink", "Rtnetlink", "TestSupport"], swiftSettings: strict),

@@ -71,7 +71,8 @@ extension Descriptor {
     public borrowing func replaceFile(
         _ name: String, with bytes: some Collection<UInt8>, mode: UInt32 = 0o644
     ) throws(SystemError) {
-        let temporary = ".\(name).\(getpid())"
+        let slash = name.lastIndex(of: "/").map { name.index(after: $0) } ?? name.startIndex
+        let temporary = "\(name[..<slash]).\(name[slash...]).\(getpid())"
         do throws(SystemError) {
             let file = try Descriptor.open(
                 temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode, relativeTo: rawValue)
