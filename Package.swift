@@ -95,24 +95,26 @@ let package = Package(
             swiftSettings: strict),
 
         // Commands: parse, call one engine function, print.
-        .target(name: "CommandSupport", dependencies: ["LinuxSystem", arguments, system], swiftSettings: strict),
+        // ArgumentParser stays out of CommandSupport: swbox, which parses docker's grammar itself, must not carry it.
+        .target(name: "CommandSupport", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
+        .target(name: "ArgumentSupport", dependencies: ["CommandSupport", arguments], swiftSettings: strict),
         .executableTarget(
             name: "swnet",
-            dependencies: ["Addressing", "CommandSupport", "LinuxSystem", "NetworkEngine", "NetworkModel", arguments],
+            dependencies: ["Addressing", "ArgumentSupport", "CommandSupport", "LinuxSystem", "NetworkEngine", "NetworkModel", arguments],
             swiftSettings: strict),
         .executableTarget(
             name: "swrun",
-            dependencies: ["CommandSupport", "ContainerRuntime", "LinuxSystem", "RuntimeSpec", arguments],
+            dependencies: ["ArgumentSupport", "CommandSupport", "ContainerRuntime", "LinuxSystem", "RuntimeSpec", arguments],
             swiftSettings: strict),
         .executableTarget(
             name: "swbox",
             dependencies: [
-                "Addressing", "CommandSupport", "Engine", "ImageStore", "LinuxSystem", "NetworkModel", arguments,
+                "Addressing", "CLinux", "CommandSupport", "Engine", "ImageStore", "LinuxSystem", "NetworkModel",
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "swbox-image",
-            dependencies: ["CommandSupport", "ImageArchive", "ImageStore", "LinuxSystem", arguments],
+            dependencies: ["ArgumentSupport", "CommandSupport", "ImageArchive", "ImageStore", "LinuxSystem", arguments],
             swiftSettings: strict),
         .executableTarget(name: "swbox-monitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict),
 
@@ -142,7 +144,7 @@ let package = Package(
         .testTarget(
             name: "EngineTests", dependencies: ["Engine", "LinuxSystem", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "CommandSupportTests", dependencies: ["CommandSupport"], swiftSettings: strict),
+            name: "CommandSupportTests", dependencies: ["ArgumentSupport", "CommandSupport", arguments], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["swbox", "swbox-image", "swbox-monitor", "swnet", "swrun", "TestSupport"],

@@ -1,1 +1,72 @@
-// placeholder
+import CommandSupport
+import Testing
+
+@Suite struct TextTableTests {
+    @Test func alignsLikeDocker() {
+        var table = TextTable(["NAME", "DRIVER", "SUBNET"])
+        table.add(["bridge", "bridge", "10.88.0.0/16"])
+        table.add(["a-longer-name", "", "-"])
+        #expect(
+            table.text == """
+                NAME            DRIVER   SUBNET
+                bridge          bridge   10.88.0.0/16
+                a-longer-name            -
+
+                """)
+    }
+
+    @Test func aTableWithoutRowsIsItsHeading() {
+        #expect(TextTable(["A", "B"]).text == "A   B\n")
+    }
+
+    @Test func cellsCannotBreakTheTable() {
+        var table = TextTable(["A"])
+        table.add(["x\ny\u{1b}[31m", "surplus"])
+        #expect(table.text == "A\nx\\x0ay\\x1b[31m\n")
+    }
+}
+
+@Suite struct PrintableTests {
+    @Test(arguments: [
+        ("plain text", "plain text"), ("naïve ✓", "naïve ✓"), ("a\tb\r\n", "a\\x09b\\x0d\\x0a"),
+        ("\u{202e}gpj", "\\u{202e}gpj"), ("\u{7f}", "\\x7f"), ("\u{9b}", "\\u{9b}"),
+    ])
+    func escapesWhatWouldActOnATerminal(_ text: String, _ shown: String) {
+        #expect(text.printable == shown)
+    }
+}
+
+@Suite struct JSONOutputTests {
+    struct Value: Encodable {
+        var name = "a : \"b\" : c\\"
+        var path = "/x/y"
+        var list = [1, 2]
+    }
+
+    @Test func isPrettyAndSorted() throws {
+        #expect(
+            try JSONOutput.text(Value()) == """
+                {
+                  "list": [
+                    1,
+                    2
+                  ],
+                  "name": "a : \\"b\\" : c\\\\",
+                  "path": "/x/y"
+                }
+                """)
+    }
+
+    @Test func compactIsOneLine() throws {
+        #expect(try JSONOutput.text([1, 2], pretty: false) == "[1,2]")
+    }
+}
+
+@Suite struct OutputFormatTests {
+    @Test func namesTheChoices() {
+        #expect(throws: CommandFailure("unknown format 'yaml' (table or json)", status: .usage)) {
+            try OutputFormat(parsing: "yaml")
+        }
+        #expect((try? OutputFormat(parsing: "json")) == .json)
+    }
+}

@@ -1,0 +1,50 @@
+import CLinux
+import LinuxSystem
+
+/// Writes to the standard streams without stdio: what is printed together leaves in one write.
+public enum Output {
+    /// Prints to standard output. A reader that has gone ends the program quietly, as SIGPIPE would.
+    public static func write(_ text: String) { write(text, to: 1) }
+
+    /// Prints a line to standard output.
+    public static func line(_ text: String) { write(text + "\n") }
+
+    /// Prints a line to standard error.
+    public static func errorLine(_ text: String) { write(text + "\n", to: 2) }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        var text = text
+        text.withUTF8 { bytes in
+            var offset = 0
+            while offset < bytes.count {
+                let count = retryingOnInterrupt {
+                    CLinux.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
+                }
+                if count < 0 {
+                    if descriptor == 1 { _exit(swn_errno() == EPIPE ? 128 + SIGPIPE : 1) }
+                    return
+                }
+                offset += count
+            }
+        }
+    }
+}
+
+extension String {
+    /// The text with everything escaped that would act on a terminal instead of being shown: control characters,
+    /// line separators and the marks that reorder text. A name that came from outside cannot hide in a message.
+    public var printable: String {
+        // Almost every message is plain, and asking for a scalar's category is slow.
+        if utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return self }
+        var result = ""
+        for scalar in unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate:
+                let digits = String(scalar.value, radix: 16)
+                result += scalar.value < 0x80 ? "\\x" + (digits.count < 2 ? "0" : "") + digits : "\\u{\(digits)}"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}
