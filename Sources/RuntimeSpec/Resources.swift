@@ -1,0 +1,132 @@
+extension Spec.Linux {
+    /// The limits of the container's cgroup.
+    public struct Resources: Codable, Hashable, Sendable {
+        public var devices: [DeviceRule]?
+        public var memory: Memory?
+        public var cpu: CPU?
+        public var pids: Pids?
+        public var blockIO: BlockIO?
+        /// Files of cgroup v2 and what to write to them.
+        public var unified: [String: String]?
+
+        public init(
+            devices: [DeviceRule]? = nil, memory: Memory? = nil, cpu: CPU? = nil, pids: Pids? = nil,
+            blockIO: BlockIO? = nil
+        ) {
+            self.devices = devices
+            self.memory = memory
+            self.cpu = cpu
+            self.pids = pids
+            self.blockIO = blockIO
+        }
+    }
+}
+
+extension Spec.Linux.Resources {
+    /// Allows or denies access to devices; the last rule that matches counts.
+    public struct DeviceRule: Codable, Hashable, Sendable {
+        public var allow: Bool
+        /// `a` for all, `c` or `b`.
+        public var type: String?
+        /// Any when missing or -1.
+        public var major: Int64?
+        public var minor: Int64?
+        /// Of the letters `rwm`.
+        public var access: String?
+
+        public init(
+            allow: Bool, type: String? = nil, major: Int64? = nil, minor: Int64? = nil, access: String? = nil
+        ) {
+            self.allow = allow
+            self.type = type
+            self.major = major
+            self.minor = minor
+            self.access = access
+        }
+    }
+
+    /// Memory, in bytes; -1 is no limit.
+    public struct Memory: Codable, Hashable, Sendable {
+        public var limit: Int64?
+        public var reservation: Int64?
+        /// Memory and swap together.
+        public var swap: Int64?
+        public var kernel: Int64?
+        public var kernelTCP: Int64?
+        /// 0 to 100.
+        public var swappiness: UInt64?
+        public var disableOOMKiller: Bool?
+        public var useHierarchy: Bool?
+        public var checkBeforeUpdate: Bool?
+
+        public init(limit: Int64? = nil, reservation: Int64? = nil, swap: Int64? = nil) {
+            self.limit = limit
+            self.reservation = reservation
+            self.swap = swap
+        }
+    }
+
+    /// Processor time; periods and quotas in microseconds.
+    public struct CPU: Codable, Hashable, Sendable {
+        public var shares: UInt64?
+        public var quota: Int64?
+        public var burst: UInt64?
+        public var period: UInt64?
+        public var realtimeRuntime: Int64?
+        public var realtimePeriod: UInt64?
+        /// A list such as `0-2,7`.
+        public var cpus: String?
+        public var mems: String?
+        public var idle: Int64?
+
+        public init(
+            shares: UInt64? = nil, quota: Int64? = nil, period: UInt64? = nil, cpus: String? = nil,
+            mems: String? = nil
+        ) {
+            self.shares = shares
+            self.quota = quota
+            self.period = period
+            self.cpus = cpus
+            self.mems = mems
+        }
+    }
+
+    /// The number of tasks; 0 or less is no limit.
+    public struct Pids: Codable, Hashable, Sendable {
+        public var limit: Int64
+
+        public init(limit: Int64) { self.limit = limit }
+    }
+
+    /// Block input and output; rates in bytes or operations a second.
+    public struct BlockIO: Codable, Hashable, Sendable {
+        public var weight: UInt16?
+        public var leafWeight: UInt16?
+        public var weightDevice: [WeightDevice]?
+        public var throttleReadBpsDevice: [ThrottleDevice]?
+        public var throttleWriteBpsDevice: [ThrottleDevice]?
+        public var throttleReadIOPSDevice: [ThrottleDevice]?
+        public var throttleWriteIOPSDevice: [ThrottleDevice]?
+
+        public init(weight: UInt16? = nil) { self.weight = weight }
+    }
+
+    public struct WeightDevice: Codable, Hashable, Sendable {
+        public var major: Int64
+        public var minor: Int64
+        public var weight: UInt16?
+        public var leafWeight: UInt16?
+    }
+
+    public struct ThrottleDevice: Codable, Hashable, Sendable {
+        public var major: Int64
+        public var minor: Int64
+        public var rate: UInt64
+
+        public init(major: Int64, minor: Int64, rate: UInt64) {
+            self.major = major
+            self.minor = minor
+            self.rate = rate
+        }
+    }
+}
