@@ -85,12 +85,14 @@ let package = Package(
             ],
             swiftSettings: kernel),
 
+        .target(name: "ContainerLog", dependencies: ["CLinux"], swiftSettings: strict),
+
         // Compose: the one place where networks, containers and images meet.
         .target(
             name: "Engine",
             dependencies: [
-                "Addressing", "CLinux", "Cgroups", "ContainerRuntime", "ImageStore", "LinuxSystem", "NetworkEngine",
-                "NetworkModel", "RuntimeSpec", system,
+                "Addressing", "CLinux", "Cgroups", "ContainerLog", "ContainerRuntime", "ImageStore", "LinuxSystem",
+                "NetworkEngine", "NetworkModel", "RuntimeSpec", system,
             ],
             swiftSettings: strict),
 
@@ -116,7 +118,14 @@ let package = Package(
             name: "swbox-image",
             dependencies: ["ArgumentSupport", "CommandSupport", "ImageArchive", "ImageStore", "LinuxSystem", arguments],
             swiftSettings: strict),
-        .executableTarget(name: "swbox-monitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict),
+        // One monitor stays with every detached container, so its memory is counted: Embedded Swift has no runtime to
+        // relocate. It compiles ContainerLog's sources into itself (a link in its folder); the embedded standard library
+        // comes only with the dynamic one, and needs whole-module compilation in debug builds too.
+        .executableTarget(
+            name: "swbox-monitor", dependencies: ["CLinux"],
+            swiftSettings: strict + [
+                .enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-no-static-stdlib"]),
+            ]),
 
         // Tests.
         .target(name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport", swiftSettings: strict),

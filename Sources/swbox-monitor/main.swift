@@ -1,1 +1,0 @@
-print("swbox-monitor: not built yet")
