@@ -1,0 +1,150 @@
+/// The grammar of docker's command line, which is that of Go's pflag and not getopt's.
+///
+/// `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`; switches join (`-it`), and the last of them may
+/// take a value (`-dp 80:80`); a switch takes a value only after `=` (`--rm=false`); `--` ends the flags. Where flags
+/// are not interspersed, the first argument that is none ends them too: what follows an image belongs to its command.
+public struct FlagGrammar: Sendable {
+    /// A flag that a command knows.
+    public struct Flag: Sendable {
+        /// Without the dashes. The first is the key under which values are found.
+        public var names: [String]
+        public var short: Character?
+        /// What stands for the value in the help; nil for a switch.
+        public var placeholder: String?
+        public var help: String
+
+        public var isSwitch: Bool { placeholder == nil }
+        public var key: String { names[0] }
+
+        /// A switch.
+        public init(_ names: String..., short: Character? = nil, help: String) {
+            self.init(names: names, short: short, placeholder: nil, help: help)
+        }
+
+        /// A flag with a value.
+        public init(_ names: String..., short: Character? = nil, value placeholder: String, help: String) {
+            self.init(names: names, short: short, placeholder: placeholder, help: help)
+        }
+
+        private init(names: [String], short: Character?, placeholder: String?, help: String) {
+            self.names = names
+            self.short = short
+            self.placeholder = placeholder
+            self.help = help
+        }
+    }
+
+    public var flags: [Flag]
+    public var isInterspersed: Bool
+
+    public init(_ flags: [Flag], interspersed: Bool = true) {
+        self.flags = flags
+        isInterspersed = interspersed
+    }
+
+    /// Parses arguments, without the program's and the command's name.
+    ///
+    /// - Throws: `FlagError`, in pflag's words, for a flag that is unknown, lacks its value or has one it cannot have.
+    public func parse(_ arguments: some Collection<String>) throws(FlagError) -> ParsedFlags {
+        var parsed = ParsedFlags()
+        var rest = Array(arguments)[...]
+        while let argument = rest.popFirst() {
+            if argument == "--" {
+                parsed.arguments += rest
+                break
+            } else if argument.hasPrefix("--") {
+                try parseLong(argument.dropFirst(2), &rest, &parsed)
+            } else if argument.hasPrefix("-") && argument != "-" {
+                try parseShort(argument, &rest, &parsed)
+            } else {
+                parsed.arguments.append(argument)
+                if !isInterspersed {
+                    parsed.arguments += rest
+                    break
+                }
+            }
+        }
+        return parsed
+    }
+
+    private func parseLong(
+        _ text: Substring, _ rest: inout ArraySlice<String>, _ parsed: inout ParsedFlags
+    ) throws(FlagError) {
+        let equals = text.firstIndex(of: "=")
+        let name = text[..<(equals ?? text.endIndex)]
+        guard !name.isEmpty, let flag = flags.first(where: { $0.names.contains { $0 == name } }) else {
+            throw FlagError("unknown flag: --\(name)")
+        }
+        if let equals {
+            try parsed.add(String(text[text.index(after: equals)...]), to: flag, written: "--\(name)")
+        } else if flag.isSwitch {
+            try parsed.add("true", to: flag, written: "--\(name)")
+        } else {
+            guard let value = rest.popFirst() else { throw FlagError("flag needs an argument: --\(name)") }
+            try parsed.add(value, to: flag, written: "--\(name)")
+        }
+    }
+
+    private func parseShort(
+        _ argument: String, _ rest: inout ArraySlice<String>, _ parsed: inout ParsedFlags
+    ) throws(FlagError) {
+        var letters = argument.dropFirst()
+        while let letter = letters.popFirst() {
+            guard let flag = flags.first(where: { $0.short == letter }) else {
+                throw FlagError("unknown shorthand flag: '\(letter)' in \(argument)")
+            }
+            if letters.first == "=" {
+                try parsed.add(String(letters.dropFirst()), to: flag, written: "-\(letter)")
+                return
+            } else if flag.isSwitch {
+                try parsed.add("true", to: flag, written: "-\(letter)")
+            } else if !letters.isEmpty {
+                try parsed.add(String(letters), to: flag, written: "-\(letter)")
+                return
+            } else {
+                guard let value = rest.popFirst() else {
+                    throw FlagError("flag needs an argument: '\(letter)' in \(argument)")
+                }
+                try parsed.add(value, to: flag, written: "-\(letter)")
+            }
+        }
+    }
+}
+
+/// What was found on a command line.
+public struct ParsedFlags: Sendable {
+    /// What is no flag, in order.
+    public internal(set) var arguments: [String] = []
+    private var values: [String: [String]] = [:]
+
+    init() {}
+
+    /// Whether a switch is on; the last one counts.
+    public func isOn(_ key: String) -> Bool { values[key]?.last == "true" }
+
+    /// The last value of a flag; nil when it was not given.
+    public func value(_ key: String) -> String? { values[key]?.last }
+
+    /// Every value of a flag, in order.
+    public func values(_ key: String) -> [String] { values[key] ?? [] }
+
+    mutating func add(_ value: String, to flag: FlagGrammar.Flag, written: String) throws(FlagError) {
+        guard flag.isSwitch else {
+            values[flag.key, default: []].append(value)
+            return
+        }
+        // strconv.ParseBool of Go, which decides this for docker.
+        switch value {
+        case "1", "t", "T", "true", "TRUE", "True": values[flag.key, default: []].append("true")
+        case "0", "f", "F", "false", "FALSE", "False": values[flag.key, default: []].append("false")
+        default: throw FlagError("invalid argument \"\(value)\" for \"\(written)\" flag: not a truth value")
+        }
+    }
+}
+
+/// A command line that does not follow the grammar.
+public struct FlagError: Error, Hashable, Sendable, CustomStringConvertible {
+    public var description: String
+
+    public init(_ description: String) { self.description = description }
+}
