@@ -53,13 +53,13 @@ let package = Package(
         // Kernel: one module for each interface of the kernel.
         .target(name: "Addressing", swiftSettings: strict),
         .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: kernel),
-        .target(name: "Netlink", dependencies: ["CLinux", "CMnl", "LinuxSystem"], swiftSettings: kernel),
+        .target(name: "Netlink", dependencies: ["CLinux", "CMnl", "LinuxSystem", system], swiftSettings: kernel),
         .target(
             name: "Rtnetlink",
-            dependencies: ["Addressing", "CLinux", "CMnl", "LinuxSystem", "Netlink"], swiftSettings: kernel),
+            dependencies: ["Addressing", "CLinux", "CMnl", "LinuxSystem", "Netlink", system], swiftSettings: kernel),
         .target(
             name: "Nftables",
-            dependencies: ["Addressing", "CLinux", "CMnl", "CNftnl", "LinuxSystem", "Netlink"],
+            dependencies: ["Addressing", "CLinux", "CMnl", "CNftnl", "LinuxSystem", "Netlink", system],
             swiftSettings: kernel),
         .target(name: "Cgroups", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
 
