@@ -83,24 +83,6 @@ extension Descriptor {
             throw error
         }
     }
-
-    /// Removes a whole tree below the directory without following links or crossing mounts; a missing one is fine.
-    ///
-    /// - Throws: `SystemError` for the first entry that cannot be removed (EBUSY names a mount still in use).
-    public borrowing func removeTree(_ name: String) throws(SystemError) {
-        if unsafe unlinkat(rawValue, name, 0) == 0 || CurrentErrno.value == ENOENT { return }
-        guard CurrentErrno.value == EISDIR || CurrentErrno.value == EPERM else {
-            throw SystemError("unlink", name, errno: .last)
-        }
-        if unsafe unlinkat(rawValue, name, AT_REMOVEDIR) == 0 { return }
-        let child = try Descriptor.open(
-            name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, within: self,
-            resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
-        for entry in try child.entries() { try child.removeTree(entry) }
-        guard unsafe unlinkat(rawValue, name, AT_REMOVEDIR) == 0 || CurrentErrno.value == ENOENT else {
-            throw SystemError("rmdir", name, errno: .last)
-        }
-    }
 }
 
 /// Makes a directory and its parents, like `mkdir -p`, and opens it.

@@ -1,0 +1,26 @@
+import CLinux
+import SystemPackage
+
+/// Symbolic links as entries of an open directory.
+extension Descriptor {
+    /// Makes a symbolic link. The corresponding system call is `symlinkat`.
+    public borrowing func makeSymbolicLink(_ name: String, to target: String) throws(SystemError) {
+        guard unsafe symlinkat(target, rawValue, name) == 0 else {
+            throw SystemError("make symbolic link", name, errno: .last)
+        }
+    }
+
+    /// What a symbolic link says; nil when there is no entry of that name.
+    ///
+    /// - Throws: `SystemError`; EINVAL when the entry is not a symbolic link. The corresponding system call is
+    ///   `readlinkat`.
+    public borrowing func readSymbolicLink(_ name: String) throws(SystemError) -> String? {
+        var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlinkat(rawValue, name, &bytes, bytes.count)
+        guard count >= 0 else {
+            if CurrentErrno.value == ENOENT { return nil }
+            throw SystemError("read symbolic link", name, errno: .last)
+        }
+        return String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
