@@ -137,7 +137,9 @@ let package = Package(
         .testTarget(
             name: "NftablesTests",
             dependencies: ["Addressing", "LinuxSystem", "Netlink", "Nftables", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "LinuxSystem", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "CgroupsTests", dependencies: ["CLinux", "Cgroups", "LinuxSystem", "TestSupport", system],
+            swiftSettings: strict),
         .testTarget(name: "NetworkModelTests", dependencies: ["Addressing", "NetworkModel"], swiftSettings: strict),
         .testTarget(
             name: "NetworkEngineTests",

@@ -1,0 +1,245 @@
+import CLinux
+import LinuxSystem
+import SystemPackage
+
+/// A cgroup: one path, in the hierarchies in which it was made.
+///
+/// It is a name, not an owner: another process finds the same cgroup by making the same value, and asks the kernel
+/// what is there. Nothing is kept beside it.
+public struct Cgroup: Hashable, Sendable {
+    public let path: CgroupPath
+    public let root: CgroupRoot
+
+    /// Names a cgroup, whether or not it exists.
+    public init(_ path: CgroupPath, root: CgroupRoot) {
+        self.path = path
+        self.root = root
+    }
+
+    /// Makes a cgroup and sets its limits. Parents are made where they are missing, and stay.
+    ///
+    /// Only those hierarchies are touched that the limits need, plus one in which processes can be found: the v2
+    /// hierarchy, or v1's freezer where there is none. An empty cgroup that is there already is adopted.
+    ///
+    /// - Parameter tracking: Controllers that should account for the cgroup although nothing is limited.
+    /// - Throws: `CgroupError`, naming the controller, the file and the value that were refused; EBUSY for an existing
+    ///   cgroup with processes in it. What was made is removed again.
+    ///   Equivalent to `mkdir` in each hierarchy, and `echo VALUE > FILE`.
+    public static func create(
+        _ path: CgroupPath, limits: CgroupLimits = CgroupLimits(), tracking: Set<CgroupController> = [],
+        root: CgroupRoot
+    ) throws(CgroupError) -> Cgroup {
+        let cgroup = Cgroup(path, root: root)
+        let plan = try CgroupPlan(limits, tracking: tracking, root: root)
+        var made: [CgroupDirectory] = []
+        do throws(CgroupError) {
+            try cgroup.carryOut(plan, made: &made)
+            return cgroup
+        } catch {
+            for directory in made.reversed() { try? directory.delete(waiting: 100) }
+            throw error.path(path)
+        }
+    }
+
+    /// Changes the limits of a cgroup that exists.
+    ///
+    /// Where a v1 controller is needed in which the cgroup was not made, it is made there and the processes are moved
+    /// into it, which takes milliseconds.
+    ///
+    /// - Throws: `CgroupError` as `create`. Limits that were set before the one that was refused stay.
+    public func update(_ limits: CgroupLimits) throws(CgroupError) {
+        var made: [CgroupDirectory] = []
+        do throws(CgroupError) {
+            try carryOut(try CgroupPlan(limits, tracking: [], root: root), made: &made, adopting: false)
+            for directory in made where directory.path != unifiedDirectory?.path {
+                try moveProcesses(into: directory)
+            }
+        } catch {
+            throw error.path(path)
+        }
+    }
+
+    /// Moves a process, with all of its threads, into the cgroup. A child had better use `entrance()`: this waits
+    /// for an RCU grace period. Equivalent to `echo PID > cgroup.procs` in each hierarchy.
+    public func add(process: Int32) throws(CgroupError) {
+        for directory in directories where directory.exists { try directory.write("\(process)", to: "cgroup.procs") }
+    }
+
+    /// Opens what a child needs to enter the cgroup.
+    ///
+    /// - Throws: `CgroupError`; ENOENT when the cgroup is in no hierarchy.
+    public func entrance() throws(CgroupError) -> CgroupEntrance {
+        var directory: Int32 = -1
+        var files: [Int32] = []
+        do throws(SystemError) {
+            if let unified = unifiedDirectory, unified.exists {
+                directory = try Descriptor.openDirectory(unified.path).release()
+            }
+            for place in version1Directories where place.exists {
+                files.append(try Descriptor.open("\(place.path)/tasks", O_WRONLY).release())
+            }
+        } catch {
+            _ = CgroupEntrance(directory: directory, taskFiles: files)
+            throw CgroupError("open", path.description, error)
+        }
+        guard directory >= 0 || !files.isEmpty else {
+            throw CgroupError("open", path.description, errno: .noSuchFileOrDirectory)
+        }
+        return CgroupEntrance(directory: directory, taskFiles: files)
+    }
+
+    /// Whether the cgroup is in any hierarchy.
+    public var exists: Bool { directories.contains { $0.exists } }
+
+    /// Removes the cgroup, and any inside it, from every hierarchy; a missing one is fine.
+    ///
+    /// - Parameter milliseconds: How long to wait for processes that have ended to leave, in all.
+    /// - Throws: `CgroupError`, after every hierarchy was tried: EBUSY with the processes that are still inside.
+    ///   Equivalent to `rmdir` in each hierarchy.
+    public func delete(waiting milliseconds: Int = 1000) throws(CgroupError) {
+        let pause = Pause(milliseconds: milliseconds)
+        var failure: CgroupError?
+        for directory in directories {
+            do throws(CgroupError) {
+                try directory.delete(waiting: pause.remaining)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+    }
+}
+
+extension Cgroup {
+    /// The cgroup in the v2 hierarchy.
+    var unifiedDirectory: CgroupDirectory? {
+        root.unified.map { CgroupDirectory(mountPoint: $0, path: path) }
+    }
+
+    var version1Directories: [CgroupDirectory] {
+        root.hierarchies.map { CgroupDirectory(mountPoint: $0.mountPoint, path: path) }
+    }
+
+    var directories: [CgroupDirectory] { version1Directories + (unifiedDirectory.map { [$0] } ?? []) }
+
+    /// The directory of a controller, whichever version has it; it need not exist.
+    func directory(of controller: CgroupController) -> CgroupDirectory? {
+        root.hierarchy(of: controller).map { CgroupDirectory(mountPoint: $0.mountPoint, path: path) }
+            ?? unifiedDirectory
+    }
+
+    private func carryOut(
+        _ plan: CgroupPlan, made: inout [CgroupDirectory], adopting: Bool = true
+    ) throws(CgroupError) {
+        for hierarchy in plan.hierarchies {
+            let directory = CgroupDirectory(mountPoint: hierarchy.mountPoint, path: path)
+            try make(directory, in: hierarchy.mountPoint, made: &made, adopting: adopting)
+            if hierarchy.controllers.contains("cpuset") { try fillCpuset(in: hierarchy.mountPoint) }
+            try directory.write(
+                plan.version1Settings.filter { hierarchy.controllers.contains($0.controller.version1Name) })
+            if hierarchy.controllers.contains("devices"), let rules = plan.deviceRules {
+                try directory.write(deviceRules: rules)
+            }
+        }
+        if let unifiedDirectory, let mountPoint = root.unified, plan.needsUnified {
+            try make(unifiedDirectory, in: mountPoint, made: &made, adopting: adopting)
+            try enable(plan.version2Controllers, in: mountPoint)
+            try unifiedDirectory.write(plan.version2Settings)
+        }
+    }
+
+    /// Makes the directory and its parents. The leaf is tried first: its parent is nearly always there.
+    private func make(
+        _ directory: CgroupDirectory, in mountPoint: String, made: inout [CgroupDirectory], adopting: Bool
+    ) throws(CgroupError) {
+        do throws(CgroupError) {
+            if try directory.make() {
+                made.append(directory)
+            } else if adopting, let inside = try? directory.processes(), !inside.isEmpty {
+                throw CgroupError(
+                    "create", path.description, errno: .resourceBusy, hint: "\(inside.count) processes are in it")
+            }
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            for parent in parents(in: mountPoint) { _ = try parent.make() }
+            if try directory.make() { made.append(directory) }
+        }
+    }
+
+    /// The cgroups above this one, from the top, without the root itself.
+    private func parents(in mountPoint: String) -> [CgroupDirectory] {
+        var prefix = mountPoint
+        return path.components.dropLast().map { component in
+            defer { prefix += "/" + component }
+            return CgroupDirectory(mountPoint: prefix, component: component)
+        }
+    }
+
+    /// Copies processors and memory nodes down to the cgroup where they are empty: in v1 they begin empty, and a
+    /// cgroup without them takes no process (ENOSPC).
+    private func fillCpuset(in mountPoint: String) throws(CgroupError) {
+        var above = CgroupDirectory(path: mountPoint)
+        for directory in parents(in: mountPoint) + [CgroupDirectory(mountPoint: mountPoint, path: path)] {
+            for file in ["cpuset.cpus", "cpuset.mems"] {
+                guard let present = try directory.read(file), present.allSatisfy(\.isWhitespace) else { continue }
+                let inherited = try above.read(file)?.filter { !$0.isWhitespace } ?? ""
+                try directory.write(inherited, to: file, controller: .cpuset)
+            }
+            above = directory
+        }
+    }
+
+    /// Switches controllers on in every cgroup above this one. None of ours with children holds processes, which is
+    /// v2's rule for this (the root of all is exempt).
+    private func enable(_ controllers: Set<CgroupController>, in mountPoint: String) throws(CgroupError) {
+        guard !controllers.isEmpty else { return }
+        let wanted = controllers.map(\.rawValue).sorted()
+        let own = CgroupDirectory(mountPoint: mountPoint, path: path)
+        // What the parent has switched on is what a cgroup finds in its own cgroup.controllers: one read answers.
+        if Set(wanted).isSubset(of: try own.words("cgroup.controllers")) { return }
+        for directory in [CgroupDirectory(path: mountPoint)] + parents(in: mountPoint) {
+            let available = try directory.words("cgroup.controllers")
+            if let missing = wanted.first(where: { !available.contains($0) }) {
+                throw CgroupError(
+                    "enable", path.description, controller: CgroupController(rawValue: missing),
+                    errno: .operationNotSupportedByDevice, hint: "\(directory.path)/cgroup.controllers does not list it"
+                )
+            }
+            let enabled = try directory.words("cgroup.subtree_control")
+            let request = wanted.filter { !enabled.contains($0) }.map { "+\($0)" }.joined(separator: " ")
+            if request.isEmpty { continue }
+            do throws(CgroupError) {
+                try directory.write(request, to: "cgroup.subtree_control")
+            } catch {
+                guard error.errno == .resourceBusy else { throw error }
+                throw CgroupError(
+                    error.operation, path.description, value: request, errno: error.errno,
+                    hint: "move the processes of \(directory.path) into a cgroup below it first")
+            }
+        }
+    }
+
+    /// Moves everybody, until nobody new turned up meanwhile.
+    private func moveProcesses(into directory: CgroupDirectory) throws(CgroupError) {
+        while true {
+            let outside = try processes().subtracting(directory.processes())
+            if outside.isEmpty { return }
+            for process in outside {
+                do throws(CgroupError) {
+                    try directory.write("\(process)", to: "cgroup.procs")
+                } catch {
+                    if error.errno != .noSuchProcess { throw error }
+                }
+            }
+        }
+    }
+}
+
+extension CgroupError {
+    /// The same error about a cgroup that was not known where it was found.
+    fileprivate func path(_ path: CgroupPath) -> CgroupError {
+        var error = self
+        if error.object.isEmpty { error.object = path.description }
+        return error
+    }
+}

@@ -1,0 +1,148 @@
+import SystemPackage
+import Testing
+
+@testable import Cgroups
+
+/// What is written where, without a kernel.
+struct FakeRootTests {
+    @Test func version1WritesOnlyWhereNeeded() throws {
+        let fake = try FakeHierarchy()
+        let root = CgroupRoot(
+            hierarchies: [
+                try fake.hierarchy("memory", controllers: ["memory"], files: ["memory.limit_in_bytes": ""]),
+                try fake.hierarchy("pids", controllers: ["pids"], files: ["pids.max": ""]),
+                try fake.hierarchy(
+                    "devices", controllers: ["devices"], files: ["devices.allow": "", "devices.deny": ""]),
+                CgroupHierarchy(mountPoint: "\(fake.directory)/blkio", controllers: ["blkio"]),
+                try fake.hierarchy("freezer", controllers: ["freezer"], files: [:]),
+            ], unified: nil)
+        var limits = CgroupLimits()
+        limits.memory.limit = 1 << 20
+        limits.devices = [DeviceRule(allow: false, kind: .all), DeviceRule(allow: true, kind: .character, major: 1)]
+        let cgroup = try Cgroup.create(fake.path, limits: limits, root: root)
+        #expect(fake.text("memory/swbox/web/memory.limit_in_bytes") == "1048576")
+        #expect(fake.text("devices/swbox/web/devices.deny") == "a *:* rwm\n")
+        #expect(fake.text("devices/swbox/web/devices.allow") == "c 1:* rwm\n")
+        #expect(fake.text("pids/swbox/web/pids.max") == "")
+        let entrance = try cgroup.entrance()
+        #expect(entrance.directory == -1)
+        #expect(entrance.enter() == 0)
+        #expect(fake.text("freezer/swbox/web/tasks") == "0")
+        #expect(fake.text("memory/swbox/web/tasks") == "0")
+    }
+
+    @Test func version1CopiesCpusetDown() throws {
+        let fake = try FakeHierarchy()
+        let empty = ["cpuset.cpus": "\n", "cpuset.mems": "\n"]
+        let cpuset = try fake.hierarchy("cpuset", controllers: ["cpuset"], files: empty)
+        try fake.fill("cpuset", ["cpuset.cpus": "0-3\n", "cpuset.mems": "0\n"])
+        try fake.fill("cpuset/swbox", empty)
+        var limits = CgroupLimits()
+        limits.cpu.cpus = "2"
+        _ = try Cgroup.create(fake.path, limits: limits, root: CgroupRoot(hierarchies: [cpuset], unified: nil))
+        #expect(fake.text("cpuset/swbox/cpuset.cpus") == "0-3")
+        #expect(fake.text("cpuset/swbox/web/cpuset.mems") == "0")
+        // The own value went over the copied one, in a file that does not truncate.
+        #expect(fake.text("cpuset/swbox/web/cpuset.cpus") == "2-3")
+    }
+
+    @Test func version2EnablesControllersFromTheTop() throws {
+        let fake = try FakeHierarchy()
+        let above = ["cgroup.controllers": "cpu memory pids\n", "cgroup.subtree_control": ""]
+        try fake.fill("unified", above)
+        try fake.fill("unified/swbox", above)
+        try fake.fill(
+            "unified/swbox/web",
+            ["cgroup.controllers": "", "cgroup.procs": "", "memory.max": "", "cpu.max": "", "pids.max": ""])
+        let root = CgroupRoot(unified: "\(fake.directory)/unified")
+        var limits = CgroupLimits()
+        limits.memory.limit = 4096
+        limits.cpu = try .init(processors: 1.5)
+        let cgroup = try Cgroup.create(fake.path, limits: limits, tracking: [.pids], root: root)
+        #expect(fake.text("unified/cgroup.subtree_control") == "+cpu +memory +pids")
+        #expect(fake.text("unified/swbox/cgroup.subtree_control") == "+cpu +memory +pids")
+        #expect(fake.text("unified/swbox/web/memory.max") == "4096")
+        #expect(fake.text("unified/swbox/web/cpu.max") == "150000 100000")
+        let entrance = try cgroup.entrance()
+        #expect(entrance.directory >= 0 && entrance.taskFiles.isEmpty)
+    }
+
+    @Test func version2WeightFallsBack() throws {
+        let fake = try FakeHierarchy()
+        try fake.fill("swbox/web", ["cgroup.controllers": "io\n", "cgroup.procs": "", "io.weight": ""])
+        var limits = CgroupLimits()
+        limits.blockIO.weight = 1000
+        _ = try Cgroup.create(fake.path, limits: limits, root: CgroupRoot(unified: fake.directory))
+        #expect(fake.text("swbox/web/io.weight") == "10000")
+    }
+
+    @Test func missingControllerIsNamed() throws {
+        let fake = try FakeHierarchy()
+        try fake.fill("", ["cgroup.controllers": "cpu\n", "cgroup.subtree_control": ""])
+        try fake.fill("swbox/web", ["cgroup.controllers": "", "cgroup.procs": ""])
+        var limits = CgroupLimits()
+        limits.memory.limit = 4096
+        var error = #expect(throws: CgroupError.self) {
+            try Cgroup.create(fake.path, limits: limits, root: CgroupRoot(unified: fake.directory))
+        }
+        #expect(error?.controller == .memory && error?.errno == .operationNotSupportedByDevice)
+        #expect("\(try #require(error))".contains("cgroup.controllers does not list it"))
+        let freezer = try fake.hierarchy("freezer", controllers: ["freezer"], files: [:])
+        error = #expect(throws: CgroupError.self) {
+            try Cgroup.create(fake.path, limits: limits, root: CgroupRoot(hierarchies: [freezer], unified: nil))
+        }
+        #expect(error?.controller == .memory)
+    }
+
+    @Test func missingFileIsNamed() throws {
+        let fake = try FakeHierarchy()
+        let blkio = try fake.hierarchy("blkio", controllers: ["blkio"], files: [:])
+        var limits = CgroupLimits()
+        limits.blockIO.weight = 100
+        let error = #expect(throws: CgroupError.self) {
+            try Cgroup.create(fake.path, limits: limits, root: CgroupRoot(hierarchies: [blkio], unified: nil))
+        }
+        #expect(
+            "\(try #require(error))"
+                == "cgroup swbox/web: set blkio.weight to '100' (io controller): no such file or directory "
+                + "(this kernel does not have the file)")
+    }
+
+    @Test func occupiedCgroupIsNotAdopted() throws {
+        let fake = try FakeHierarchy()
+        try fake.fill("swbox/web", ["cgroup.procs": "12\n13\n"])
+        let error = #expect(throws: CgroupError.self) {
+            try Cgroup.create(fake.path, root: CgroupRoot(unified: fake.directory))
+        }
+        #expect(error?.errno == .resourceBusy)
+    }
+
+    @Test func statisticsOfVersion2() throws {
+        let fake = try FakeHierarchy()
+        try fake.fill(
+            "swbox/web",
+            [
+                "memory.current": "5000\n", "memory.peak": "6000\n", "memory.max": "max\n",
+                "memory.swap.current": "7\n",
+                "memory.stat": "anon 1\ninactive_file 400\n", "memory.events": "oom 3\noom_kill 2\n",
+                "cpu.stat": """
+                usage_usec 90
+                user_usec 60
+                system_usec 30
+                nr_periods 5
+                nr_throttled 4
+                throttled_usec 8
+
+                """,
+                "pids.current": "3\n", "pids.max": "10\n",
+            ])
+        let statistics = try Cgroup(fake.path, root: CgroupRoot(unified: fake.directory)).statistics()
+        #expect(
+            statistics.memory
+                == .init(usage: 5000, peak: 6000, limit: nil, swap: 7, inactiveFile: 400, outOfMemoryKills: 2))
+        #expect(
+            statistics.cpu
+                == .init(usage: 90, user: 60, system: 30, periods: 5, throttledPeriods: 4, throttledTime: 8))
+        #expect(statistics.pids == .init(current: 3, limit: 10))
+    }
+}
