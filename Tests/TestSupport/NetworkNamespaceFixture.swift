@@ -49,7 +49,9 @@ public struct NetworkNamespaceFixture: ~Copyable {
         posix_spawn_file_actions_adddup2(&actions, output.rawValue, 1)
         posix_spawn_file_actions_adddup2(&actions, errors.rawValue, 2)
         let arguments = words.map { strdup($0) } + [nil]
-        let variables = [strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), strdup("LC_ALL=C"), nil]
+        let variables = [
+            strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), strdup("LC_ALL=C"), nil,
+        ]
         defer { (arguments + variables).forEach { free($0) } }
         var child: pid_t = 0
         // A new process starts in the namespace of the thread that made it.
