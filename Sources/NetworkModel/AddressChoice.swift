@@ -1,0 +1,42 @@
+public import Addressing
+
+/// Chooses endpoints' addresses in a subnet.
+///
+/// Next-fit: the search goes on behind the address handed out last, so that an address that was given back rests as
+/// long as possible before it gets a new owner, and caches of the old one (ARP, conntrack) can expire.
+public enum AddressChoice {
+    /// IPv6 subnets are used up to this offset; what lies behind is for static addresses.
+    static let largestOffset: UInt64 = 0xffff_fffe
+
+    /// The next free host address.
+    ///
+    /// - Parameters:
+    ///   - cursor: The offset in the subnet of the address handed out last; 0 at the beginning.
+    ///   - isTaken: Whether an address has an owner.
+    /// - Returns: The address and its offset, the next cursor; nil when the subnet is full.
+    public static func next<Failure: Error>(
+        in subnet: Subnet, after cursor: UInt64, isTaken: (IPAddress) throws(Failure) -> Bool
+    ) throws(Failure) -> (address: IPAddress, offset: UInt64)? {
+        let bits = subnet.prefix.family.bitWidth - subnet.prefix.length
+        let last = bits >= 32 ? largestOffset : (UInt64(1) << UInt64(bits)) - 1
+        let start = cursor >= last ? 0 : cursor
+        var offset = start
+        repeat {
+            offset = offset >= last ? 0 : offset + 1
+            if let address = subnet.prefix.address(at: offset), subnet.prefix.allowsHost(address),
+                address != subnet.gateway, try !isTaken(address)
+            {
+                return (address, offset)
+            }
+        } while offset != start
+        return nil
+    }
+
+    /// An Ethernet address that follows from the first network address, so that a reused address keeps its neighbours'
+    /// caches true.
+    ///
+    /// 02:53 is locally administered and unicast; the other four bytes are the IPv4 address or the end of the IPv6 one.
+    public static func macAddress(for address: IPAddress) -> MACAddress? {
+        MACAddress(bytes: [0x02, 0x53] + address.bytes.suffix(4))
+    }
+}

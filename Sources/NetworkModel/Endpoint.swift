@@ -1,0 +1,79 @@
+public import Addressing
+
+/// A sandbox's place in a network: a veth pair, one end in the sandbox and one on the network's bridge.
+public struct Endpoint: Hashable, Sendable {
+    public var network: String
+    /// The interface in the sandbox.
+    public var interface: String
+    /// The interface of the host, a port of the bridge.
+    public var hostInterface: String
+    public var bridge: String
+    public var macAddress: MACAddress
+    /// At most one of each family, with the subnet's length.
+    public var addresses: [IPPrefix]
+    /// The routers of its default routes; empty when another endpoint or nobody gives them.
+    public var gateways: [IPAddress]
+    public var mtu: Int?
+    /// Whether its network is cut off from the outside, so that no port can be published on it.
+    public var isInternal: Bool
+    /// Other names of the sandbox on this network.
+    public var aliases: [String]
+
+    public init(
+        network: String, interface: String, hostInterface: String, bridge: String, macAddress: MACAddress,
+        addresses: [IPPrefix], gateways: [IPAddress] = [], mtu: Int? = nil, isInternal: Bool = false,
+        aliases: [String] = []
+    ) {
+        self.network = network
+        self.interface = interface
+        self.hostInterface = hostInterface
+        self.bridge = bridge
+        self.macAddress = macAddress
+        self.addresses = addresses
+        self.gateways = gateways
+        self.mtu = mtu
+        self.isInternal = isInternal
+        self.aliases = aliases
+    }
+
+    public func address(_ family: IPFamily) -> IPAddress? { addresses.first { $0.family == family }?.address }
+}
+
+extension Endpoint: JSONRepresentable {
+    public init(json: JSONValue) throws(NetworkError) {
+        self.init(
+            network: try json.string("network"), interface: try json.string("interface"),
+            hostInterface: try json.string("hostInterface"), bridge: try json.string("bridge"),
+            macAddress: try json.text("mac"), addresses: try Self.texts(json, "addresses"),
+            gateways: try Self.texts(json, "gateways"), mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
+            isInternal: try json.flag("internal"), aliases: try Self.texts(json, "aliases"))
+    }
+
+    private static func texts<Value: LosslessStringConvertible>(
+        _ json: JSONValue, _ name: String
+    ) throws(NetworkError) -> [Value] {
+        var values: [Value] = []
+        for element in try json.array(name) {
+            guard case .string(let text) = element, let value = Value(text) else {
+                throw NetworkError(.failed, "record: '\(name)' holds something else than \(Value.self)s")
+            }
+            values.append(value)
+        }
+        return values
+    }
+
+    public var json: JSONValue {
+        JSONValue([
+            "network": .string(network),
+            "interface": .string(interface),
+            "hostInterface": .string(hostInterface),
+            "bridge": .string(bridge),
+            "mac": .init(text: macAddress),
+            "addresses": .array(addresses.map { .init(text: $0) }),
+            "gateways": .array(gateways.map { .init(text: $0) }),
+            "mtu": mtu.map { .integer($0) },
+            "internal": isInternal ? .bool(true) : nil,
+            "aliases": aliases.isEmpty ? nil : .array(aliases.map { .string($0) }),
+        ])
+    }
+}

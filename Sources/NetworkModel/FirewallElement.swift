@@ -1,0 +1,81 @@
+public import Addressing
+
+/// One fact that the firewall has to know. Rules never change; only elements of their sets and maps come and go.
+public enum FirewallElement: Hashable, Sendable {
+    /// Ports of the host that lead to an address.
+    case published(PortMapping, target: IPAddress, owner: String)
+    /// A bridge of ours.
+    case bridge(String)
+    /// A bridge whose network is cut off from the outside.
+    case internalBridge(String)
+    /// A subnet of a bridge: traffic that comes back to it through the host's address is masqueraded.
+    case hairpin(String, IPPrefix)
+    /// A subnet whose outgoing traffic takes the host's address.
+    case masquerade(IPPrefix)
+    /// An interface that the host must not route between and others of its kind.
+    case guarded(IPFamily, String)
+}
+
+extension FirewallElement: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .published(let mapping, let target, let owner): "published \(mapping) to \(target) of \(owner)"
+        case .bridge(let name): "bridge \(name)"
+        case .internalBridge(let name): "internal bridge \(name)"
+        case .hairpin(let bridge, let prefix): "hairpin \(prefix) on \(bridge)"
+        case .masquerade(let prefix): "masquerade \(prefix)"
+        case .guarded(let family, let name): "guarded \(family.word) \(name)"
+        }
+    }
+}
+
+extension FirewallElement: JSONRepresentable {
+    public init(json: JSONValue) throws(NetworkError) {
+        switch try json.string("kind") {
+        case "published":
+            guard let mapping = json["mapping"] else { throw NetworkError(.failed, "record: 'mapping' is missing") }
+            self = .published(
+                try PortMapping(json: mapping), target: try json.text("target"), owner: try json.string("owner"))
+        case "bridge": self = .bridge(try json.string("bridge"))
+        case "internal": self = .internalBridge(try json.string("bridge"))
+        case "hairpin": self = .hairpin(try json.string("bridge"), try json.text("subnet"))
+        case "masquerade": self = .masquerade(try json.text("subnet"))
+        case "guarded":
+            self = .guarded(try json.string("family") == IPFamily.v4.rawValue ? .v4 : .v6, try json.string("interface"))
+        case let kind: throw NetworkError(.failed, "record: firewall element '\(kind)' is not known")
+        }
+    }
+
+    public var json: JSONValue {
+        switch self {
+        case .published(let mapping, let target, let owner):
+            JSONValue([
+                "kind": "published", "mapping": mapping.json, "target": .init(text: target), "owner": .string(owner),
+            ])
+        case .bridge(let name): JSONValue(["kind": "bridge", "bridge": .string(name)])
+        case .internalBridge(let name): JSONValue(["kind": "internal", "bridge": .string(name)])
+        case .hairpin(let bridge, let prefix):
+            JSONValue(["kind": "hairpin", "bridge": .string(bridge), "subnet": .init(text: prefix)])
+        case .masquerade(let prefix): JSONValue(["kind": "masquerade", "subnet": .init(text: prefix)])
+        case .guarded(let family, let name):
+            JSONValue(["kind": "guarded", "family": .string(family.rawValue), "interface": .string(name)])
+        }
+    }
+}
+
+extension JSONValue: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) { self = .string(text) }
+}
+
+extension Network {
+    /// What the firewall has to know of the network as such.
+    public var elements: [FirewallElement] {
+        var elements: [FirewallElement] = [.bridge(bridgeName)]
+        if isInternal { elements.append(.internalBridge(bridgeName)) }
+        for subnet in subnets {
+            elements.append(.hairpin(bridgeName, subnet.prefix))
+            if !isInternal { elements.append(.masquerade(subnet.prefix)) }
+        }
+        return elements
+    }
+}

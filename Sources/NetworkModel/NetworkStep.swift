@@ -1,0 +1,125 @@
+public import Addressing
+
+/// One step of a plan. Every step knows the step that takes it back, and doing or undoing it twice is harmless.
+public enum NetworkStep: Hashable, Sendable {
+    /// An address gets an owner; its inverse frees it.
+    case lease(network: String, address: IPAddress, owner: String)
+    case free(network: String, address: IPAddress, owner: String)
+    /// A network gets its definition; its inverse forgets it.
+    case define(Network)
+    case undefine(Network)
+    /// A network gets its bridge, addresses, kernel parameters and run-time directory; its inverse removes them.
+    case raise(Network)
+    case lower(Network)
+    /// The elements of the firewall change in one batch.
+    case firewall(FirewallChange)
+    /// A sandbox's interface comes to be, with its addresses and routes; its inverse deletes the pair.
+    case attach(Endpoint, sandbox: String, identity: SandboxIdentity)
+    case detach(Endpoint, sandbox: String, identity: SandboxIdentity)
+    /// A sandbox's record is replaced; nil is no record.
+    case record(name: String, before: Sandbox?, after: Sandbox?)
+
+    public var inverse: NetworkStep {
+        switch self {
+        case .lease(let network, let address, let owner): .free(network: network, address: address, owner: owner)
+        case .free(let network, let address, let owner): .lease(network: network, address: address, owner: owner)
+        case .define(let network): .undefine(network)
+        case .undefine(let network): .define(network)
+        case .raise(let network): .lower(network)
+        case .lower(let network): .raise(network)
+        case .firewall(let change): .firewall(change.inverse)
+        case .attach(let endpoint, let sandbox, let identity):
+            .detach(endpoint, sandbox: sandbox, identity: identity)
+        case .detach(let endpoint, let sandbox, let identity):
+            .attach(endpoint, sandbox: sandbox, identity: identity)
+        case .record(let name, let before, let after): .record(name: name, before: after, after: before)
+        }
+    }
+}
+
+extension NetworkStep: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .lease(let network, let address, let owner): "lease \(address) of \(network) to \(owner)"
+        case .free(let network, let address, let owner): "free \(address) of \(network) from \(owner)"
+        case .define(let network): "define network \(network.name)"
+        case .undefine(let network): "forget network \(network.name)"
+        case .raise(let network): "raise bridge \(network.bridgeName) of network \(network.name)"
+        case .lower(let network): "delete bridge \(network.bridgeName) of network \(network.name)"
+        case .firewall(let change):
+            "change the firewall: "
+                + (change.removed.map { "remove \($0)" } + change.added.map { "add \($0)" }).joined(separator: ", ")
+        case .attach(let endpoint, let sandbox, _):
+            "attach \(sandbox) to \(endpoint.network): \(endpoint.interface) with "
+                + endpoint.addresses.map(\.description).joined(separator: " and ")
+        case .detach(let endpoint, let sandbox, _): "detach \(sandbox) from \(endpoint.network): \(endpoint.interface)"
+        case .record(let name, let before, let after):
+            after == nil ? "forget sandbox \(name)" : before == nil ? "record sandbox \(name)" : "update sandbox \(name)"
+        }
+    }
+}
+
+extension NetworkStep: JSONRepresentable {
+    public init(json: JSONValue) throws(NetworkError) {
+        func part(_ name: String) throws(NetworkError) -> JSONValue {
+            guard let value = json[name] else { throw NetworkError(.failed, "record: '\(name)' is missing") }
+            return value
+        }
+        switch try json.string("step") {
+        case "lease":
+            self = .lease(
+                network: try json.string("network"), address: try json.text("address"), owner: try json.string("owner"))
+        case "free":
+            self = .free(
+                network: try json.string("network"), address: try json.text("address"), owner: try json.string("owner"))
+        case "define": self = .define(try Network(json: try part("definition")))
+        case "undefine": self = .undefine(try Network(json: try part("definition")))
+        case "raise": self = .raise(try Network(json: try part("definition")))
+        case "lower": self = .lower(try Network(json: try part("definition")))
+        case "firewall": self = .firewall(try FirewallChange(json: try part("change")))
+        case "attach":
+            self = .attach(
+                try Endpoint(json: try part("endpoint")), sandbox: try json.string("sandbox"),
+                identity: try SandboxIdentity(json: try part("namespace")))
+        case "detach":
+            self = .detach(
+                try Endpoint(json: try part("endpoint")), sandbox: try json.string("sandbox"),
+                identity: try SandboxIdentity(json: try part("namespace")))
+        case "record":
+            self = .record(
+                name: try json.string("sandbox"), before: json["before"] == nil ? nil : try Sandbox(json: part("before")),
+                after: json["after"] == nil ? nil : try Sandbox(json: part("after")))
+        case let step: throw NetworkError(.failed, "record: step '\(step)' is not known")
+        }
+    }
+
+    public var json: JSONValue {
+        switch self {
+        case .lease(let network, let address, let owner): Self.lease("lease", network, address, owner)
+        case .free(let network, let address, let owner): Self.lease("free", network, address, owner)
+        case .define(let network): JSONValue(["step": "define", "definition": network.json])
+        case .undefine(let network): JSONValue(["step": "undefine", "definition": network.json])
+        case .raise(let network): JSONValue(["step": "raise", "definition": network.json])
+        case .lower(let network): JSONValue(["step": "lower", "definition": network.json])
+        case .firewall(let change): JSONValue(["step": "firewall", "change": change.json])
+        case .attach(let endpoint, let sandbox, let identity): Self.link("attach", endpoint, sandbox, identity)
+        case .detach(let endpoint, let sandbox, let identity): Self.link("detach", endpoint, sandbox, identity)
+        case .record(let name, let before, let after):
+            JSONValue(["step": "record", "sandbox": .string(name), "before": before?.json, "after": after?.json])
+        }
+    }
+
+    private static func lease(_ step: String, _ network: String, _ address: IPAddress, _ owner: String) -> JSONValue {
+        JSONValue([
+            "step": .string(step), "network": .string(network), "address": .init(text: address), "owner": .string(owner),
+        ])
+    }
+
+    private static func link(
+        _ step: String, _ endpoint: Endpoint, _ sandbox: String, _ identity: SandboxIdentity
+    ) -> JSONValue {
+        JSONValue([
+            "step": .string(step), "endpoint": endpoint.json, "sandbox": .string(sandbox), "namespace": identity.json,
+        ])
+    }
+}

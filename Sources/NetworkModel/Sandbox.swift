@@ -1,0 +1,58 @@
+public import Addressing
+
+/// A network namespace with endpoints in networks: a container's, or any other (libnetwork's Container Network Model).
+public struct Sandbox: Hashable, Sendable {
+    public var name: String
+    public var identity: SandboxIdentity
+    /// In the order they were connected.
+    public var endpoints: [Endpoint]
+    /// What is published, ranges as they were asked for.
+    public var ports: [PortMapping]
+
+    public init(name: String, identity: SandboxIdentity, endpoints: [Endpoint] = [], ports: [PortMapping] = []) {
+        self.name = name
+        self.identity = identity
+        self.endpoints = endpoints
+        self.ports = ports
+    }
+
+    /// The name of its record's file.
+    public var key: String { SandboxReference.key(forName: name) }
+
+    public var isEmpty: Bool { endpoints.isEmpty && ports.isEmpty }
+
+    public func endpoint(in network: String) -> Endpoint? { endpoints.first { $0.network == network } }
+
+    /// The address that published ports of a family lead to: that of the first endpoint that is not internal.
+    public func target(_ family: IPFamily) -> IPAddress? {
+        for endpoint in endpoints where !endpoint.isInternal {
+            if let address = endpoint.address(family) { return address }
+        }
+        return nil
+    }
+
+    /// The firewall elements that publish its ports.
+    public func elements(for ports: [PortMapping]) -> [FirewallElement] {
+        ports.flatMap { port in
+            port.families.compactMap { family in
+                target(family).map { .published(port, target: $0, owner: name) }
+            }
+        }
+    }
+}
+
+extension Sandbox: JSONRepresentable {
+    public init(json: JSONValue) throws(NetworkError) {
+        guard let identity = json["namespace"] else { throw NetworkError(.failed, "record: 'namespace' is missing") }
+        self.init(
+            name: try json.string("name"), identity: try SandboxIdentity(json: identity),
+            endpoints: try json.list("endpoints"), ports: try json.list("ports"))
+    }
+
+    public var json: JSONValue {
+        JSONValue([
+            "name": .string(name), "namespace": identity.json, "endpoints": JSONValue(endpoints),
+            "ports": JSONValue(ports),
+        ])
+    }
+}

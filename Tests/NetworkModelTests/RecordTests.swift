@@ -1,0 +1,82 @@
+import Addressing
+import NetworkModel
+import Testing
+
+@Suite struct RecordTests {
+    func network() throws -> Network {
+        Network(
+            name: "lab0",
+            subnets: [
+                Subnet(prefix: try #require(IPPrefix("10.1.0.0/24")), gateway: try #require(IPAddress("10.1.0.1"))),
+                Subnet(prefix: try #require(IPPrefix("fd00::/64")), gateway: try #require(IPAddress("fd00::1"))),
+            ], mtu: 1400, options: ["a": "b"])
+    }
+
+    func sandbox(internal isInternal: Bool = false) throws -> Sandbox {
+        let endpoint = Endpoint(
+            network: "lab0", interface: "eth0", hostInterface: "veth01234567", bridge: "sw-lab0",
+            macAddress: try #require(MACAddress("02:53:0a:01:00:02")),
+            addresses: [try #require(IPPrefix("10.1.0.2/24")), try #require(IPPrefix("fd00::2/64"))],
+            gateways: [try #require(IPAddress("10.1.0.1"))], isInternal: isInternal, aliases: ["w"])
+        return Sandbox(
+            name: "web", identity: SandboxIdentity(source: .process(5, startTime: 77), device: 4, inode: 4_026_532_000),
+            endpoints: [endpoint], ports: [try PortMapping(parsing: "80:80"), try PortMapping(parsing: "127.0.0.1:53:53/udp")])
+    }
+
+    @Test func recordsSurviveTheRoundTrip() throws {
+        let network = try network()
+        #expect(try Network(json: JSONValue(parsing: network.json.bytes)) == network)
+        let sandbox = try sandbox()
+        #expect(try Sandbox(json: JSONValue(parsing: sandbox.json.bytes)) == sandbox)
+    }
+
+    @Test func plansSurviveTheRoundTripAndInvert() throws {
+        let network = try network()
+        let sandbox = try sandbox()
+        let address = try #require(IPAddress("10.1.0.2"))
+        let steps: [NetworkStep] = [
+            .define(network), .raise(network), .lease(network: "lab0", address: address, owner: "web"),
+            .firewall(FirewallChange(added: network.elements + sandbox.elements(for: sandbox.ports) + [.guarded(.v6, "eth0")])),
+            .attach(sandbox.endpoints[0], sandbox: "web", identity: sandbox.identity),
+            .record(name: "web", before: nil, after: sandbox),
+        ]
+        let plan = NetworkPlan("connect web to lab0", steps: steps)
+        #expect(try NetworkPlan(json: JSONValue(parsing: plan.json.bytes)) == plan)
+        for step in steps {
+            #expect(step.inverse.inverse == step)
+            #expect(step.inverse != step)
+            #expect(try NetworkStep(json: step.inverse.json) == step.inverse)
+        }
+        #expect(plan.recovery == steps.reversed().map(\.inverse))
+        let release = NetworkPlan("release web", steps: plan.recovery, interruption: .complete)
+        #expect(release.recovery == plan.recovery)
+        #expect(plan.description.hasPrefix("connect web to lab0\n  define network lab0\n"))
+    }
+
+    @Test func portsLeadToTheFirstEndpointThatIsNotInternal() throws {
+        let sandbox = try sandbox()
+        #expect(sandbox.elements(for: sandbox.ports).count == 3)
+        #expect(try self.sandbox(internal: true).elements(for: sandbox.ports).isEmpty)
+    }
+
+    @Test(arguments: ["", "{", "[1,]", "{\"a\" 1}", "tru", "\"", "\"\\x\"", "1 2", "01x", "{\"a\":}", "\"\u{1}\"", "+1", "1e999"])
+    func refusesBrokenJSON(text: String) {
+        #expect(throws: NetworkError.self) { try JSONValue(parsing: Array(text.utf8)) }
+    }
+
+    @Test func readsAnyJSON() throws {
+        let value = try JSONValue(parsing: Array(#" {"a": [1, -2, 1.5, true, false, null, "\u00e9\n\ud83d\ude00"], "b": {}} "#.utf8))
+        #expect(try value.array("a").count == 7)
+        #expect(try value.array("a")[6] == .string("é\n😀"))
+        #expect(try JSONValue(parsing: value.bytes) == value)
+        let deep = Array((String(repeating: "[", count: 100) + String(repeating: "]", count: 100)).utf8)
+        #expect(throws: NetworkError.self) { try JSONValue(parsing: deep) }
+    }
+
+    @Test func aRecordCutShortIsAnErrorAndNotATrap() throws {
+        let bytes = try sandbox().json.bytes
+        for length in 0..<bytes.count {
+            #expect(throws: NetworkError.self) { try Sandbox(json: JSONValue(parsing: Array(bytes[..<length]))) }
+        }
+    }
+}
