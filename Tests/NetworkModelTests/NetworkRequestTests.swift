@@ -16,7 +16,7 @@ import Testing
         (["10.0.0.1/24"], "did you mean 10.0.0.0/24"),
         (["10.0.0.0/31"], "too small"),
         (["fd00::/127"], "too small"),
-        (["10.0.0.0/7"], "host bits"),
+        (["11.0.0.0/7"], "host bits"),
         (["8.0.0.0/7"], "too large"),
         (["127.0.0.0/8"], "not for networks"),
         (["224.0.0.0/24"], "not for networks"),

@@ -69,13 +69,15 @@ import Testing
             let inside = UInt16.random(in: 1...(65535 - count), using: &random)
             let addresses: [IPAddress?] = [
                 nil, .v4(IPv4Address(rawValue: .random(in: 0x0100_0000...0xdfff_ffff, using: &random))),
-                .v6(IPv6Address(high: .random(in: (0x2 << 60)...(0x3 << 60), using: &random), low: .random(in: 0 ... .max, using: &random))),
+                .v6(
+                    IPv6Address(
+                        high: .random(in: (0x2 << 60)...(0x3 << 60), using: &random), low: .random(in: 0 ... .max, using: &random))),
             ]
+            let hostPorts = try #require(PortRange(host, host + count))
+            let sandboxPorts = try #require(PortRange(inside, inside + count))
             let mapping = try #require(
                 PortMapping(
-                    hostAddress: addresses.randomElement() ?? nil,
-                    hostPorts: #require(PortRange(host, host + count)),
-                    sandboxPorts: #require(PortRange(inside, inside + count)),
+                    hostAddress: addresses.randomElement() ?? nil, hostPorts: hostPorts, sandboxPorts: sandboxPorts,
                     transport: Bool.random() ? .tcp : .udp))
             #expect(try PortMapping(parsing: mapping.description) == mapping)
             #expect(try PortMapping(json: mapping.json) == mapping)
