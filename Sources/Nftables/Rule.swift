@@ -1,0 +1,30 @@
+/// A rule of a chain: statements that are tried in order until one does not match or decides.
+///
+///     Rule(in: raw, .match(.iifname, isNot: "lo"), .match(.ip(.daddr), is: .prefix(loopback)), .drop)
+public struct Rule: Hashable, Sendable {
+    public var chain: Chain.Reference
+    public var statements: [Statement]
+    /// At most 128 bytes; `nft list` prints it.
+    public var comment: String?
+    /// The number that the kernel gave it, when it was read from there.
+    public var handle: UInt64?
+
+    public init(in chain: Chain, _ statements: Statement..., comment: String? = nil) {
+        self.init(chain: chain.reference, statements, comment: comment)
+    }
+
+    public init(chain: Chain.Reference, _ statements: [Statement], comment: String? = nil, handle: UInt64? = nil) {
+        self.chain = chain
+        self.statements = statements
+        self.comment = comment
+        self.handle = handle
+    }
+}
+
+extension Rule: CustomStringConvertible {
+    /// A rule has no name: its handle, or its comment, tells which one it is.
+    public var description: String {
+        let which = comment.map { "'\($0)'" } ?? handle.map { "handle \($0)" }
+        return which.map { "rule \($0) of chain \(chain)" } ?? "rule of chain \(chain)"
+    }
+}
