@@ -37,6 +37,13 @@ struct CgroupPlan {
                 version2Controllers.contains($0.controller) || limits.unified[$0.file] != nil
             }
         }
+        // v1 counts time apart from sharing it out; the v2 hierarchy counts it for everybody.
+        if root.unified == nil, inVersion1.contains(.cpu),
+            let accounting = root.hierarchies.first(where: { $0.controllers.contains("cpuacct") }),
+            !hierarchies.contains(accounting)
+        {
+            hierarchies.append(accounting)
+        }
         if root.unified == nil, let place = Self.lookup(in: root), !hierarchies.contains(place) {
             hierarchies.append(place)
         }
