@@ -133,7 +133,7 @@ let package = Package(
         .testTarget(name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RtnetlinkTests",
-            dependencies: ["Addressing", "LinuxSystem", "Netlink", "Rtnetlink", "TestSupport"], swiftSettings: strict),
+            dependencies: ["Addressing", "LinuxSystem", "Netlink", "Rtnetlink", "TestSupport", system], swiftSettings: strict),
         .testTarget(
             name: "NftablesTests",
             dependencies: ["Addressing", "LinuxSystem", "Netlink", "Nftables", "TestSupport"], swiftSettings: strict),

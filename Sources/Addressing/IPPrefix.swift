@@ -11,6 +11,14 @@ public struct IPPrefix: Hashable, Sendable {
         self.length = length
     }
 
+    /// Every address of a family, 0.0.0.0/0 or ::/0: the destination of a default route.
+    public static func everything(_ family: IPFamily) -> IPPrefix { IPPrefix(everything: family) }
+
+    private init(everything family: IPFamily) {
+        address = family == .v4 ? .v4(.any) : .v6(.any)
+        length = 0
+    }
+
     public var family: IPFamily { address.family }
 
     /// The subnet itself: the same prefix with every host bit zero.

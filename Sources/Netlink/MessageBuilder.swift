@@ -1,5 +1,5 @@
 import CLinux
-import SystemPackage
+public import SystemPackage
 
 /// One netlink message in the making: a header, a fixed part, and attributes that nest.
 ///
@@ -71,6 +71,11 @@ public struct MessageBuilder: Sendable {
         close(attribute, from: start)
     }
 
+    /// Makes sending fail with this reason: for what a caller asks and a message cannot say. The first reason stays.
+    public mutating func refuse(_ errno: Errno, _ reason: String) {
+        if refusal == nil { refusal = Refusal(errno: errno, reason: reason) }
+    }
+
     /// The finished message under a sequence number.
     ///
     /// - Throws: `NetlinkError` when something was put in that a message cannot hold.
@@ -117,10 +122,6 @@ extension MessageBuilder {
                 "attribute \(attribute) has \(length) bytes, an attribute holds \(Self.maximumAttributeLength)")
         }
         pad()
-    }
-
-    private mutating func refuse(_ errno: Errno, _ reason: String) {
-        if refusal == nil { refusal = Refusal(errno: errno, reason: reason) }
     }
 
     private mutating func pad() {

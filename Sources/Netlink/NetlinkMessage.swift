@@ -20,9 +20,7 @@ public struct NetlinkMessage: Sendable {
     ///
     /// `Header` has to be a C struct of integers, for which every pattern of bits is a value.
     public func header<Header: BitwiseCopyable>(_ type: Header.Type = Header.self) -> Header? {
-        let payload = payload
-        guard payload.count >= MemoryLayout<Header>.size else { return nil }
-        return unsafe payload.span.bytes.unsafeLoadUnaligned(as: Header.self)
+        payload.header()
     }
 
     /// The attributes after a fixed part of `Header`'s size.
@@ -45,6 +43,14 @@ public struct NetlinkMessage: Sendable {
             rest = rest.dropFirst((Int(length) + 3) & ~3)
         }
         return messages
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// A C struct of integers at the beginning of these bytes; nil when they are fewer.
+    public func header<Header: BitwiseCopyable>(_ type: Header.Type = Header.self) -> Header? {
+        guard count >= MemoryLayout<Header>.size else { return nil }
+        return unsafe span.bytes.unsafeLoadUnaligned(as: Header.self)
     }
 }
 

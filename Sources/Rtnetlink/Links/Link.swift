@@ -1,0 +1,70 @@
+public import Addressing
+import CLinux
+import Netlink
+
+/// A link (network interface) as the kernel tells it.
+public struct Link: Hashable, Sendable {
+    public var index: UInt32
+    public var name: String
+    /// Further names by which it can be found.
+    public var alternativeNames: [String] = []
+    /// A free text that stays with the link; up to 255 bytes.
+    public var alias: String?
+    /// What made it: `veth`, `bridge`, …; nil for loopback and hardware.
+    public var kind: String?
+    public var flags: LinkFlags
+    /// Bytes.
+    public var mtu: UInt32 = 0
+    /// nil where the link layer has none of six bytes.
+    public var address: MACAddress?
+    /// The index of the bridge (or bond, …) that it is a port of.
+    public var master: UInt32?
+    /// The index of what it stands on or, for a veth, of its peer, in the namespace `peerNamespace`.
+    public var peer: UInt32?
+    /// The id by which this namespace knows the one of `peer` (ip-netns(8), `nsid`); nil when it is this one.
+    public var peerNamespace: Int32?
+    public var operationalState: OperationalState = .unknown
+    /// Whether the bridge sends a frame back through the port that it came from; nil when it is no bridge port.
+    public var hairpin: Bool?
+    /// `ARPHRD_*`: 1 Ethernet, 772 loopback.
+    public var hardwareType: UInt16
+
+    public var isUp: Bool { flags.contains(.up) }
+}
+
+extension Link {
+    /// Reads an `RTM_NEWLINK`; nil when it has not even a name.
+    init?(_ message: NetlinkMessage) {
+        guard message.type == RTM_NEWLINK, let header = message.header(ifinfomsg.self) else { return nil }
+        index = UInt32(bitPattern: header.ifi_index)
+        flags = LinkFlags(rawValue: header.ifi_flags)
+        hardwareType = header.ifi_type
+        name = ""
+        for attribute in message.attributes(after: ifinfomsg.self) { read(attribute) }
+        guard !name.isEmpty else { return nil }
+    }
+
+    private mutating func read(_ attribute: Attribute) {
+        switch attribute.type {
+        case IFLA_IFNAME: name = attribute.string
+        case IFLA_IFALIAS: alias = attribute.string
+        case IFLA_MTU: mtu = attribute.u32 ?? 0
+        case IFLA_ADDRESS: address = MACAddress(bytes: attribute.payload)
+        case IFLA_MASTER: master = attribute.u32
+        case IFLA_LINK: peer = attribute.u32.flatMap { $0 == 0 ? nil : $0 }
+        case IFLA_LINK_NETNSID: peerNamespace = attribute.i32
+        case IFLA_OPERSTATE: operationalState = attribute.u8.flatMap(OperationalState.init) ?? .unknown
+        case IFLA_LINKINFO: readInformation(attribute.nested)
+        case IFLA_PROP_LIST:
+            alternativeNames = attribute.nested.filter { $0.type == IFLA_ALT_IFNAME }.map(\.string)
+        default: break
+        }
+    }
+
+    private mutating func readInformation(_ attributes: Attributes) {
+        kind = attributes.string(IFLA_INFO_KIND)
+        if attributes.string(IFLA_INFO_SLAVE_KIND) == "bridge" {
+            hairpin = attributes.nested(IFLA_INFO_SLAVE_DATA).u8(IFLA_BRPORT_MODE).map { $0 != 0 }
+        }
+    }
+}

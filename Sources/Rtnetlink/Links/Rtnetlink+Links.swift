@@ -1,0 +1,83 @@
+import CLinux
+public import Netlink
+import SystemPackage
+
+extension Rtnetlink {
+    /// Every link. Equivalent to `ip -d link show`.
+    public mutating func links() throws(NetlinkError) -> [Link] {
+        var message = MessageBuilder(type: RTM_GETLINK)
+        message.put(header: ifinfomsg())
+        // Counters are the bulk of an answer and nobody here asks for them.
+        message.put(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
+        return try socket.dump(NetlinkRequest(message, "list", "links")).compactMap(Link.init)
+    }
+
+    /// The link of a name or alternative name, or nil. Equivalent to `ip -d link show dev $name`.
+    public mutating func link(named name: String) throws(NetlinkError) -> Link? { try link(.name(name)) }
+
+    /// The link of an index, or nil.
+    public mutating func link(index: UInt32) throws(NetlinkError) -> Link? { try link(.index(index)) }
+
+    /// The link that is meant, or nil.
+    public mutating func link(_ reference: LinkReference) throws(NetlinkError) -> Link? {
+        do throws(NetlinkError) {
+            return try socket.get(Self.query(reference)).lazy.compactMap(Link.init).first
+        } catch {
+            if error.errno == .noSuchDevice { return nil }
+            throw error
+        }
+    }
+
+    /// Makes a link and returns it as it then is: `index` is its own, `peer` that of a veth's other end.
+    ///
+    /// Creation and look-up are one system call. When a later setting is refused (an alias that is too long), the link is
+    /// deleted again. Equivalent to `ip link add $name type $kind …; ip -d link show dev $name`.
+    @discardableResult
+    public mutating func add(_ link: NewLink) throws(NetlinkError) -> Link {
+        let creation = NetlinkRequest(link.creation, "create \(link.kind.name)", link.name)
+        let answers = try socket.exchange([creation, Self.query(.name(link.name))])
+        if let refusal = answers.lazy.compactMap(\.error).first { throw refusal }
+        guard var made = answers.last?.messages.lazy.compactMap(Link.init).first else {
+            throw NetlinkError(creation.operation, link.name, errno: .noSuchDevice, hint: "it is gone again")
+        }
+        // By index from here on: the name may already be another link's.
+        var changes: [Change] = []
+        if let settings = link.laterSettings { changes.append(.set(.index(made.index), settings)) }
+        if !link.alternativeNames.isEmpty {
+            changes.append(.addAlternativeNames(link.alternativeNames, to: .index(made.index)))
+        }
+        do throws(NetlinkError) {
+            try apply(changes)
+        } catch {
+            _ = try? delete(.index(made.index))
+            throw error.about(creation.operation, link.name)
+        }
+        made.alias = link.alias
+        made.alternativeNames = link.alternativeNames
+        if link.hairpin { made.hairpin = true }
+        return made
+    }
+
+    /// Changes a link; here a link may be renamed by its name too. Equivalent to `ip link set $link …`.
+    public mutating func set(_ link: LinkReference, _ settings: LinkSettings) throws(NetlinkError) {
+        var target = link
+        if settings.name != nil, case .name = link {
+            guard let found = try self.link(link) else {
+                throw NetlinkError("change link", "\(link)", errno: .noSuchDevice)
+            }
+            target = .index(found.index)
+        }
+        try apply(.set(target, settings))
+    }
+
+    /// Deletes a link; see `Change.delete`. Equivalent to `ip link delete $link`.
+    public mutating func delete(_ link: LinkReference) throws(NetlinkError) {
+        try apply(.delete(link))
+    }
+
+    private static func query(_ link: LinkReference) -> NetlinkRequest {
+        var message = link.message(RTM_GETLINK)
+        message.put(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
+        return NetlinkRequest(message, "look up link", "\(link)")
+    }
+}

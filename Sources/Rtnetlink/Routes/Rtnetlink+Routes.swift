@@ -1,0 +1,72 @@
+public import Addressing
+import CLinux
+public import Netlink
+import SystemPackage
+
+extension Change {
+    /// Adds a route. Equivalent to `ip route add $destination via $gateway dev $link …`.
+    public static func addRoute(_ route: Route) -> Change {
+        Change(route.addition(flags: NLM_F_CREATE | NLM_F_EXCL), "add route", "\(route)")
+    }
+
+    /// Adds a route, or changes the one of the same destination, table and metric.
+    /// Equivalent to `ip route replace $destination via $gateway dev $link …`.
+    public static func replaceRoute(_ route: Route) -> Change {
+        Change(route.addition(flags: NLM_F_CREATE | NLM_F_REPLACE), "replace route", "\(route)")
+    }
+
+    /// Deletes the first route that agrees with what is set in `route`. Equivalent to `ip route delete $destination …`.
+    public static func deleteRoute(_ route: Route) -> Change {
+        Change(route.deletion, "delete route", "\(route)")
+    }
+}
+
+extension Rtnetlink {
+    /// The routes of a family (or both) and of a table (or all). Equivalent to `ip route show table $table`.
+    public mutating func routes(family: IPFamily? = nil, table: UInt32? = nil) throws(NetlinkError) -> [Route] {
+        var routes: [Route] = []
+        // One list for each: a list of every family would come with those of other protocols.
+        for family in family.map({ [$0] }) ?? IPFamily.allCases {
+            var header = rtmsg()
+            header.rtm_family = family.number
+            var message = MessageBuilder(type: RTM_GETROUTE)
+            message.put(header: header)
+            if let table { message.put(Int(RTA_TABLE.rawValue), table) }
+            do throws(NetlinkError) {
+                routes += try socket.dump(NetlinkRequest(message, "list", "routes")).compactMap(Route.init)
+            } catch {
+                // A table comes into being with its first route.
+                guard table != nil && error.errno == .noSuchFileOrDirectory else { throw error }
+            }
+        }
+        return routes
+    }
+
+    /// The route that a packet to an address would take. Equivalent to `ip route get $destination`.
+    ///
+    /// - Throws: `NetlinkError`; ENETUNREACH when there is none, EHOSTUNREACH or EACCES when one forbids it.
+    public mutating func route(to destination: IPAddress) throws(NetlinkError) -> Route {
+        var header = rtmsg()
+        header.rtm_family = destination.family.number
+        header.rtm_dst_len = UInt8(destination.family.bitWidth)
+        var message = MessageBuilder(type: RTM_GETROUTE)
+        message.put(header: header)
+        message.put(Int(RTA_DST.rawValue), destination.bytes)
+        let request = NetlinkRequest(message, "find route to", "\(destination)")
+        for answer in try socket.get(request) where answer.type == RTM_NEWROUTE {
+            // The answer carries the flag of a cached route, so it is read without looking at that.
+            if let header = answer.header(rtmsg.self), let family = IPFamily(number: header.rtm_family),
+                let route = Route(header, family, answer.attributes(after: rtmsg.self))
+            {
+                return route
+            }
+        }
+        throw NetlinkError(request.operation, request.object, errno: Errno(rawValue: EPROTO))
+    }
+
+    /// Adds a route. Equivalent to `ip route add $destination via $gateway dev $link …`.
+    public mutating func addRoute(_ route: Route) throws(NetlinkError) { try apply(.addRoute(route)) }
+
+    /// Deletes a route; see `Change.deleteRoute`. Equivalent to `ip route delete $destination …`.
+    public mutating func deleteRoute(_ route: Route) throws(NetlinkError) { try apply(.deleteRoute(route)) }
+}
