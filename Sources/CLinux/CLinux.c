@@ -159,6 +159,37 @@ int swn_execveat(int directory, const char *path, char *const arguments[], char 
     return (int)syscall(SYS_execveat, directory, path, arguments, environment, flags);
 }
 
+void swn_reset_signals(void) {
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int swn_join_session_keyring(void) { return (int)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL); }
+
+int swn_setrlimit(int resource, uint64_t soft, uint64_t hard) {
+    struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
+    return setrlimit(resource, &limit);
+}
+
+void swn_exit_now(int status) { _exit(status); }
+
+int swn_interface_up(const char *name) {
+    struct ifreq request = {0};
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -1;
+    request.ifr_flags = IFF_UP;
+    int result = ioctl(descriptor, SIOCSIFFLAGS, &request);
+    int error = errno;
+    close(descriptor);
+    errno = error;
+    return result;
+}
+
+long swn_getcwd(uint8_t *buffer, size_t size) { return syscall(SYS_getcwd, buffer, size); }
+
 ssize_t swn_send_descriptor(int socket, const void *bytes, size_t length, int descriptor) {
     struct iovec vector = {.iov_base = (void *)bytes, .iov_len = length};
     union {

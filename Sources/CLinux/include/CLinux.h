@@ -62,6 +62,7 @@
 #include <linux/if_link.h>
 #include <linux/inet_diag.h>
 #include <linux/ip.h>
+#include <linux/keyctl.h>
 #include <linux/loop.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
@@ -149,6 +150,19 @@ int swn_setdomainname(const char *name, size_t length);
 int swn_is_single_threaded(void);
 /// `execveat(2)` with `AT_EMPTY_PATH` and friends.
 int swn_execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
+
+/// Every signal back to its default action and none blocked: what an exec alone leaves ignored or blocked stays so.
+void swn_reset_signals(void);
+/// `keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)`: a new anonymous session keyring.
+int swn_join_session_keyring(void);
+/// `prlimit(2)` of the calling process; its resource is an enumeration in C.
+int swn_setrlimit(int resource, uint64_t soft, uint64_t hard);
+/// `_exit(2)`.
+_Noreturn void swn_exit_now(int status);
+/// Switches on a network interface of the calling thread's network namespace: `SIOCSIFFLAGS` with `IFF_UP`.
+int swn_interface_up(const char *name);
+/// `getcwd(2)` itself, which answers "(unreachable)…" for a directory outside of the root. Returns the length.
+long swn_getcwd(uint8_t *buffer, size_t size);
 
 // MARK: Descriptors over a socket
 

@@ -1,0 +1,100 @@
+import CLinux
+public import LinuxSystem
+import SystemPackage
+
+/// A container's first process that has not become the container's program yet. Dropped, it is killed and nothing of
+/// it is left: its mounts live in its mount namespace only.
+public struct CreatedContainer: ~Copyable {
+    private let plan: InitPlan
+    private let child: HalfMadeChild
+    private let socket: SequencedSocket
+    private var console: Descriptor?
+    private var isReady = false
+
+    init(plan: InitPlan, child: consuming HalfMadeChild, socket: consuming SequencedSocket) {
+        self.plan = plan
+        self.child = child
+        self.socket = socket
+        console = nil
+    }
+
+    /// The process's number in this process's pid namespace.
+    public var processIdentifier: Int32 { child.processIdentifier }
+
+    /// A network, ipc or other namespace of the process.
+    public borrowing func namespace(_ kind: NamespaceKind) throws(SystemError) -> Namespace {
+        try Namespace.of(process: child.processIdentifier, kind)
+    }
+
+    /// Waits until the process has made its root and is only waiting for the go-ahead.
+    ///
+    /// `start()` does the same; this is for whoever has to tell an error from here from one afterwards.
+    /// - Throws: `LaunchError` for the step that failed.
+    public mutating func waitUntilReady() throws(LaunchError) {
+        while !isReady {
+            guard try receive() else {
+                throw LaunchError("start the container: its process was killed", errno: ECHILD)
+            }
+        }
+    }
+
+    /// Gives the go-ahead and waits for the exec.
+    ///
+    /// - Returns: The running process, and the terminal's other end if the container has one.
+    /// - Throws: `LaunchError` for the step that failed; the process has been reaped.
+    public consuming func start() throws(LaunchError) -> StartedContainer {
+        // A child that has failed already has closed its end; why is in the record that it left.
+        try? socket.send([1])
+        while try receive() {}
+        return StartedContainer(process: child.release(), console: console.take())
+    }
+
+    /// Takes one record. False at the end of file: the process has executed the program, or was killed.
+    private mutating func receive() throws(LaunchError) -> Bool {
+        let received: SequencedSocket.Record?
+        do throws(SystemError) {
+            received = try socket.receive(limit: InitRecord.size)
+        } catch {
+            throw LaunchError(error)
+        }
+        guard var message = received else { return false }
+        guard let record = InitRecord(bytes: message.bytes) else {
+            throw LaunchError("start the container: its process sent an unknown record", errno: EPROTO)
+        }
+        switch record.stage {
+        case .ready: isReady = true
+        case .console: console = message.descriptor.take()
+        default: throw plan.error(record)
+        }
+        return true
+    }
+}
+
+/// A container whose program runs.
+public struct StartedContainer: ~Copyable {
+    public let process: ProcessHandle
+    /// The controlling side of the container's terminal.
+    public var console: Descriptor?
+
+    /// The process alone.
+    public consuming func release() -> ProcessHandle { process }
+}
+
+/// A child that is killed and reaped unless somebody takes it over.
+struct HalfMadeChild: ~Copyable {
+    let pidfd: Int32
+    let processIdentifier: Int32
+
+    consuming func release() -> ProcessHandle {
+        let handle = ProcessHandle(owning: Descriptor(owning: pidfd), processIdentifier: processIdentifier)
+        discard self
+        return handle
+    }
+
+    deinit {
+        _ = swn_pidfd_send_signal(pidfd, SIGKILL, 0)
+        var status: Int32 = 0
+        _ = unsafe swn_pidfd_wait(pidfd, 0, &status)
+        close(pidfd)
+    }
+}

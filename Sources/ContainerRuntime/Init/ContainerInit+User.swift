@@ -1,0 +1,139 @@
+import CLinux
+import LinuxSystem
+
+/// The last steps: from root in the container to the container's program.
+extension ContainerInit {
+    func becomeUser() throws(InitFailure) {
+        let security = plan.security
+        let available = try dropBounding(security.capabilities.bounding)
+
+        // Groups before the user, because afterwards there is no right to change them.
+        guard unsafe swn_setgroups(security.groups.count, security.groups) == 0 else { throw InitFailure(.groups) }
+        guard swn_setresgid(security.gid, security.gid, security.gid) == 0 else { throw InitFailure(.gid) }
+        // Permitted capabilities survive the change of user, so that the ones asked for can be set after it.
+        guard swn_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 else { throw InitFailure(.uid) }
+        guard swn_setresuid(security.uid, security.uid, security.uid) == 0 else { throw InitFailure(.uid) }
+        // A change of user makes the process dumpable by its new user and clears the death signal.
+        guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
+        try armDeathSignal(SIGKILL)
+
+        // As the user, without capabilities unless the user is root: what the user may not enter stays closed.
+        try enterWorkingDirectory()
+        let path = try CommandCheck(plan: plan).find()
+        // The check reads files that the user may perhaps only execute.
+        try set(.capabilities) { () throws(SystemError) in
+            let all = try CapabilitySet.permitted()
+            try CapabilitySet.apply(effective: all, permitted: all, inheritable: CapabilitySet())
+        }
+        try CommandCheck(plan: plan).verify(path)
+
+        try waitForGoAhead()
+
+        try armDeathSignal(plan.parentDeathSignal)
+        // Everything the launcher had open is closed by the exec, also what nobody thought of (CVE-2024-21626).
+        let first = UInt32(3 + plan.preservedDescriptors)
+        guard swn_close_range(first, UInt32.max, UInt32(CLOSE_RANGE_CLOEXEC)) == 0 else {
+            throw InitFailure(.descriptors)
+        }
+        // As late as possible: every call after the filter has to be allowed by it. Without no_new_privs, loading it
+        // needs CAP_SYS_ADMIN, which is gone once the capabilities are set.
+        if security.noNewPrivileges {
+            try setCapabilities(available)
+            guard swn_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 else { throw InitFailure(.noNewPrivileges) }
+            try loadFilter()
+        } else {
+            try loadFilter()
+            try setCapabilities(available)
+        }
+        execute(path)
+        throw InitFailure(.execute)
+    }
+
+    /// Lowers the bounding set, and says what of it there is: a container in a container has less than it asks for.
+    private func dropBounding(_ wanted: CapabilitySet) throws(InitFailure) -> CapabilitySet {
+        let bounding = CapabilitySet.bounding()
+        for number in 0..<UInt64(64) {
+            let one = CapabilitySet(rawValue: 1 << number)
+            guard bounding.isSuperset(of: one), !wanted.isSuperset(of: one) else { continue }
+            guard swn_prctl(PR_CAPBSET_DROP, UInt(number), 0, 0, 0) == 0 else {
+                throw InitFailure(.bounding, Int32(number))
+            }
+        }
+        return bounding
+    }
+
+    private func setCapabilities(_ bounding: CapabilitySet) throws(InitFailure) {
+        let wanted = plan.security.capabilities
+        try set(.capabilities) { () throws(SystemError) in
+            let available = try CapabilitySet.permitted()
+            try CapabilitySet.apply(
+                effective: wanted.effective.intersection(available),
+                permitted: wanted.permitted.intersection(available),
+                inheritable: wanted.inheritable.intersection(available).intersection(bounding))
+        }
+        _ = swn_prctl(PR_CAP_AMBIENT, UInt(PR_CAP_AMBIENT_CLEAR_ALL), 0, 0, 0)
+        for number in 0..<UInt64(64) where wanted.ambient.rawValue & (1 << number) != 0 {
+            guard swn_prctl(PR_CAP_AMBIENT, UInt(PR_CAP_AMBIENT_RAISE), UInt(number), 0, 0) == 0 else {
+                // A capability this kernel or this process does not have cannot be given.
+                if swn_errno() == EINVAL || swn_errno() == EPERM { continue }
+                throw InitFailure(.ambient, Int32(number))
+            }
+        }
+    }
+
+    private func loadFilter() throws(InitFailure) {
+        var filter = plan.security.seccomp
+        guard !filter.isEmpty else { return }
+        let loaded = unsafe filter.withUnsafeMutableBytes { bytes -> Int32 in
+            let instructions = unsafe bytes.assumingMemoryBound(to: sock_filter.self)
+            var program = unsafe sock_fprog(len: UInt16(instructions.count), filter: instructions.baseAddress)
+            return unsafe withUnsafeMutablePointer(to: &program) { unsafe swn_seccomp(UInt32(SECCOMP_SET_MODE_FILTER), 0, $0) }
+        }
+        guard loaded == 0 else { throw InitFailure(.seccomp) }
+    }
+
+    private func enterWorkingDirectory() throws(InitFailure) {
+        let path = plan.command.workingDirectory
+        if unsafe chdir(path) != 0 {
+            guard swn_errno() == ENOENT, plan.command.makesWorkingDirectory, makeDirectories(path), unsafe chdir(path) == 0
+            else { throw InitFailure(.workingDirectory) }
+        }
+        // The kernel answers "(unreachable)" for a directory outside of the root, as a leaked descriptor under
+        // /proc/self/fd would be (CVE-2024-21626). The raw call, because glibc's turns that into ENOENT.
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
+        guard unsafe swn_getcwd(&buffer, buffer.count) > 0 else { throw InitFailure(.workingDirectory) }
+        guard buffer[0] == UInt8(ascii: "/") else { throw InitFailure(.workingDirectoryOutside, errno: EXDEV) }
+    }
+
+    private func makeDirectories(_ path: String) -> Bool {
+        var prefix = ""
+        for part in path.split(separator: "/") {
+            prefix += "/\(part)"
+            if unsafe mkdir(prefix, 0o755) != 0 && swn_errno() != EEXIST { return false }
+        }
+        return true
+    }
+
+    private func waitForGoAhead() throws(InitFailure) {
+        report(InitRecord(.ready))
+        var byte: UInt8 = 0
+        let count = retryingOnInterrupt { unsafe recv(socket, &byte, 1, 0) }
+        // The launcher is gone, or has dropped the container.
+        if count == 0 { swn_exit_now(1) }
+        guard count == 1 else { throw InitFailure(.goAhead) }
+    }
+
+    private func execute(_ path: String) {
+        unsafe plan.command.arguments.withPointer { arguments in
+            unsafe plan.command.environment.withPointer { environment in
+                _ = unsafe execve(path, arguments, environment)
+            }
+        }
+    }
+
+    private func set(
+        _ stage: InitStage, _ body: () throws(SystemError) -> Void
+    ) throws(InitFailure) {
+        do throws(SystemError) { try body() } catch { throw InitFailure(stage, 0, error) }
+    }
+}

@@ -1,0 +1,72 @@
+import CLinux
+import LinuxSystem
+import SystemPackage
+
+/// The device nodes and links that every container has (runtime-spec, config-linux.md, "Default Devices").
+enum DefaultDevices {
+    struct Node {
+        var name: String
+        var major: UInt32
+        var minor: UInt32
+    }
+
+    static let nodes = [
+        Node(name: "null", major: 1, minor: 3), Node(name: "zero", major: 1, minor: 5),
+        Node(name: "full", major: 1, minor: 7), Node(name: "random", major: 1, minor: 8),
+        Node(name: "urandom", major: 1, minor: 9), Node(name: "tty", major: 5, minor: 0),
+    ]
+
+    private static let links = [
+        ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore"), ("ptmx", "pts/ptmx"),
+    ]
+
+    /// Fills an open directory, usually a tmpfs that is not attached yet, so that nobody can be in the way.
+    static func fill(_ directory: borrowing Descriptor) throws(SystemError) {
+        for node in nodes {
+            let number = swn_makedev(node.major, node.minor)
+            try make(node.name, mode: FileKind.characterDevice.bits | 0o666, number: number, in: directory, host: "/dev/\(node.name)")
+        }
+        for (name, target) in links {
+            guard unsafe symlinkat(target, directory.rawValue, name) == 0 || swn_errno() == EEXIST else {
+                throw SystemError("link /dev/\(name) to", target, errno: .last)
+            }
+        }
+    }
+
+    /// Makes a node of the document.
+    static func make(_ device: DeviceStep, root: borrowing Descriptor) throws(SystemError) {
+        let parts = device.path.split(separator: "/").map(String.init)
+        guard let name = parts.last else { return }
+        let resolver = TargetResolver(root: root.rawValue)
+        let directory =
+            parts.count == 1
+            ? try root.duplicate()
+            : try resolver.open(parts.dropLast().joined(separator: "/"), isDirectory: true, isPlain: false)
+        try make(name, mode: device.mode, number: device.number, in: directory, host: "/\(device.path)")
+        guard unsafe fchownat(directory.rawValue, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW) == 0 else {
+            throw SystemError("change owner of", device.path, errno: .last)
+        }
+    }
+
+    private static func make(
+        _ name: String, mode: UInt32, number: UInt64, in directory: borrowing Descriptor, host: String
+    ) throws(SystemError) {
+        if unsafe mknodat(directory.rawValue, name, mode, dev_t(number)) == 0 { return }
+        switch swn_errno() {
+        case EEXIST:
+            // The image's own: right, or not to be trusted with the name.
+            var status = stat()
+            guard unsafe fstatat(directory.rawValue, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
+                FileKind(mode: status.st_mode) == FileKind(mode: mode), UInt64(status.st_rdev) == number
+            else { throw SystemError("make device", name, errno: .fileExists) }
+        case EPERM:
+            // Without the right to make nodes, as in a user namespace, the host's node is shown instead.
+            let source = try MountTree.clone(path: host, recursive: false)
+            let file = try Descriptor.open(
+                name, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o644, relativeTo: directory.rawValue)
+            try MountTree.attach(source, to: file)
+        default: throw SystemError("make device", name, errno: .last)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import CLinux
+import LinuxSystem
+import SystemPackage
+
+/// Hides and write-protects paths of the container, chiefly in /proc and /sys.
+struct ProtectedPaths: ~Copyable {
+    let plan: InitPlan
+    /// Borrowed.
+    let root: Int32
+
+    init(plan: InitPlan, root: borrowing Descriptor) {
+        self.plan = plan
+        self.root = root.rawValue
+    }
+
+    func apply() throws(InitFailure) {
+        for (index, path) in plan.readOnlyPaths.enumerated() {
+            do throws(SystemError) {
+                guard let target = try open(path) else { continue }
+                let tree = try MountTree.clone(of: target, recursive: true)
+                try MountTree.setAttributes(of: tree, set: UInt64(MOUNT_ATTR_RDONLY), recursive: true)
+                try MountTree.attach(tree, to: target)
+            } catch {
+                throw InitFailure(.readOnlyPath, Int32(index), error)
+            }
+        }
+        guard !plan.maskedPaths.isEmpty else { return }
+        var masks = Masks()
+        for (index, path) in plan.maskedPaths.enumerated() {
+            do throws(SystemError) {
+                if let target = try open(path) { try masks.hide(target) }
+            } catch {
+                throw InitFailure(.maskedPath, Int32(index), error)
+            }
+        }
+    }
+
+    /// The place itself; nil when this kernel or image has none. A link is not followed: it would mask its target.
+    private func open(_ path: String) throws(SystemError) -> Descriptor? {
+        let resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+        let number = unsafe swn_openat2(root, path, UInt64(O_PATH | O_CLOEXEC | O_NOFOLLOW), 0, resolve)
+        guard number >= 0 else {
+            if swn_errno() == ENOENT || swn_errno() == ENOTDIR { return nil }
+            throw SystemError("open", path, errno: .last)
+        }
+        return Descriptor(owning: number)
+    }
+}
+
+/// What is mounted over masked paths: one empty read-only tmpfs over all directories, and over files the host's null
+/// device, not the image's, which could be anything (CVE-2025-31133).
+private struct Masks: ~Copyable {
+    /// The tmpfs once it is attached: only then may it be copied. Closed by the exec.
+    private var directory: Int32 = -1
+
+    mutating func hide(_ target: borrowing Descriptor) throws(SystemError) {
+        guard try target.kind() == .directory else {
+            let null = try Descriptor.open("/dev/null", O_PATH | O_NOFOLLOW)
+            let status = try null.status()
+            guard FileKind(mode: status.st_mode) == .characterDevice, UInt64(status.st_rdev) == swn_makedev(1, 3)
+            else { throw SystemError("mask with", "/dev/null", errno: Errno(rawValue: ENODEV), hint: "not device 1:3") }
+            return try MountTree.attach(try MountTree.clone(of: null, recursive: false), to: target)
+        }
+        if directory >= 0 {
+            let mount = try Descriptor.open(".", O_PATH | O_DIRECTORY, relativeTo: directory)
+            return try MountTree.attach(try MountTree.clone(of: mount, recursive: false), to: target)
+        }
+        let context = try FileSystemContext("tmpfs")
+        try context.set("mode", "755")
+        try context.set("size", "4k")
+        try context.set("nr_inodes", "1")
+        let attributes = UInt64(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+        let mount = try context.mount(attributes: attributes)
+        try MountTree.attach(mount, to: target)
+        directory = mount.release()
+    }
+}

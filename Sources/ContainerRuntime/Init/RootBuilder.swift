@@ -1,0 +1,133 @@
+import CLinux
+import LinuxSystem
+
+/// Makes the container's root and everything mounted in it, in the container's mount namespace.
+///
+/// The root is opened once. Whatever is mounted in it is mounted on a descriptor that was resolved below that root,
+/// so no link in an image leads out of it, however it is changed meanwhile (CVE-2021-30465, CVE-2023-27561).
+struct RootBuilder {
+    let plan: InitPlan
+
+    /// What the later steps need of the mounts.
+    struct Mounted: ~Copyable {
+        let root: Descriptor
+        /// The container's /proc and /dev/pts, or -1. The exec closes them.
+        var proc: Int32 = -1
+        var pts: Int32 = -1
+    }
+
+    func build() throws(InitFailure) -> Mounted {
+        try setPropagation()
+        let root = try openRoot()
+        var mounted = Mounted(root: root)
+        for mount in plan.mounts {
+            do throws(SystemError) {
+                try perform(mount, &mounted)
+            } catch {
+                let stage: InitStage = error.operation == TargetResolver.operation ? .mountTarget : .mount
+                throw InitFailure(stage, mount.index, error)
+            }
+        }
+        if plan.fillsDev { try fillPlainDev(mounted.root) }
+        for (index, device) in plan.devices.enumerated() {
+            do throws(SystemError) {
+                try DefaultDevices.make(device, root: mounted.root)
+            } catch {
+                throw InitFailure(.device, Int32(index), error)
+            }
+        }
+        return mounted
+    }
+
+    /// Nothing that is mounted here shows outside, and what the host unmounts goes here as well.
+    private func setPropagation() throws(InitFailure) {
+        do throws(SystemError) {
+            let host = try Descriptor.openDirectory("/")
+            try MountTree.setAttributes(of: host, propagation: plan.propagation, recursive: true)
+        } catch {
+            throw InitFailure(.propagation, 0, error)
+        }
+    }
+
+    private func openRoot() throws(InitFailure) -> Descriptor {
+        let root: Descriptor
+        do throws(SystemError) {
+            root = switch plan.root {
+            case .directory(let path): try MountTree.clone(path: path, recursive: true)
+            case .overlay(let overlay): try OverlayMount(overlay).make()
+            }
+        } catch {
+            throw InitFailure(.root, 0, error)
+        }
+        do throws(SystemError) {
+            // It has to be attached somewhere for `pivot_root` and for mounts in it. On top of the host's root it
+            // needs no directory; this process goes on seeing the host's root, which is where it started from.
+            try MountTree.attach(root, toPath: "/")
+        } catch {
+            throw InitFailure(.attachRoot, 0, error)
+        }
+        return root
+    }
+
+    private func perform(_ step: MountStep, _ mounted: inout Mounted) throws(SystemError) {
+        let resolver = TargetResolver(root: mounted.root.rawValue)
+        switch step.source {
+        case .bind(let path, let recursive):
+            let tree = try MountTree.clone(path: path, recursive: recursive)
+            let isDirectory = try tree.kind() == .directory
+            let target = try resolver.open(step.destination, isDirectory: isDirectory, isPlain: false)
+            try setAttributes(of: tree, step)
+            try MountTree.attach(tree, to: target)
+        case .fileSystem(let type):
+            // /proc, /sys and /dev are written to and trusted later: a link in their place is refused.
+            let target = try resolver.open(step.destination, isDirectory: true, isPlain: step.role != .ordinary)
+            let context = try FileSystemContext(type)
+            for setting in step.settings {
+                if let value = setting.value {
+                    try context.set(setting.name, value)
+                } else {
+                    try context.set(setting.name)
+                }
+            }
+            let mount = try context.mount(attributes: step.role == .dev ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
+            if step.copiesUp { try CopyUp.copy(from: target, to: mount) }
+            if step.role == .dev { try DefaultDevices.fill(mount) }
+            try setAttributes(of: mount, step, isNew: true)
+            try MountTree.attach(mount, to: target)
+            switch step.role {
+            case .proc: mounted.proc = mount.release()
+            case .devpts: mounted.pts = mount.release()
+            default: break
+            }
+        case .cgroups(let hierarchies):
+            let target = try resolver.open(step.destination, isDirectory: true, isPlain: true)
+            try CgroupMount(hierarchies: hierarchies, attributes: step.set).attach(to: target)
+        }
+    }
+
+    private func setAttributes(
+        of mount: borrowing Descriptor, _ step: MountStep, isNew: Bool = false
+    ) throws(SystemError) {
+        // A new mount was made with its attributes; only `/dev` had to be writable until it was filled.
+        if isNew ? step.role == .dev && step.set & UInt64(MOUNT_ATTR_RDONLY) != 0 : step.set | step.clear != 0 {
+            try MountTree.setAttributes(of: mount, set: step.set, clear: step.clear)
+        }
+        if step.recursiveSet | step.recursiveClear != 0 {
+            try MountTree.setAttributes(
+                of: mount, set: step.recursiveSet, clear: step.recursiveClear, recursive: true)
+        }
+        if step.propagation != 0 {
+            try MountTree.setAttributes(
+                of: mount, propagation: step.propagation, recursive: step.isPropagationRecursive)
+        }
+    }
+
+    private func fillPlainDev(_ root: borrowing Descriptor) throws(InitFailure) {
+        do throws(SystemError) {
+            let resolver = TargetResolver(root: root.rawValue)
+            try DefaultDevices.fill(try resolver.open("dev", isDirectory: true, isPlain: true))
+        } catch {
+            throw InitFailure(.deviceLinks, 0, error)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import CLinux
+import LinuxSystem
+import SystemPackage
+
+/// A container that could not be started: which step failed, on what, and what the kernel answered.
+public struct LaunchError: Error, Sendable, CustomStringConvertible {
+    public var description: String
+    /// The kernel's answer.
+    public var errno: Int32
+    /// As docker and the shell have it: 127 when the command does not exist, 126 when it cannot be executed, else 125.
+    public var exitCode: Int32
+
+    init(_ description: String, errno: Int32, exitCode: Int32 = 125) {
+        self.description = description
+        self.errno = errno
+        self.exitCode = exitCode
+    }
+
+    init(_ error: SystemError) {
+        self.init(error.description, errno: error.errno.rawValue)
+    }
+}
+
+extension InitPlan {
+    /// Puts a child's record into words, with the names only the plan knows.
+    func error(_ record: InitRecord) -> LaunchError {
+        let index = Int(record.index)
+        switch record.stage {
+        case .commandMissing, .commandDenied, .commandDirectory, .commandIsRuntime, .execute:
+            return command.error(record)
+        case .workingDirectory:
+            return failure("change to the working directory (process.cwd)", command.workingDirectory, record)
+        case .workingDirectoryOutside:
+            let text = "working directory (process.cwd) \(command.workingDirectory) is outside of the container's root"
+            return LaunchError(text, errno: record.errno)
+        case .mount, .mountTarget:
+            return mountError(record, isTarget: record.stage == .mountTarget)
+        case .joinNamespace where joins.indices.contains(index):
+            let join = joins[index]
+            return failure("join \(join.kind.rawValue) namespace (\(join.field))", join.path, record)
+        case .device where devices.indices.contains(index):
+            return failure("make device", "/\(devices[index].path)", record)
+        case .sysctl where sysctls.indices.contains(index):
+            let step = sysctls[index]
+            return failure("set sysctl (linux.sysctl) \(step.name) to", step.value, record)
+        case .maskedPath where maskedPaths.indices.contains(index):
+            return failure("mask", "/\(maskedPaths[index])", record)
+        case .readOnlyPath where readOnlyPaths.indices.contains(index):
+            return failure("make read-only", "/\(readOnlyPaths[index])", record)
+        case .rlimit where security.rlimits.indices.contains(index):
+            let limit = security.rlimits[index]
+            var error = failure(
+                "set \(limit.name) (process.rlimits[\(index)]) to", "\(limit.soft):\(limit.hard)", record)
+            if record.errno == EPERM { error.description += " (raising the hard limit needs CAP_SYS_RESOURCE)" }
+            return error
+        case .root, .attachRoot:
+            return failure("mount the root", root.name, record)
+        case .hostname: return failure("set host name", hostname ?? "", record)
+        default: return failure(record.stage.operation, "", record)
+        }
+    }
+
+    private func mountError(_ record: InitRecord, isTarget: Bool) -> LaunchError {
+        guard let mount = mounts.first(where: { $0.index == record.index }) else {
+            return failure("mount", "/dev", record)
+        }
+        let what =
+            switch mount.source {
+            case .fileSystem(let type): type
+            case .bind(let path, _): path
+            case .cgroups: "cgroup"
+            }
+        var error = failure("mount \(what) (mounts[\(mount.index)]) on", "/\(mount.destination)", record)
+        if isTarget, record.errno == ELOOP || record.errno == ENOTDIR {
+            error.description += " (the target in the root is a symbolic link or not a directory)"
+        }
+        return error
+    }
+
+    private func failure(_ operation: String, _ object: String, _ record: InitRecord) -> LaunchError {
+        let words = record.words.isEmpty ? nil : record.words
+        return LaunchError(SystemError(operation, object, errno: Errno(rawValue: record.errno), hint: words))
+    }
+}
+
+extension CommandStep {
+    /// docker's words for a command that cannot run, because people search for them.
+    fileprivate func error(_ record: InitRecord) -> LaunchError {
+        let kernel = SystemError("", errno: Errno(rawValue: record.errno)).description.dropFirst(2)
+        let reason: String
+        var code: Int32 = 126
+        switch record.stage {
+        case .commandMissing where name.contains("/"):
+            (reason, code) = ("stat \(name): \(kernel)", 127)
+        case .commandMissing:
+            (reason, code) = ("executable file not found in $PATH", 127)
+        case .commandDirectory: reason = "is a directory"
+        case .commandIsRuntime: reason = "permission denied (it leads to the container runtime itself)"
+        case .execute where record.errno == ENOENT:
+            (reason, code) = ("\(kernel) (the interpreter that the file names is missing)", 127)
+        default: reason = String(kernel)
+        }
+        return LaunchError("exec: \"\(name)\": \(reason)", errno: record.errno, exitCode: code)
+    }
+}
+
+extension RootFilesystem {
+    fileprivate var name: String {
+        switch self {
+        case .directory(let path): path
+        case .overlay(let overlay): "overlay of \((overlay.upper.map { [$0] } ?? overlay.lower).joined(separator: ", "))"
+        }
+    }
+}
+
+extension InitStage {
+    fileprivate var operation: String {
+        switch self {
+        case .parent: "tie the container to its parent"
+        case .streams: "set up standard input and output"
+        case .cgroup: "join the cgroup"
+        case .cgroupNamespace: "make a cgroup namespace"
+        case .keyring: "make a session keyring"
+        case .session: "make a session"
+        case .oomScore: "set process.oomScoreAdj"
+        case .loopback: "switch on lo"
+        case .propagation: "set the propagation of mounts"
+        case .deviceLinks: "fill /dev"
+        case .terminal: "make a terminal"
+        case .readOnlyRoot: "make the root read-only"
+        case .pivot: "change the root"
+        case .domainname: "set domain name"
+        case .personality: "set the execution domain"
+        case .bounding: "drop capabilities from the bounding set"
+        case .groups: "set additional groups"
+        case .gid: "set the group"
+        case .uid: "set the user"
+        case .capabilities: "set capabilities"
+        case .ambient: "set ambient capabilities"
+        case .noNewPrivileges: "set no_new_privs"
+        case .seccomp: "load the seccomp filter"
+        case .goAhead: "wait for the go-ahead"
+        case .descriptors: "close descriptors"
+        default: "\(self)"
+        }
+    }
+}

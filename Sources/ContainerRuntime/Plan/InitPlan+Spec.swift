@@ -1,0 +1,143 @@
+import CLinux
+public import RuntimeSpec
+import LinuxSystem
+
+extension InitPlan {
+    /// Decides how a document is carried out.
+    ///
+    /// - Throws: `SpecError` that names the field which cannot be done, before anything has been made;
+    ///   `SystemError` when something of the host that the plan needs cannot be read.
+    public init(spec: Spec, options: LaunchOptions) throws {
+        try spec.validate()
+        guard let process = spec.process else { throw SpecError("process", "missing") }
+        let linux = spec.linux ?? Spec.Linux()
+        try Self.refuseWhatIsMissing(spec, linux)
+
+        (cloneFlags, makesCgroupNamespace, joins) = try Self.namespaces(linux)
+        cgroup = options.cgroup
+        root = try Self.root(spec, options)
+        isRootReadOnly = spec.root?.readonly ?? false
+        propagation = MountOptions.rootPropagation(linux.rootfsPropagation)
+
+        var mounts: [MountStep] = []
+        for (index, mount) in (spec.mounts ?? []).enumerated() {
+            mounts.append(try MountStep(mount, index: index, bundle: options.bundle))
+        }
+        self.mounts = mounts
+        fillsDev = !mounts.contains { $0.destination == "dev" }
+        devices = try (linux.devices ?? []).enumerated().compactMap { index, device throws(SpecError) in
+            try DeviceStep(device, field: "linux.devices[\(index)]")
+        }
+        maskedPaths = try (linux.maskedPaths ?? []).enumerated().map { index, path throws(SpecError) in
+            try MountStep.normalize(path, field: "linux.maskedPaths[\(index)]")
+        }
+        readOnlyPaths = try (linux.readonlyPaths ?? []).enumerated().map { index, path throws(SpecError) in
+            try MountStep.normalize(path, field: "linux.readonlyPaths[\(index)]")
+        }
+
+        hostname = spec.hostname.flatMap { $0.isEmpty ? nil : $0 }
+        domainname = spec.domainname.flatMap { $0.isEmpty ? nil : $0 }
+        sysctls = try SysctlStep.steps(linux)
+        bringsLoopbackUp = options.bringsLoopbackUp && cloneFlags & NamespaceKind.net.flag != 0
+
+        security = try SecurityStep(process, seccomp: options.seccomp, personality: linux.personality)
+        command = try CommandStep(process, makesWorkingDirectory: options.makesWorkingDirectory)
+        streams = options.streams
+        terminal =
+            process.terminal ?? false
+            ? TerminalStep(height: process.consoleSize?.height ?? 0, width: process.consoleSize?.width ?? 0) : nil
+        parentDeathSignal = options.parentDeathSignal
+        preservedDescriptors = options.preservedDescriptors
+        ownExecutable = try FileIdentity.ofThisProgram()
+    }
+
+    /// The document can ask for more than this runtime does. It says so instead of leaving it out.
+    private static func refuseWhatIsMissing(_ spec: Spec, _ linux: Spec.Linux) throws(SpecError) {
+        func refuse(_ field: String, when isGiven: Bool) throws(SpecError) {
+            if isGiven { throw SpecError(field, "is not supported by this runtime yet") }
+        }
+        try refuse("hooks", when: !(spec.hooks?.isEmpty ?? true))
+        try refuse("process.apparmorProfile", when: !(spec.process?.apparmorProfile ?? "").isEmpty)
+        try refuse("process.selinuxLabel", when: !(spec.process?.selinuxLabel ?? "").isEmpty)
+        try refuse("linux.mountLabel", when: !(linux.mountLabel ?? "").isEmpty)
+        try refuse("linux.uidMappings", when: !(linux.uidMappings ?? []).isEmpty)
+        try refuse("linux.gidMappings", when: !(linux.gidMappings ?? []).isEmpty)
+        try refuse("linux.timeOffsets", when: !(linux.timeOffsets ?? [:]).isEmpty)
+        try refuse("linux.seccomp.listenerPath", when: linux.seccomp?.listenerPath != nil)
+    }
+
+    private static func namespaces(_ linux: Spec.Linux) throws(SpecError) -> (UInt64, Bool, [NamespaceJoin]) {
+        var flags: UInt64 = 0
+        var makesCgroup = false
+        var joins: [NamespaceJoin] = []
+        for (index, namespace) in (linux.namespaces ?? []).enumerated() {
+            let field = "linux.namespaces[\(index)]"
+            let kind = namespace.type.kernel
+            guard namespace.type != .user && namespace.type != .time else {
+                throw SpecError(field, "\(namespace.type.rawValue) namespaces are not supported by this runtime yet")
+            }
+            if let path = namespace.path, !path.isEmpty {
+                guard namespace.type != .mount else {
+                    throw SpecError("\(field).path", "a container's mount namespace is always its own")
+                }
+                joins.append(NamespaceJoin(kind: kind, path: path, field: "\(field).path"))
+            } else if namespace.type == .cgroup {
+                makesCgroup = true
+            } else {
+                flags |= kind.flag
+            }
+        }
+        guard flags & NamespaceKind.mnt.flag != 0 else {
+            throw SpecError("linux.namespaces", "a namespace of type mount is missing: the root cannot be changed without")
+        }
+        return (flags, makesCgroup, joins)
+    }
+
+    private static func root(_ spec: Spec, _ options: LaunchOptions) throws(SpecError) -> RootFilesystem {
+        if let root = options.root { return root }
+        guard let path = spec.root?.path else { throw SpecError("root", "missing") }
+        return .directory(path.hasPrefix("/") ? path : "\(options.bundle)/\(path)")
+    }
+}
+
+extension Spec.Linux.Namespace.Kind {
+    var kernel: NamespaceKind {
+        switch self {
+        case .pid: .pid
+        case .network: .net
+        case .mount: .mnt
+        case .ipc: .ipc
+        case .uts: .uts
+        case .user: .user
+        case .cgroup: .cgroup
+        case .time: .time
+        }
+    }
+}
+
+extension FileIdentity {
+    /// Of the program that is running. Read through /proc before there is a child: in a container its /proc lies.
+    static func ofThisProgram() throws(SystemError) -> FileIdentity {
+        var status = stat()
+        guard unsafe stat("/proc/self/exe", &status) == 0 else { throw SystemError("stat", "/proc/self/exe", errno: .last) }
+        return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    }
+}
+
+extension DeviceStep {
+    /// Nil for the nodes that every container gets anyway.
+    fileprivate init?(_ device: Spec.Linux.Device, field: String) throws(SpecError) {
+        path = try MountStep.normalize(device.path, field: "\(field).path")
+        if DefaultDevices.nodes.contains(where: { "dev/\($0.name)" == device.path.dropFirst() }) { return nil }
+        let kind: FileKind =
+            switch device.type {
+            case "b": .blockDevice
+            case "p": .fifo
+            default: .characterDevice
+            }
+        mode = kind.bits | (device.fileMode ?? 0o666) & 0o7777
+        number = swn_makedev(UInt32(device.major ?? 0), UInt32(device.minor ?? 0))
+        uid = device.uid ?? 0
+        gid = device.gid ?? 0
+    }
+}

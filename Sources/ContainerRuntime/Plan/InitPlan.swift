@@ -1,0 +1,118 @@
+import CLinux
+import LinuxSystem
+import RuntimeSpec
+
+/// Everything a container's first process does before it becomes the container's program, decided beforehand.
+///
+/// Between the clone and the exec nothing is parsed, looked up or decided any more: the child walks this value. What
+/// can be wrong with a document is therefore found before there is a process to clean up.
+public struct InitPlan: Sendable {
+    /// Namespaces to make with the clone itself: all new ones but cgroup, whose root is to be the cgroup joined first.
+    var cloneFlags: UInt64
+    var makesCgroupNamespace: Bool
+    /// Namespaces to join, in the kernel's order: user first, because it decides what may be done to the others.
+    var joins: [NamespaceJoin]
+    var cgroup: CgroupJoin
+
+    var root: RootFilesystem
+    var isRootReadOnly: Bool
+    /// `MS_SLAVE` and so on for all mounts copied from the host.
+    var propagation: UInt64
+    var mounts: [MountStep]
+    var devices: [DeviceStep]
+    /// Whether the usual nodes have to be made in a `/dev` that no mount of the plan has filled.
+    var fillsDev: Bool
+    var maskedPaths: [String]
+    var readOnlyPaths: [String]
+
+    var hostname: String?
+    var domainname: String?
+    /// Paths below /proc/sys and values.
+    var sysctls: [SysctlStep]
+    var bringsLoopbackUp: Bool
+
+    var security: SecurityStep
+    var command: CommandStep
+    var streams: StandardStreams
+    /// The size of the terminal to make; nil for a container without one.
+    var terminal: TerminalStep?
+    var parentDeathSignal: Int32
+    var preservedDescriptors: Int32
+    /// Device and inode of this program, which no container may execute: see `CommandCheck`.
+    var ownExecutable: FileIdentity
+}
+
+struct NamespaceJoin: Hashable, Sendable {
+    var kind: NamespaceKind
+    var path: String
+    var field: String
+}
+
+struct SysctlStep: Hashable, Sendable {
+    var name: String
+    /// Below /proc/sys, with slashes.
+    var path: String
+    var value: String
+}
+
+struct TerminalStep: Hashable, Sendable {
+    var height: UInt16
+    var width: UInt16
+}
+
+struct FileIdentity: Hashable, Sendable {
+    var device: UInt64
+    var inode: UInt64
+}
+
+/// A device node besides the usual ones.
+struct DeviceStep: Hashable, Sendable {
+    /// Below the container's root, without a leading slash.
+    var path: String
+    /// `S_IFCHR` and so on with the permission bits.
+    var mode: UInt32
+    var number: UInt64
+    var uid: UInt32
+    var gid: UInt32
+}
+
+/// What a process of the container may do.
+struct SecurityStep: Sendable {
+    var uid: UInt32
+    var gid: UInt32
+    var groups: [UInt32]
+    var umask: UInt32
+    var capabilities: CapabilityStep
+    var noNewPrivileges: Bool
+    var seccomp: [UInt8]
+    var rlimits: [RlimitStep]
+    var oomScoreAdjustment: String?
+    var personality: UInt?
+}
+
+struct CapabilityStep: Hashable, Sendable {
+    var bounding: CapabilitySet
+    var effective: CapabilitySet
+    var permitted: CapabilitySet
+    var inheritable: CapabilitySet
+    var ambient: CapabilitySet
+}
+
+struct RlimitStep: Hashable, Sendable {
+    var name: String
+    var resource: Int32
+    var soft: UInt64
+    var hard: UInt64
+}
+
+/// The program and what it is started with.
+struct CommandStep: Sendable {
+    /// As the document has it.
+    var name: String
+    /// Where to look for it: itself when it has a slash, else one path for each directory of the container's PATH.
+    var candidates: [String]
+    var arguments: CStringVector
+    var environment: CStringVector
+    var workingDirectory: String
+    var makesWorkingDirectory: Bool
+}

@@ -1,0 +1,95 @@
+/// Where the files of a container's root come from.
+public enum RootFilesystem: Hashable, Sendable {
+    /// A directory of the host, used as it is.
+    case directory(String)
+    /// Layers with a writable one on top; the overlay exists in the container's mount namespace only.
+    case overlay(Overlay)
+
+    public struct Overlay: Hashable, Sendable {
+        /// The read-only layers, the topmost first.
+        public var lower: [String]
+        /// The writable layer and its work directory, which has to be empty and on the same file system.
+        /// Without them the root cannot be written to.
+        public var upper: String?
+        public var work: String?
+        /// Further options of overlayfs, for example `("metacopy", "on")` or `("volatile", nil)`.
+        public var options: [MountSetting]
+
+        public init(lower: [String], upper: String?, work: String?, options: [MountSetting] = []) {
+            self.lower = lower
+            self.upper = upper
+            self.work = work
+            self.options = options
+        }
+    }
+}
+
+/// An option of a file system: a flag when there is no value.
+public struct MountSetting: Hashable, Sendable {
+    public var name: String
+    public var value: String?
+
+    public init(_ name: String, _ value: String? = nil) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What the container's program gets as its descriptors 0, 1 and 2.
+public enum StandardStreams: Hashable, Sendable {
+    /// This process's own.
+    case inherited
+    /// Open descriptors of this process, borrowed until the container has started.
+    case descriptors(input: Int32, output: Int32, error: Int32)
+}
+
+/// The cgroup a container starts in, as open files of it, borrowed until the container has started.
+public struct CgroupJoin: Hashable, Sendable {
+    /// Files that the child writes `0` to in order to move itself: `cgroup.procs`, or `tasks` of cgroup v1, which for
+    /// a process of one thread is the same and spares the kernel a lock over all processes.
+    public var descriptors: [Int32]
+    /// A cgroup v2 directory to be cloned into, which costs no move at all; -1 for none.
+    public var directory: Int32
+
+    public init(descriptors: [Int32] = [], directory: Int32 = -1) {
+        self.descriptors = descriptors
+        self.directory = directory
+    }
+}
+
+/// What a container's document does not say: the host's side of it.
+public struct LaunchOptions: Sendable {
+    /// The directory that relative paths of the document start at.
+    public var bundle: String
+    /// The root; the document's `root.path` when nil.
+    public var root: RootFilesystem?
+    public var streams: StandardStreams
+    public var cgroup: CgroupJoin
+    /// A compiled filter for `SECCOMP_SET_MODE_FILTER`: 8 bytes an instruction; none when empty.
+    public var seccomp: [UInt8]
+    /// What the container's first process gets when the thread that launched it ends; 0 for nothing.
+    /// Until the container has started it is always killed.
+    public var parentDeathSignal: Int32
+    /// How many descriptors from 3 on the container's program inherits. All others are closed.
+    public var preservedDescriptors: Int32
+    /// Whether a working directory that does not exist is made, as docker does.
+    public var makesWorkingDirectory: Bool
+    /// Whether `lo` of a new network namespace is switched on here; not needed where the network's owner does it.
+    public var bringsLoopbackUp: Bool
+
+    public init(
+        bundle: String, root: RootFilesystem? = nil, streams: StandardStreams = .inherited,
+        cgroup: CgroupJoin = CgroupJoin(), seccomp: [UInt8] = [], parentDeathSignal: Int32 = 9,
+        preservedDescriptors: Int32 = 0, makesWorkingDirectory: Bool = false, bringsLoopbackUp: Bool = true
+    ) {
+        self.bundle = bundle
+        self.root = root
+        self.streams = streams
+        self.cgroup = cgroup
+        self.seccomp = seccomp
+        self.parentDeathSignal = parentDeathSignal
+        self.preservedDescriptors = preservedDescriptors
+        self.makesWorkingDirectory = makesWorkingDirectory
+        self.bringsLoopbackUp = bringsLoopbackUp
+    }
+}

@@ -1,0 +1,95 @@
+import CLinux
+import RuntimeSpec
+
+/// The options of a mount of the document, sorted into what the kernel wants to be told in different places.
+struct MountOptions {
+    var set: UInt64 = 0
+    var clear: UInt64 = 0
+    var recursiveSet: UInt64 = 0
+    var recursiveClear: UInt64 = 0
+    var propagation: UInt64 = 0
+    var isPropagationRecursive = false
+    var isBind = false
+    var isBindRecursive = false
+    var copiesUp = false
+    var settings: [MountSetting] = []
+
+    init(_ options: [String], field: String) throws(SpecError) {
+        for (index, option) in options.enumerated() where !option.isEmpty {
+            if try apply(option, field: "\(field).options[\(index)]") { continue }
+            if let equals = option.firstIndex(of: "=") {
+                let value = String(option[option.index(after: equals)...])
+                settings.append(MountSetting(String(option[..<equals]), value))
+            } else {
+                settings.append(MountSetting(option))
+            }
+        }
+    }
+
+    /// Takes an option that is not the file system's own business.
+    private mutating func apply(_ option: String, field: String) throws(SpecError) -> Bool {
+        if let change = Self.attributes[option] {
+            set = set & ~change.clear | change.set
+            clear = clear & ~change.set | change.clear
+            return true
+        }
+        if option.first == "r", let change = Self.attributes[String(option.dropFirst())] {
+            recursiveSet = recursiveSet & ~change.clear | change.set
+            recursiveClear = recursiveClear & ~change.set | change.clear
+            return true
+        }
+        let isRecursive = option.first == "r"
+        if let kind = Self.propagations[isRecursive ? String(option.dropFirst()) : option] {
+            propagation = kind
+            isPropagationRecursive = isRecursive
+            return true
+        }
+        switch option {
+        case "bind", "rbind":
+            isBind = true
+            isBindRecursive = isBindRecursive || option == "rbind"
+        case "tmpcopyup": copiesUp = true
+        case "defaults", "async", "nomand", "iversion", "noiversion", "silent", "loud", "nofail": break
+        case "remount", "idmap", "ridmap", "mand":
+            throw SpecError(field, "'\(option)' is not supported")
+        default: return false
+        }
+        return true
+    }
+
+    private struct Change {
+        var set: UInt64 = 0
+        var clear: UInt64 = 0
+    }
+
+    private static let attributes: [String: Change] = {
+        let times = UInt64(MOUNT_ATTR__ATIME)
+        return [
+            "ro": Change(set: UInt64(MOUNT_ATTR_RDONLY)), "rw": Change(clear: UInt64(MOUNT_ATTR_RDONLY)),
+            "nosuid": Change(set: UInt64(MOUNT_ATTR_NOSUID)), "suid": Change(clear: UInt64(MOUNT_ATTR_NOSUID)),
+            "nodev": Change(set: UInt64(MOUNT_ATTR_NODEV)), "dev": Change(clear: UInt64(MOUNT_ATTR_NODEV)),
+            "noexec": Change(set: UInt64(MOUNT_ATTR_NOEXEC)), "exec": Change(clear: UInt64(MOUNT_ATTR_NOEXEC)),
+            "nosymfollow": Change(set: UInt64(MOUNT_ATTR_NOSYMFOLLOW)),
+            "symfollow": Change(clear: UInt64(MOUNT_ATTR_NOSYMFOLLOW)),
+            "nodiratime": Change(set: UInt64(MOUNT_ATTR_NODIRATIME)),
+            "diratime": Change(clear: UInt64(MOUNT_ATTR_NODIRATIME)),
+            "noatime": Change(set: UInt64(MOUNT_ATTR_NOATIME), clear: times & ~UInt64(MOUNT_ATTR_NOATIME)),
+            "strictatime": Change(
+                set: UInt64(MOUNT_ATTR_STRICTATIME), clear: times & ~UInt64(MOUNT_ATTR_STRICTATIME)),
+            "relatime": Change(clear: times), "atime": Change(clear: UInt64(MOUNT_ATTR_NOATIME)),
+            "norelatime": Change(), "nostrictatime": Change(clear: UInt64(MOUNT_ATTR_STRICTATIME)),
+        ]
+    }()
+
+    /// `MS_*` of linux/mount.h.
+    private static let propagations: [String: UInt64] = [
+        "unbindable": 1 << 17, "private": 1 << 18, "slave": 1 << 19, "shared": 1 << 20,
+    ]
+
+    /// The propagation of a document's `rootfsPropagation`; slave when there is none, so that what the host unmounts
+    /// does not stay busy in containers.
+    static func rootPropagation(_ name: String?) -> UInt64 {
+        let name = name ?? ""
+        return propagations[name.first == "r" ? String(name.dropFirst()) : name] ?? (1 << 19)
+    }
+}

@@ -1,0 +1,105 @@
+import CLinux
+import RuntimeSpec
+
+/// A mount with its options taken apart.
+struct MountStep: Hashable, Sendable {
+    enum Source: Hashable, Sendable {
+        /// A new file system of this type.
+        case fileSystem(String)
+        /// Files of the host.
+        case bind(path: String, recursive: Bool)
+        /// The container's view of its cgroups, one for each hierarchy.
+        case cgroups(CgroupHierarchies)
+    }
+
+    /// Mounts that other steps rely on.
+    enum Role: Hashable, Sendable {
+        case ordinary
+        /// Has to be on an ordinary directory, lest an image's link lead what is written there elsewhere.
+        case proc, sysfs, dev
+        case devpts
+    }
+
+    /// The number in the document's list.
+    var index: Int32
+    /// Below the container's root, without a leading slash and without `.` and `..`.
+    var destination: String
+    var source: Source
+    var role: Role
+    /// What the file system is told, in order.
+    var settings: [MountSetting]
+    /// `MOUNT_ATTR_*` to set and to clear, for this mount and for all below it.
+    var set: UInt64
+    var clear: UInt64
+    var recursiveSet: UInt64
+    var recursiveClear: UInt64
+    /// `MS_SHARED` and so on; 0 to leave it.
+    var propagation: UInt64
+    var isPropagationRecursive: Bool
+    /// Whether what the image has at the place is copied into a new tmpfs (`tmpcopyup`).
+    var copiesUp: Bool
+}
+
+/// The cgroup hierarchies of the machine.
+enum CgroupHierarchies: Hashable, Sendable {
+    case unified
+    /// Directory names such as `cpu,cpuacct`, with what the kernel is told to find the hierarchy.
+    case legacy([Hierarchy])
+
+    struct Hierarchy: Hashable, Sendable {
+        var directory: String
+        var settings: [MountSetting]
+        /// Names of single controllers that point to a directory shared by several.
+        var links: [String]
+    }
+}
+
+extension MountStep {
+    /// - Throws: `SpecError` that names the mount's field.
+    init(_ mount: Spec.Mount, index: Int, bundle: String) throws(SpecError) {
+        let field = "mounts[\(index)]"
+        guard (mount.uidMappings ?? []).isEmpty && (mount.gidMappings ?? []).isEmpty else {
+            throw SpecError("\(field).uidMappings", "mounts with mapped identifiers are not supported")
+        }
+        let options = try MountOptions(mount.options ?? [], field: field)
+        self.index = Int32(index)
+        destination = try Self.normalize(mount.destination, field: "\(field).destination")
+        settings = options.settings
+        (set, clear) = (options.set, options.clear)
+        (recursiveSet, recursiveClear) = (options.recursiveSet, options.recursiveClear)
+        (propagation, isPropagationRecursive) = (options.propagation, options.isPropagationRecursive)
+        copiesUp = options.copiesUp
+        role = .ordinary
+        if mount.type == "bind" || options.isBind {
+            let path = mount.source ?? ""
+            let recursive = options.isBind ? options.isBindRecursive : true
+            source = .bind(path: path.hasPrefix("/") ? path : "\(bundle)/\(path)", recursive: recursive)
+            return
+        }
+        let type = mount.type ?? ""
+        switch type {
+        case "cgroup", "cgroup2":
+            source = .cgroups(try CgroupHierarchies.current())
+            settings = []
+            return
+        case "proc": role = .proc
+        case "sysfs": role = .sysfs
+        case "tmpfs" where destination == "dev": role = .dev
+        case "devpts": role = .devpts
+        default: break
+        }
+        source = .fileSystem(type)
+        if let name = mount.source, !name.isEmpty { settings.insert(MountSetting("source", name), at: 0) }
+    }
+
+    /// A path of the container without a leading slash, `.` and `..`, decided without looking at links: a `..` in a
+    /// document is about the text, and links are followed inside the root when the target is opened.
+    static func normalize(_ path: String, field: String) throws(SpecError) -> String {
+        var parts: [Substring] = []
+        for part in path.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        guard !parts.isEmpty else { throw SpecError(field, "'\(path)' is the root itself") }
+        return parts.joined(separator: "/")
+    }
+}

@@ -1,0 +1,78 @@
+import CLinux
+import LinuxSystem
+import RuntimeSpec
+
+extension SecurityStep {
+    init(_ process: Spec.Process, seccomp: [UInt8], personality: Spec.Linux.Personality?) throws(SpecError) {
+        let user = process.user ?? Spec.User()
+        uid = user.uid
+        gid = user.gid
+        groups = user.additionalGids ?? []
+        umask = user.umask ?? 0o022
+        capabilities = try CapabilityStep(process.capabilities ?? Spec.Capabilities())
+        noNewPrivileges = process.noNewPrivileges ?? false
+        guard seccomp.count % 8 == 0, seccomp.count / 8 <= Int(UInt16.max) else {
+            throw SpecError("linux.seccomp", "the compiled filter is not a list of instructions")
+        }
+        self.seccomp = seccomp
+        rlimits = try (process.rlimits ?? []).enumerated().map { index, limit throws(SpecError) in
+            guard let resource = RlimitStep.resources[limit.type] else {
+                throw SpecError("process.rlimits[\(index)].type", "unknown resource limit '\(limit.type)'")
+            }
+            return RlimitStep(name: limit.type, resource: resource, soft: limit.soft, hard: limit.hard)
+        }
+        oomScoreAdjustment = process.oomScoreAdj.map { "\($0)" }
+        // PER_LINUX and PER_LINUX32 of linux/personality.h.
+        self.personality = personality.map { $0.domain == "LINUX32" ? 8 : 0 }
+    }
+}
+
+extension CapabilityStep {
+    init(_ capabilities: Spec.Capabilities) throws(SpecError) {
+        bounding = try Self.set(capabilities.bounding, "bounding")
+        effective = try Self.set(capabilities.effective, "effective")
+        permitted = try Self.set(capabilities.permitted, "permitted")
+        inheritable = try Self.set(capabilities.inheritable, "inheritable")
+        ambient = try Self.set(capabilities.ambient, "ambient")
+        if let missing = effective.subtracting(permitted).firstName {
+            throw SpecError("process.capabilities.effective", "\(missing) is not in the permitted set")
+        }
+        // The kernel raises an ambient capability only when it is permitted and inheritable (capabilities(7)).
+        if let missing = ambient.subtracting(permitted.intersection(inheritable)).firstName {
+            throw SpecError(
+                "process.capabilities.ambient", "\(missing) is not in both the permitted and the inheritable set")
+        }
+    }
+
+    /// A name that nobody knows is an error; a capability that this kernel, or this process, lacks is left out, as
+    /// the document's author cannot know which kernel it will meet.
+    private static func set(_ names: [String]?, _ field: String) throws(SpecError) -> CapabilitySet {
+        var set = CapabilitySet()
+        for (index, name) in (names ?? []).enumerated() {
+            guard let capability = CapabilitySet(name: name) else {
+                throw SpecError("process.capabilities.\(field)[\(index)]", "unknown capability '\(name)'")
+            }
+            set.formUnion(capability)
+        }
+        return set
+    }
+}
+
+extension CapabilitySet {
+    fileprivate var firstName: String? {
+        Self.names.indices.first { rawValue & (1 << UInt64($0)) != 0 }.map { Self.names[$0] }
+    }
+}
+
+extension RlimitStep {
+    static let resources: [String: Int32] = [
+        "RLIMIT_AS": Int32(RLIMIT_AS.rawValue), "RLIMIT_CORE": Int32(RLIMIT_CORE.rawValue),
+        "RLIMIT_CPU": Int32(RLIMIT_CPU.rawValue), "RLIMIT_DATA": Int32(RLIMIT_DATA.rawValue),
+        "RLIMIT_FSIZE": Int32(RLIMIT_FSIZE.rawValue), "RLIMIT_LOCKS": Int32(__RLIMIT_LOCKS.rawValue),
+        "RLIMIT_MEMLOCK": Int32(__RLIMIT_MEMLOCK.rawValue), "RLIMIT_MSGQUEUE": Int32(__RLIMIT_MSGQUEUE.rawValue),
+        "RLIMIT_NICE": Int32(__RLIMIT_NICE.rawValue), "RLIMIT_NOFILE": Int32(RLIMIT_NOFILE.rawValue),
+        "RLIMIT_NPROC": Int32(__RLIMIT_NPROC.rawValue), "RLIMIT_RSS": Int32(__RLIMIT_RSS.rawValue),
+        "RLIMIT_RTPRIO": Int32(__RLIMIT_RTPRIO.rawValue), "RLIMIT_RTTIME": Int32(__RLIMIT_RTTIME.rawValue),
+        "RLIMIT_SIGPENDING": Int32(__RLIMIT_SIGPENDING.rawValue), "RLIMIT_STACK": Int32(RLIMIT_STACK.rawValue),
+    ]
+}

@@ -1,0 +1,42 @@
+import RuntimeSpec
+
+extension SysctlStep {
+    /// The parameters of the document, in order of their names.
+    ///
+    /// Only what belongs to a namespace of the container's own is allowed: everything else would change the host
+    /// (CVE-2022-0811). The list is that of the kernel's documentation, Documentation/admin-guide/sysctl.
+    static func steps(_ linux: Spec.Linux) throws(SpecError) -> [SysctlStep] {
+        try (linux.sysctl ?? [:]).sorted { $0.key < $1.key }.map { name, value throws(SpecError) in
+            let field = "linux.sysctl.\(name)"
+            // A name may be written with slashes, and then its dots are part of a name such as an interface's.
+            let firstDot = name.firstIndex(of: ".") ?? name.endIndex
+            let firstSlash = name.firstIndex(of: "/") ?? name.endIndex
+            let path = firstSlash < firstDot ? name : name.exchangingDotsAndSlashes
+            let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+            guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
+                throw SpecError(field, "is no name of a kernel parameter")
+            }
+            guard let kind = owner(of: path) else {
+                throw SpecError(field, "does not belong to a namespace, so it would change the host")
+            }
+            guard linux.namespace(kind) != nil else {
+                throw SpecError(field, "needs a namespace of type \(kind.rawValue) in linux.namespaces")
+            }
+            return SysctlStep(name: name, path: path, value: value)
+        }
+    }
+
+    private static func owner(of path: String) -> Spec.Linux.Namespace.Kind? {
+        if path.hasPrefix("net/") { return .network }
+        if path.hasPrefix("fs/mqueue/") || path.hasPrefix("kernel/msg") || path.hasPrefix("kernel/shm") { return .ipc }
+        if path == "kernel/sem" || path == "kernel/auto_msgmni" { return .ipc }
+        if path == "kernel/domainname" { return .uts }
+        return nil
+    }
+}
+
+extension String {
+    fileprivate var exchangingDotsAndSlashes: String {
+        String(map { $0 == "." ? "/" : $0 == "/" ? "." : $0 })
+    }
+}

@@ -1,0 +1,63 @@
+import CLinux
+import SystemPackage
+
+/// Mounts by descriptor, so that no path is looked up twice and none is looked up inside a container by name.
+public enum MountTree {
+    /// A copy of the mount at a path of this process's mount namespace, attached to nothing yet: the first half of a
+    /// bind mount. The corresponding system call is `open_tree(OPEN_TREE_CLONE)`.
+    public static func clone(path: String, recursive: Bool) throws(SystemError) -> Descriptor {
+        let flags = UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | (recursive ? UInt32(AT_RECURSIVE) : 0)
+        let number = unsafe swn_open_tree(AT_FDCWD, path, flags)
+        guard number >= 0 else { throw SystemError("bind", path, errno: .last) }
+        return Descriptor(owning: number)
+    }
+
+    /// A copy of the mount that an open file or directory is on, with that as its root.
+    public static func clone(of file: borrowing Descriptor, recursive: Bool) throws(SystemError) -> Descriptor {
+        let flags =
+            UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | UInt32(AT_EMPTY_PATH)
+            | (recursive ? UInt32(AT_RECURSIVE) : 0)
+        let number = unsafe swn_open_tree(file.rawValue, "", flags)
+        guard number >= 0 else { throw SystemError("bind", file.procPath, errno: .last) }
+        return Descriptor(owning: number)
+    }
+
+    /// Attaches a mount to an open file or directory. The corresponding system call is `move_mount`.
+    public static func attach(
+        _ mount: borrowing Descriptor, to target: borrowing Descriptor
+    ) throws(SystemError) {
+        let flags = UInt32(MOVE_MOUNT_F_EMPTY_PATH) | UInt32(MOVE_MOUNT_T_EMPTY_PATH)
+        guard unsafe swn_move_mount(mount.rawValue, "", target.rawValue, "", flags) == 0 else {
+            throw SystemError("attach mount to", target.procPath, errno: .last)
+        }
+    }
+
+    /// Attaches a mount to a path of this process's mount namespace.
+    public static func attach(_ mount: borrowing Descriptor, toPath path: String) throws(SystemError) {
+        guard unsafe swn_move_mount(mount.rawValue, "", AT_FDCWD, path, UInt32(MOVE_MOUNT_F_EMPTY_PATH)) == 0 else {
+            throw SystemError("attach mount to", path, errno: .last)
+        }
+    }
+
+    /// Changes attributes (`MOUNT_ATTR_*`) and propagation (`MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`)
+    /// of a mount, with every mount below it when `recursive`. Nothing changes when it is an error.
+    /// The corresponding system call is `mount_setattr`, of Linux 5.12.
+    public static func setAttributes(
+        of mount: borrowing Descriptor, set: UInt64 = 0, clear: UInt64 = 0, propagation: UInt64 = 0,
+        recursive: Bool = false
+    ) throws(SystemError) {
+        var attributes = mount_attr(attr_set: set, attr_clr: clear, propagation: propagation, userns_fd: 0)
+        // The access time setting is a number and not a bit: to set it, its whole field has to be cleared.
+        if (set | clear) & UInt64(MOUNT_ATTR__ATIME) != 0 { attributes.attr_clr |= UInt64(MOUNT_ATTR__ATIME) }
+        let flags = UInt32(AT_EMPTY_PATH) | (recursive ? UInt32(AT_RECURSIVE) : 0)
+        guard unsafe swn_mount_setattr(mount.rawValue, "", flags, &attributes) == 0 else {
+            throw SystemError("change attributes of mount", mount.procPath, errno: .last)
+        }
+    }
+
+    /// Detaches the mount at a path and everything below it. The corresponding system call is `umount2(MNT_DETACH)`.
+    public static func detach(_ path: String) throws(SystemError) {
+        // MNT_DETACH of sys/mount.h, which cannot be included next to linux/mount.h.
+        guard unsafe swn_umount2(path, 2) == 0 else { throw SystemError("unmount", path, errno: .last) }
+    }
+}
