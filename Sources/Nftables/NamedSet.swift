@@ -10,7 +10,8 @@ public struct NamedSet: Hashable, Sendable {
 
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-        /// Elements may be prefixes and ranges, and may not overlap.
+        /// Elements may be prefixes and ranges. One that overlaps another is EEXIST, but of a concatenation the kernel
+        /// lets an element enclose another whole.
         public static let interval = Flags(rawValue: NFT_SET_INTERVAL.rawValue)
         /// No element can be added or deleted after the batch that makes the set.
         public static let constant = Flags(rawValue: NFT_SET_CONSTANT.rawValue)

@@ -34,10 +34,11 @@ extension StoredElement {
         var stored = StoredElement()
         stored.key = try bytes(element.key, set.key)
         if !keysOnly { try stored.encodeContent(element, of: set) }
-        guard element.key.contains(where: \.isInterval) || set.storesEnds else { return (stored, nil) }
-
         guard set.flags.contains(.interval) else {
-            throw Problem(text: "\(element.key.text) is an interval, and the set lacks the flag")
+            guard !element.key.contains(where: \.isInterval) else {
+                throw Problem(text: "\(element.key.text) is an interval, and the set lacks the flag")
+            }
+            return (stored, nil)
         }
         for (value, type) in zip(element.key, set.key) where value.isInterval || set.storesEnds {
             guard type.allowsIntervals else { throw Problem(text: "intervals of type \(type) are not supported") }
@@ -47,7 +48,8 @@ extension StoredElement {
             throw Problem(text: "the interval \(element.key.text) is empty")
         }
         guard set.storesEnds else {
-            if last != stored.key { stored.end = last }
+            // A single key has an end, too: without it `nft list` makes one interval of two elements.
+            stored.end = last
             return (stored, nil)
         }
         var behind = StoredElement()
