@@ -11,7 +11,7 @@ RANKS = [
     ["NetworkModel", "Netlink", "Cgroups"],
     ["Rtnetlink", "Nftables"],
     ["NetworkEngine", "ContainerRuntime", "ImageStore"],
-    ["ImageArchive"],
+    ["ImageArchive", "ContainerLog"],
     ["Engine"],
     ["CommandSupport"],
     ["ArgumentSupport"],
