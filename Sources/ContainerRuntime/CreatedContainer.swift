@@ -5,13 +5,13 @@ import SystemPackage
 /// A container's first process that has not become the container's program yet. Dropped, it is killed and nothing of
 /// it is left: its mounts live in its mount namespace only.
 public struct CreatedContainer: ~Copyable {
-    private let plan: InitPlan
+    private let plan: any LaunchPlan
     private let child: HalfMadeChild
     private let socket: SequencedSocket
     private var console: Descriptor?
     private var isReady = false
 
-    init(plan: InitPlan, child: consuming HalfMadeChild, socket: consuming SequencedSocket) {
+    init(plan: any LaunchPlan, child: consuming HalfMadeChild, socket: consuming SequencedSocket) {
         self.plan = plan
         self.child = child
         self.socket = socket

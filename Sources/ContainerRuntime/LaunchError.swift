@@ -21,18 +21,16 @@ public struct LaunchError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-extension InitPlan {
+/// What a child was to do, and therefore what its records mean.
+protocol LaunchPlan: Sendable {
     /// Puts a child's record into words, with the names only the plan knows.
+    func error(_ record: InitRecord) -> LaunchError
+}
+
+extension InitPlan: LaunchPlan {
     func error(_ record: InitRecord) -> LaunchError {
         let index = Int(record.index)
         switch record.stage {
-        case .commandMissing, .commandDenied, .commandDirectory, .commandIsRuntime, .execute:
-            return command.error(record)
-        case .workingDirectory:
-            return failure("change to the working directory (process.cwd)", command.workingDirectory, record)
-        case .workingDirectoryOutside:
-            let text = "working directory (process.cwd) \(command.workingDirectory) is outside of the container's root"
-            return LaunchError(text, errno: record.errno)
         case .mount, .mountTarget:
             return mountError(record, isTarget: record.stage == .mountTarget)
         case .joinNamespace where joins.indices.contains(index):
@@ -47,16 +45,10 @@ extension InitPlan {
             return failure("mask", "/\(maskedPaths[index])", record)
         case .readOnlyPath where readOnlyPaths.indices.contains(index):
             return failure("make read-only", "/\(readOnlyPaths[index])", record)
-        case .rlimit where security.rlimits.indices.contains(index):
-            let limit = security.rlimits[index]
-            var error = failure(
-                "set \(limit.name) (process.rlimits[\(index)]) to", "\(limit.soft):\(limit.hard)", record)
-            if record.errno == EPERM { error.description += " (raising the hard limit needs CAP_SYS_RESOURCE)" }
-            return error
         case .root, .attachRoot:
             return failure("mount the root", root.name, record)
         case .hostname: return failure("set host name", hostname ?? "", record)
-        default: return failure(record.stage.operation, "", record)
+        default: return process.error(record)
         }
     }
 
@@ -76,11 +68,33 @@ extension InitPlan {
         }
         return error
     }
+}
 
-    private func failure(_ operation: String, _ object: String, _ record: InitRecord) -> LaunchError {
-        let words = record.words.isEmpty ? nil : record.words
-        return LaunchError(SystemError(operation, object, errno: Errno(rawValue: record.errno), hint: words))
+extension ProcessPlan {
+    func error(_ record: InitRecord) -> LaunchError {
+        let index = Int(record.index)
+        switch record.stage {
+        case .commandMissing, .commandDenied, .commandDirectory, .commandIsRuntime, .execute:
+            return command.error(record)
+        case .workingDirectory:
+            return failure("change to the working directory (process.cwd)", command.workingDirectory, record)
+        case .workingDirectoryOutside:
+            let text = "working directory (process.cwd) \(command.workingDirectory) is outside of the container's root"
+            return LaunchError(text, errno: record.errno)
+        case .rlimit where security.rlimits.indices.contains(index):
+            let limit = security.rlimits[index]
+            var error = failure(
+                "set \(limit.name) (process.rlimits[\(index)]) to", "\(limit.soft):\(limit.hard)", record)
+            if record.errno == EPERM { error.description += " (raising the hard limit needs CAP_SYS_RESOURCE)" }
+            return error
+        default: return failure(record.stage.operation, "", record)
+        }
     }
+}
+
+private func failure(_ operation: String, _ object: String, _ record: InitRecord) -> LaunchError {
+    let words = record.words.isEmpty ? nil : record.words
+    return LaunchError(SystemError(operation, object, errno: Errno(rawValue: record.errno), hint: words))
 }
 
 extension CommandStep {
@@ -124,6 +138,7 @@ extension InitStage {
         case .session: "make a session"
         case .oomScore: "set process.oomScoreAdj"
         case .loopback: "switch on lo"
+        case .joinNamespace: "enter the container's namespaces"
         case .propagation: "set the propagation of mounts"
         case .deviceLinks: "fill /dev"
         case .terminal: "make a terminal"

@@ -64,7 +64,8 @@ extension Spec.Mount {
 }
 
 extension Spec.Process {
-    fileprivate func validate() throws(SpecError) {
+    /// Checks a process that is started in a running container; `Spec.validate()` includes this.
+    public func validate() throws(SpecError) {
         try Spec.checkAbsolute("process.cwd", cwd)
         guard let args, let command = args.first else { throw SpecError("process.args", "is empty") }
         if command.isEmpty { throw SpecError("process.args[0]", "is empty") }

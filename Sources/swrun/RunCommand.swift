@@ -19,8 +19,9 @@ struct RunCommand {
         let spec = try readSpec()
         let plan = try InitPlan(spec: spec, options: LaunchOptions(bundle: bundle))
         do {
+            let supervision = try Supervision()
             let container = try Launcher.create(plan)
-            return ExitStatus(rawValue: try Supervision(try container.start()).run())
+            return ExitStatus(rawValue: try supervision.run(try container.start()))
         } catch let error as LaunchError {
             throw CommandFailure(error.description, status: ExitStatus(rawValue: error.exitCode))
         }

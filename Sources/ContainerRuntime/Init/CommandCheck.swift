@@ -12,7 +12,7 @@ import LinuxSystem
 /// The check is as good as its files are quiet: a container's root is its own until it runs. Entering a container that
 /// runs, or running a file on a volume that others write to, asks for `ProtectedExecutable` besides.
 struct CommandCheck {
-    let plan: InitPlan
+    let plan: ProcessPlan
 
     /// The path of the program to execute, looked up as the container's user.
     func find() throws(InitFailure) -> String {

@@ -9,68 +9,28 @@ import SystemPackage
 /// runs in it. Each step's place has a reason, which is given where the step is taken.
 struct ContainerInit {
     let plan: InitPlan
-    let socket: Int32
-    let parentSocket: Int32
+    let child: ChildProcess
 
-    func run() -> Never {
-        do throws(InitFailure) {
-            try walk()
-        } catch {
-            report(InitRecord(error))
-        }
-        swn_exit_now(1)
-    }
-
-    private func walk() throws(InitFailure) {
-        try tieToParent()
-        try takeStreams()
+    func walk() throws(InitFailure) {
+        try child.tieToParent()
+        try child.takeStreams()
         try joinNamespaces()
-        try joinCgroup()
-        try makeSession()
+        try child.join(plan.cgroup)
+        // The root of a cgroup namespace is the cgroup its maker is in, so it is not made by the clone, before the
+        // move, but here.
+        if plan.makesCgroupNamespace {
+            guard unshare(Int32(NamespaceKind.cgroup.flag)) == 0 else { throw InitFailure(.cgroupNamespace) }
+        }
+        try child.prepareSession()
         // Device nodes and directories get exactly the modes they are given.
         umask(0)
         let mounted = try RootBuilder(plan: plan).build()
-        try makeTerminal(mounted)
+        if child.plan.terminal != nil { try child.makeTerminal(devpts: mounted.pts, root: mounted.root.rawValue) }
         try setNames()
-        try setLimits()
         try setSysctls(mounted.proc)
         try ProtectedPaths(plan: plan, root: mounted.root).apply()
         try enterRoot(mounted.root)
-        umask(mode_t(plan.security.umask))
-        try becomeUser()
-    }
-
-    /// From here on the process dies with its launcher, and nobody but root may look at it.
-    private func tieToParent() throws(InitFailure) {
-        close(parentSocket)
-        // Not dumpable means that no other process of a shared pid namespace can reach the runtime's program through
-        // /proc/PID/exe, or its descriptors through /proc/PID/fd (CVE-2016-9962, CVE-2019-5736). The exec ends it.
-        guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
-        try armDeathSignal(SIGKILL)
-        swn_reset_signals()
-    }
-
-    /// The kernel forgets the signal when credentials change, so this is called again after that.
-    func armDeathSignal(_ signal: Int32) throws(InitFailure) {
-        guard swn_prctl(PR_SET_PDEATHSIG, UInt(signal), 0, 0, 0) == 0 else { throw InitFailure(.parent) }
-        // A parent that died before the call sends no signal, but its end of the socket is closed.
-        var state = pollfd(fd: socket, events: 0, revents: 0)
-        if unsafe poll(&state, 1, 0) > 0, state.revents & Int16(POLLHUP) != 0 { swn_exit_now(1) }
-    }
-
-    private func takeStreams() throws(InitFailure) {
-        guard plan.terminal == nil, case .descriptors(let input, let output, let error) = plan.streams else { return }
-        // One of them may be where another has to go, so they are first moved out of the way.
-        var moved: [Int32] = []
-        for stream in [input, output, error] {
-            let copy = swn_fcntl(stream, F_DUPFD_CLOEXEC, 3)
-            guard copy >= 0 else { throw InitFailure(.streams, stream) }
-            moved.append(copy)
-        }
-        for number in 0..<Int32(3) {
-            guard dup2(moved[Int(number)], number) == number else { throw InitFailure(.streams, number) }
-            close(moved[Int(number)])
-        }
+        try child.becomeUser()
     }
 
     private func joinNamespaces() throws(InitFailure) {
@@ -89,46 +49,12 @@ struct ContainerInit {
         }
     }
 
-    private func joinCgroup() throws(InitFailure) {
-        for (index, file) in plan.cgroup.descriptors.enumerated() {
-            guard unsafe write(file, "0", 1) == 1 else { throw InitFailure(.cgroup, Int32(index)) }
-        }
-        // The root of a cgroup namespace is the cgroup its maker is in, so it is not made by the clone, before the
-        // move, but here.
-        if plan.makesCgroupNamespace {
-            guard unshare(Int32(NamespaceKind.cgroup.flag)) == 0 else { throw InitFailure(.cgroupNamespace) }
-        }
-        // The host's session keyring would be shared otherwise. A kernel without keyrings has none to share.
-        if swn_join_session_keyring() < 0 && swn_errno() != ENOSYS { throw InitFailure(.keyring) }
-        if let adjustment = plan.security.oomScoreAdjustment {
-            // The host's /proc is still there, and shows a process of a new pid namespace as itself.
-            do throws(SystemError) {
-                try Descriptor.open("/proc/self/oom_score_adj", O_WRONLY).write(text: adjustment)
-            } catch {
-                throw InitFailure(.oomScore, 0, error)
-            }
-        }
-    }
-
-    private func makeSession() throws(InitFailure) {
-        // A container must not read or signal the terminal that its launcher was started from.
-        guard setsid() >= 0 else { throw InitFailure(.session) }
-    }
-
     private func setNames() throws(InitFailure) {
         if let name = plan.hostname, unsafe swn_sethostname(name, name.utf8.count) != 0 { throw InitFailure(.hostname) }
         if let name = plan.domainname, unsafe swn_setdomainname(name, name.utf8.count) != 0 {
             throw InitFailure(.domainname)
         }
-        if let domain = plan.security.personality, personality(domain) < 0 { throw InitFailure(.personality) }
-    }
-
-    private func setLimits() throws(InitFailure) {
-        for (index, limit) in plan.security.rlimits.enumerated() {
-            guard swn_setrlimit(limit.resource, limit.soft, limit.hard) == 0 else {
-                throw InitFailure(.rlimit, Int32(index))
-            }
-        }
+        if let domain = child.plan.security.personality, personality(domain) < 0 { throw InitFailure(.personality) }
     }
 
     /// Parameters are written through a procfs of our own making, whose entries nothing can have been mounted over,
@@ -177,12 +103,6 @@ struct ContainerInit {
         } catch {
             throw InitFailure(.pivot, 0, error)
         }
-    }
-
-    /// Sends a record. Nobody listening is as good as the launcher's death, which ends this process anyway.
-    func report(_ record: InitRecord, descriptor: Int32 = -1) {
-        let bytes = record.bytes
-        _ = unsafe swn_send_descriptor(socket, bytes, bytes.count, descriptor)
     }
 }
 

@@ -40,15 +40,7 @@ extension InitPlan {
         sysctls = try SysctlStep.steps(linux)
         bringsLoopbackUp = options.bringsLoopbackUp && cloneFlags & NamespaceKind.net.flag != 0
 
-        security = try SecurityStep(process, seccomp: options.seccomp, personality: linux.personality)
-        command = try CommandStep(process, makesWorkingDirectory: options.makesWorkingDirectory)
-        streams = options.streams
-        terminal =
-            process.terminal ?? false
-            ? TerminalStep(height: process.consoleSize?.height ?? 0, width: process.consoleSize?.width ?? 0) : nil
-        parentDeathSignal = options.parentDeathSignal
-        preservedDescriptors = options.preservedDescriptors
-        ownExecutable = try FileIdentity.ofThisProgram()
+        self.process = try ProcessPlan(process, options: options, personality: linux.personality)
     }
 
     /// The document can ask for more than this runtime does. It says so instead of leaving it out.
@@ -97,6 +89,20 @@ extension InitPlan {
         if let root = options.root { return root }
         guard let path = spec.root?.path else { throw SpecError("root", "missing") }
         return .directory(path.hasPrefix("/") ? path : "\(options.bundle)/\(path)")
+    }
+}
+
+extension ProcessPlan {
+    init(_ process: Spec.Process, options: LaunchOptions, personality: Spec.Linux.Personality?) throws {
+        security = try SecurityStep(process, seccomp: options.seccomp, personality: personality)
+        command = try CommandStep(process, makesWorkingDirectory: options.makesWorkingDirectory)
+        streams = options.streams
+        terminal =
+            process.terminal ?? false
+            ? TerminalStep(height: process.consoleSize?.height ?? 0, width: process.consoleSize?.width ?? 0) : nil
+        parentDeathSignal = options.parentDeathSignal
+        preservedDescriptors = options.preservedDescriptors
+        ownExecutable = try FileIdentity.ofThisProgram()
     }
 }
 

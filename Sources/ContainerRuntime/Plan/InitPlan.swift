@@ -31,10 +31,15 @@ public struct InitPlan: Sendable {
     var sysctls: [SysctlStep]
     var bringsLoopbackUp: Bool
 
+    var process: ProcessPlan
+}
+
+/// The part of a plan that is about the process itself, the same for a container's first and for later ones.
+struct ProcessPlan: Sendable {
     var security: SecurityStep
     var command: CommandStep
     var streams: StandardStreams
-    /// The size of the terminal to make; nil for a container without one.
+    /// The size of the terminal to make; nil for a process without one.
     var terminal: TerminalStep?
     var parentDeathSignal: Int32
     var preservedDescriptors: Int32

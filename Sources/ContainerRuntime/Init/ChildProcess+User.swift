@@ -2,9 +2,11 @@ import CLinux
 import LinuxSystem
 
 /// The last steps: from root in the container to the container's program.
-extension ContainerInit {
+extension ChildProcess {
     func becomeUser() throws(InitFailure) {
         let security = plan.security
+        umask(mode_t(security.umask))
+        try setLimits()
         let available = try dropBounding(security.capabilities.bounding)
 
         // Groups before the user, because afterwards there is no right to change them.
@@ -47,6 +49,14 @@ extension ContainerInit {
         }
         execute(path)
         throw InitFailure(.execute)
+    }
+
+    private func setLimits() throws(InitFailure) {
+        for (index, limit) in plan.security.rlimits.enumerated() {
+            guard swn_setrlimit(limit.resource, limit.soft, limit.hard) == 0 else {
+                throw InitFailure(.rlimit, Int32(index))
+            }
+        }
     }
 
     /// Lowers the bounding set, and says what of it there is: a container in a container has less than it asks for.

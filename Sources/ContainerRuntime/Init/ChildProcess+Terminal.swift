@@ -1,20 +1,23 @@
 import CLinux
 import LinuxSystem
 
-extension ContainerInit {
+extension ChildProcess {
     /// Makes the container's terminal and sends its controlling side to the launcher.
     ///
     /// It comes from the container's own devpts, so that its name means something inside. The other side is taken by
     /// `TIOCGPTPEER` and not by its name, which an image could have put something else under (CVE-2025-52565).
-    func makeTerminal(_ mounted: borrowing RootBuilder.Mounted) throws(InitFailure) {
+    ///
+    /// - Parameter devpts: The open root of a devpts, or -1.
+    /// - Parameter root: The container's root, when its /dev/console is to be the terminal; else -1.
+    func makeTerminal(devpts: Int32, root: Int32) throws(InitFailure) {
         guard let size = plan.terminal else { return }
-        guard mounted.pts >= 0 else {
+        guard devpts >= 0 else {
             throw InitFailure(.terminal, errno: ENODEV, words: "a terminal needs a devpts in mounts")
         }
         do throws(SystemError) {
-            let terminal = try PseudoTerminal(devpts: mounted.pts)
+            let terminal = try PseudoTerminal(devpts: devpts)
             if size.height != 0 { try terminal.setSize(height: size.height, width: size.width) }
-            try bindConsole(terminal.peer, root: mounted.root.rawValue)
+            if root >= 0 { try bindConsole(terminal.peer, root: root) }
             for number in 0..<Int32(3) {
                 guard dup2(terminal.peer.rawValue, number) == number else {
                     throw SystemError("dup2", errno: .last)

@@ -1,0 +1,84 @@
+import CLinux
+import LinuxSystem
+import SystemPackage
+
+/// What every child does that becomes a program in a container, whether it is the container's first or a later one.
+///
+/// It runs in a copy of the launcher's memory, in Swift, which is sound only because the launcher has one thread.
+/// It only walks its plan, never returns, and leaves by `execve` or `_exit`; nothing of the launcher's own clean-up
+/// runs in it.
+struct ChildProcess {
+    let plan: ProcessPlan
+    let socket: Int32
+    let parentSocket: Int32
+
+    func run(_ walk: () throws(InitFailure) -> Void) -> Never {
+        do throws(InitFailure) {
+            try walk()
+        } catch {
+            report(InitRecord(error))
+        }
+        swn_exit_now(1)
+    }
+
+    /// From here on the process dies with its launcher, and nobody but root may look at it.
+    func tieToParent() throws(InitFailure) {
+        close(parentSocket)
+        // Not dumpable means that no other process of a shared pid namespace can reach the runtime's program through
+        // /proc/PID/exe, or its descriptors through /proc/PID/fd (CVE-2016-9962, CVE-2019-5736). The exec ends it.
+        guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
+        try armDeathSignal(SIGKILL)
+        swn_reset_signals()
+    }
+
+    /// The kernel forgets the signal when credentials change, so this is called again after that.
+    func armDeathSignal(_ signal: Int32) throws(InitFailure) {
+        guard swn_prctl(PR_SET_PDEATHSIG, UInt(signal), 0, 0, 0) == 0 else { throw InitFailure(.parent) }
+        // A parent that died before the call sends no signal, but its end of the socket is closed.
+        var state = pollfd(fd: socket, events: 0, revents: 0)
+        if unsafe poll(&state, 1, 0) > 0, state.revents & Int16(POLLHUP) != 0 { swn_exit_now(1) }
+    }
+
+    func takeStreams() throws(InitFailure) {
+        guard plan.terminal == nil, case .descriptors(let input, let output, let error) = plan.streams else { return }
+        // One of them may be where another has to go, so they are first moved out of the way.
+        var moved: [Int32] = []
+        for stream in [input, output, error] {
+            let copy = swn_fcntl(stream, F_DUPFD_CLOEXEC, 3)
+            guard copy >= 0 else { throw InitFailure(.streams, stream) }
+            moved.append(copy)
+        }
+        for number in 0..<Int32(3) {
+            guard dup2(moved[Int(number)], number) == number else { throw InitFailure(.streams, number) }
+            close(moved[Int(number)])
+        }
+    }
+
+    func join(_ cgroup: CgroupJoin) throws(InitFailure) {
+        for (index, file) in cgroup.descriptors.enumerated() {
+            guard unsafe write(file, "0", 1) == 1 else { throw InitFailure(.cgroup, Int32(index)) }
+        }
+    }
+
+    /// Leaves what the launcher's session and keys are.
+    func prepareSession() throws(InitFailure) {
+        // The host's session keyring would be shared otherwise. A kernel without keyrings has none to share.
+        if swn_join_session_keyring() < 0 && swn_errno() != ENOSYS { throw InitFailure(.keyring) }
+        if let adjustment = plan.security.oomScoreAdjustment {
+            // The host's /proc is still there, and shows a process of another pid namespace as itself.
+            do throws(SystemError) {
+                try Descriptor.open("/proc/self/oom_score_adj", O_WRONLY).write(text: adjustment)
+            } catch {
+                throw InitFailure(.oomScore, 0, error)
+            }
+        }
+        // A container must not read or signal the terminal that its launcher was started from.
+        guard setsid() >= 0 else { throw InitFailure(.session) }
+    }
+
+    /// Sends a record. Nobody listening is as good as the launcher's death, which ends this process anyway.
+    func report(_ record: InitRecord, descriptor: Int32 = -1) {
+        let bytes = record.bytes
+        _ = unsafe swn_send_descriptor(socket, bytes, bytes.count, descriptor)
+    }
+}

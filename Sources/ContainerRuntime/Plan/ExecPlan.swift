@@ -1,0 +1,35 @@
+import CLinux
+public import LinuxSystem
+public import RuntimeSpec
+
+/// A further process in a running container, decided beforehand like `InitPlan`.
+public struct ExecPlan: Sendable {
+    /// A pidfd of the container's first process: all its namespaces, and no chance to meet another process.
+    let container: SharedDescriptor
+    var cgroup: CgroupJoin
+    var process: ProcessPlan
+
+    /// - Parameter process: What to run; who wants the container's own limits and capabilities, copies them from the
+    ///   container's document.
+    /// - Parameter container: The container's first process.
+    /// - Parameter options: The bundle, the root and the loopback interface have no meaning here.
+    /// - Throws: `SpecError` that names the field which cannot be done, or `SystemError`.
+    public init(
+        process: Spec.Process, in container: borrowing ProcessHandle, options: LaunchOptions
+    ) throws {
+        try process.validate()
+        self.container = SharedDescriptor(try container.pidfd.duplicate())
+        cgroup = options.cgroup
+        self.process = try ProcessPlan(process, options: options, personality: nil)
+    }
+}
+
+/// A descriptor that several values hold; the last one closes it.
+final class SharedDescriptor: Sendable {
+    let descriptor: Descriptor
+    init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+}
+
+extension ExecPlan: LaunchPlan {
+    func error(_ record: InitRecord) -> LaunchError { process.error(record) }
+}
