@@ -75,9 +75,8 @@ extension Descriptor {
         while true {
             counter += 1
             // A name that is taken is passed over: an empty directory would be replaced, anything else refused.
-            if unsafe swn_renameat2(rawValue, path, top.rawValue, ".removed-\(counter)", UInt32(1) /* NOREPLACE */) == 0 {
-                return
-            }
+            let flags = UInt32(RENAME_NOREPLACE)
+            if unsafe swn_renameat2(rawValue, path, top.rawValue, ".removed-\(counter)", flags) == 0 { return }
             guard CurrentErrno.value == EEXIST else { throw removalError("move", name) }
         }
     }
@@ -92,7 +91,9 @@ extension Descriptor {
         defer { unsafe closedir(stream) }
         var names: [[UInt8]] = []
         while let entry = unsafe readdir(stream) {
-            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in unsafe Array(bytes.prefix { $0 != 0 }) }
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                unsafe Array(bytes.prefix { $0 != 0 })
+            }
             if name != Array(".".utf8) && name != Array("..".utf8) { names.append(name) }
         }
         return names
