@@ -63,7 +63,8 @@ public struct ImageDocument: Codable, Hashable, Sendable {
     public init(parsing bytes: [UInt8], of name: String) throws(ImageStoreError) {
         self = try decodeJSON(ImageDocument.self, from: bytes, name: "image configuration \(name)")
         guard rootfs.type == "layers" else {
-            throw ImageStoreError(.damaged, "image configuration \(name): rootfs.type is '\(rootfs.type)', not 'layers'")
+            throw ImageStoreError(
+                .damaged, "image configuration \(name): rootfs.type is '\(rootfs.type)', not 'layers'")
         }
     }
 

@@ -32,7 +32,8 @@ public struct ImageReference: Hashable, Sendable {
         if let colon = rest.lastIndex(of: ":"), !rest[colon...].contains("/") {
             tag = String(rest[rest.index(after: colon)...])
             guard isTag(tag ?? "") else {
-                throw invalid("a tag has 1 to 128 letters, digits, '_', '.' and '-', and starts with none of the last two")
+                throw invalid(
+                    "a tag has 1 to 128 letters, digits, '_', '.' and '-', and starts with none of the last two")
             }
             rest = rest[..<colon]
         }

@@ -66,10 +66,12 @@ extension ImageTransaction {
         }
         let containers = remaining.isEmpty ? try users(image.id) : []
         if let user = containers.first(where: \.isRunning) ?? containers.first, user.isRunning || !force {
-            let advice = user.isRunning ? "stop and remove it first" : "remove it first, or use -f to take the name only"
+            let advice =
+                user.isRunning ? "stop and remove it first" : "remove it first, or use -f to take the name only"
             throw ImageStoreError(
                 .conflict,
-                "remove image \(text): container \(user.name) \(user.isRunning ? "runs" : "was made") from it (\(advice))")
+                "remove image \(text): container \(user.name) \(user.isRunning ? "runs" : "was made") from it (\(advice))"
+            )
         }
         var result: [ImageRemoval] = []
         let links = try Descriptor.openDirectory("\(store.root)/references")

@@ -45,7 +45,8 @@ extension ImageStore {
         // Sessions are made under the store's lock, and looked for under it, so that nobody takes a young one for dead.
         let guardLock = try lock(.exclusive)
         defer { withExtendedLifetime(guardLock) {} }
-        for part in ["references", "images", "layers"] { _ = try openMakingDirectories("\(root)/\(part)") }
+        // Nobody else: images hold secrets in their environment and set-user-id programs in their layers.
+        for part in ["references", "images", "layers"] { _ = try openMakingDirectories("\(root)/\(part)", mode: 0o700) }
         let parent = try openMakingDirectories("\(root)/tmp", mode: 0o700)
         let name = randomHex(bytes: 8)
         try parent.makeDirectory(name, mode: 0o700)
@@ -81,7 +82,12 @@ extension ImageTransaction {
         try directory.makeDirectory(staging)
         let layer = try Descriptor.open(staging, O_DIRECTORY | O_PATH, relativeTo: directory.rawValue)
         try layer.makeDirectory("fs")
-        return try Descriptor.open("fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, relativeTo: layer.rawValue)
+        let root = try Descriptor.open("fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, relativeTo: layer.rawValue)
+        // Whatever the caller's umask is: this becomes the root of containers.
+        guard fchmod(root.rawValue, 0o755) == 0 else {
+            throw SystemError("chmod", "\(path)/\(staging)/fs", errno: .last)
+        }
+        return root
     }
 
     /// Puts an unpacked layer into the store. It belongs to no image yet, but stays as long as this transaction lives.

@@ -43,9 +43,15 @@ import Testing
         ("", "not valid JSON"), ("{", "not valid JSON"), ("[]", "not of type"),
         (#"{"os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#, "'architecture' is missing"),
         (#"{"architecture":"a","os":"linux"}"#, "'rootfs' is missing"),
-        (#"{"architecture":"a","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:1"]}}"#, "not a sha256 digest"),
+        (
+            #"{"architecture":"a","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:1"]}}"#,
+            "not a sha256 digest"
+        ),
         (#"{"architecture":"a","os":"linux","rootfs":{"type":"x","diff_ids":[]}}"#, "not 'layers'"),
-        (#"{"architecture":"a","os":"l","config":{"Cmd":"sh"},"rootfs":{"type":"layers","diff_ids":[]}}"#, "config.Cmd"),
+        (
+            #"{"architecture":"a","os":"l","config":{"Cmd":"sh"},"rootfs":{"type":"layers","diff_ids":[]}}"#,
+            "config.Cmd"
+        ),
     ])
     func explainsWhatIsWrong(text: String, reason: String) {
         let error = #expect(throws: ImageStoreError.self) { try ImageDocument(parsing: Array(text.utf8), of: "x") }
@@ -65,16 +71,21 @@ import Testing
         #expect(try document.encoded() == bytes)
     }
 
-    @Test(arguments: [
-        ("1970-01-01T00:00:00Z", 0), ("2000-02-29T23:59:59Z", 951_868_799), ("2026-11-21T04:00:01.123456789Z", 1_795_233_601),
-        ("1969-12-31T23:59:59Z", -1), ("0001-01-01T00:00:00Z", -62_135_596_800), ("2024-01-01t00:00:00-05:30", 1_704_087_000),
-    ] as [(String, Int64)])
+    @Test(
+        arguments: [
+            ("1970-01-01T00:00:00Z", 0), ("2000-02-29T23:59:59Z", 951_868_799),
+            ("2026-11-21T04:00:01.123456789Z", 1_795_233_601),
+            ("1969-12-31T23:59:59Z", -1), ("0001-01-01T00:00:00Z", -62_135_596_800),
+            ("2024-01-01t00:00:00-05:30", 1_704_087_000),
+        ] as [(String, Int64)])
     func readsTimes(text: String, seconds: Int64) {
         #expect(Timestamp.seconds(since1970: text) == seconds)
         if text.hasSuffix("Z"), !text.contains(".") { #expect(Timestamp.text(secondsSince1970: seconds) == text) }
     }
 
-    @Test(arguments: ["", "2024", "2024-13-01T00:00:00Z", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00", "x024-01-01T00:00:00Z"])
+    @Test(arguments: [
+        "", "2024", "2024-13-01T00:00:00Z", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00", "x024-01-01T00:00:00Z",
+    ])
     func refusesTimes(text: String) {
         #expect(Timestamp.seconds(since1970: text) == nil)
     }

@@ -54,9 +54,10 @@ import Testing
     @Test func findsByNameAndId() throws {
         let image = try add(0xabc1, layers: [1, 2], names: ["redis", "localhost:5000/a/b:1"])
         try add(0xabc2, layers: [1], names: ["other"])
-        for text in ["redis", "redis:latest", "docker.io/library/redis", "localhost:5000/a/b:1", "abc1", "sha256:abc1",
-            image.id.hex, image.id.description]
-        {
+        for text in [
+            "redis", "redis:latest", "docker.io/library/redis", "localhost:5000/a/b:1", "abc1", "sha256:abc1",
+            image.id.hex, image.id.description,
+        ] {
             #expect(try store.image(text) == image, "\(text)")
         }
         for text in ["redis:1", "localhost:5000/a/b", "abd", String(repeating: "0", count: 64)] {
@@ -109,8 +110,9 @@ import Testing
 
     @Test func forceRemovesEveryName() throws {
         let image = try add(0xa, layers: [], names: ["one", "two"])
-        #expect(try remove("a0", force: true)
-            == ["Untagged: one:latest", "Untagged: two:latest", "Deleted: \(image.id)"])
+        #expect(
+            try remove("a0", force: true)
+                == ["Untagged: one:latest", "Untagged: two:latest", "Deleted: \(image.id)"])
         #expect(try entries("references") == [])
     }
 
@@ -129,8 +131,10 @@ import Testing
         let deep = "\(root)/tmp/dead/layer/fs/" + Array(repeating: "d", count: 1200).joined(separator: "/")
         try FileManager.default.createDirectory(atPath: "\(root)/tmp/young", withIntermediateDirectories: true)
         try FileManager.default.createDirectory(atPath: deep, withIntermediateDirectories: true)
-        try FileManager.default.createDirectory(atPath: "\(root)/tmp/dead/pins/\(digest(9).hex)", withIntermediateDirectories: true)
-        try FileManager.default.createDirectory(atPath: "\(root)/layers/\(digest(9).hex)/fs", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: "\(root)/tmp/dead/pins/\(digest(9).hex)", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: "\(root)/layers/\(digest(9).hex)/fs", withIntermediateDirectories: true)
         try FileManager.default.createSymbolicLink(atPath: "\(root)/tmp/dead/layer/link", withDestinationPath: "/etc")
         try Data().write(to: URL(filePath: "\(root)/tmp/dead/lock"))
         _ = try store.begin()
@@ -141,7 +145,8 @@ import Testing
 
     @Test func anImageWithoutItsLayerIsRefused() throws {
         let transaction = try store.begin()
-        let document = ImageDocument(architecture: "amd64", os: "linux", config: ImageConfig(), diffIDs: [try digest(1)])
+        let document = ImageDocument(
+            architecture: "amd64", os: "linux", config: ImageConfig(), diffIDs: [try digest(1)])
         let image = Image(id: try digest(0xa), document: document, size: 0)
         #expect(throws: ImageStoreError.self) {
             try transaction.commit(image, document: try document.encoded(), references: [])
