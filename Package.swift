@@ -102,7 +102,7 @@ let package = Package(
         .target(name: "ArgumentSupport", dependencies: ["CommandSupport", arguments], swiftSettings: strict),
         .executableTarget(
             name: "swnet",
-            dependencies: ["Addressing", "ArgumentSupport", "CommandSupport", "LinuxSystem", "NetworkEngine", "NetworkModel", arguments],
+            dependencies: ["Addressing", "ArgumentSupport", "CLinux", "CommandSupport", "LinuxSystem", "NetworkEngine", "NetworkModel", arguments],
             swiftSettings: strict),
         .executableTarget(
             name: "swrun",

@@ -1,1 +1,170 @@
-// placeholder
+import Addressing
+import LinuxSystem
+public import NetworkModel
+
+/// Networks, endpoints and published ports of one host: the host is the network namespace of the calling thread.
+///
+/// Every operation is one transaction under one lock. It is checked completely, planned, noted as an intent, carried
+/// out and, when a step fails, taken back; what a killed process leaves is cleaned up by the next operation.
+public struct NetworkEngine: Sendable {
+    /// Where the state is kept that dies with the boot.
+    public var runRoot: String
+    /// Where definitions are kept.
+    public var stateRoot: String
+    /// Gets what a person should know and what is no error.
+    public var notice: @Sendable (String) -> Void
+
+    public init(
+        runRoot: String = "/run/swnet", stateRoot: String = "/var/lib/swnet",
+        notice: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        self.runRoot = runRoot
+        self.stateRoot = stateRoot
+        self.notice = notice
+    }
+
+    /// Runs an operation under the lock; an error says what was asked for.
+    private func operate<Result>(
+        _ operation: String? = nil, _ body: (inout Session) throws -> Result
+    ) throws -> Result {
+        var session = try Session(runRoot: runRoot, stateRoot: stateRoot, notice: notice)
+        try session.recover()
+        do {
+            return try body(&session)
+        } catch let refusal as NetworkError {
+            var error = refusal
+            if let operation, !error.message.hasPrefix(operation) { error.message = "\(operation): \(error.message)" }
+            throw error
+        }
+    }
+}
+
+// MARK: - Networks
+
+extension NetworkEngine {
+    /// Makes a network with its bridge. Equivalent to `swnet create`.
+    ///
+    /// - Throws: `NetworkError` that names what is wrong with the request, or what it collides with.
+    @discardableResult
+    public func createNetwork(_ request: NetworkRequest) throws -> Network {
+        try operate("create \(request.name)") { session in
+            try request.validate()
+            guard try session.store.network(request.name) == nil else {
+                throw NetworkError(.taken, "network \(request.name) exists already")
+            }
+            let network = try session.design(request)
+            let raising = try session.raising(network)
+            var plan = NetworkPlan("create \(request.name)", steps: [.define(network)] + raising.steps)
+            plan.steps.append(.firewall(FirewallChange(added: raising.elements)))
+            if let forwarding = raising.forwarding { plan.steps.append(.forward(forwarding)) }
+            try session.carryOut(plan)
+            if let forwarding = raising.forwarding { session.announce(forwarding) }
+            return network
+        }
+    }
+
+    /// Every network, the default one included, by name.
+    public func networks() throws -> [Network] {
+        try operate { session in
+            _ = try session.defineDefaultNetwork()
+            return try session.networks()
+        }
+    }
+
+    /// One network. - Throws: `NetworkError` when there is none of the name.
+    public func network(named name: String) throws -> Network {
+        try operate { session in try session.network(name) }
+    }
+
+    /// Removes a network that nobody is connected to; with the last one everything of ours leaves the kernel.
+    public func removeNetwork(_ name: String) throws {
+        try operate("remove \(name)") { session in try session.remove(name) }
+    }
+}
+
+// MARK: - Sandboxes
+
+extension NetworkEngine {
+    /// Connects a sandbox to networks and publishes its ports: all of it or nothing.
+    ///
+    /// - Returns: The sandbox with all its endpoints and ports.
+    @discardableResult
+    public func connect(_ request: ConnectRequest) throws -> Sandbox {
+        try operate(request.operation) { session in try session.connect(request) }
+    }
+
+    /// Takes a sandbox out of a network, with the ports that lead there.
+    ///
+    /// Returns when the interfaces are out of sight; the kernel finishes their deletion later.
+    public func disconnect(_ reference: SandboxReference, from network: String) throws {
+        let operation = "disconnect \(reference.name) from \(network)"
+        try operate(operation) { session in
+            let sandbox = try session.recorded(reference)
+            guard let endpoint = sandbox.endpoint(in: network) else {
+                let others = sandbox.endpoints.map(\.network).joined(separator: ", ")
+                throw NetworkError(
+                    .notFound, "\(sandbox.name) is not connected to \(network)"
+                        + (others.isEmpty ? "" : " (it is connected to \(others))"))
+            }
+            try session.carryOut(session.removal(operation, of: [endpoint], and: [], from: sandbox))
+        }
+    }
+
+    /// Publishes ports of a sandbox that is connected.
+    @discardableResult
+    public func publish(_ reference: SandboxReference, _ ports: [PortMapping]) throws -> Sandbox {
+        try connect(ConnectRequest(sandbox: reference, ports: ports))
+    }
+
+    /// Takes ports back that were published with the same specification.
+    public func unpublish(_ reference: SandboxReference, _ ports: [PortMapping]) throws {
+        let operation = "unpublish ports of \(reference.name)"
+        try operate(operation) { session in
+            let sandbox = try session.recorded(reference)
+            for port in ports where !sandbox.ports.contains(port) {
+                let others = sandbox.ports.map(\.description).joined(separator: ", ")
+                throw NetworkError(
+                    .notFound, "port '\(port)' is not published by \(sandbox.name)"
+                        + (others.isEmpty ? "" : " (it publishes \(others))"))
+            }
+            try session.carryOut(session.removal(operation, of: [], and: ports, from: sandbox))
+        }
+    }
+
+    /// Takes down everything of a sandbox. It may be gone, and so may its namespace: nothing to do is no error.
+    ///
+    /// Never waits for the deletion of a link whose namespace is going away.
+    public func release(sandbox name: String) throws {
+        try operate("release \(name)") { session in
+            guard let sandbox = try session.store.sandbox(key: SandboxReference.key(forName: name)) else { return }
+            try session.release(sandbox)
+        }
+    }
+
+    /// The record of a sandbox; nil when it has none.
+    public func sandbox(named name: String) throws -> Sandbox? {
+        try operate { session in try session.store.sandbox(key: SandboxReference.key(forName: name)) }
+    }
+
+    /// Every sandbox that is recorded, by name.
+    public func sandboxes() throws -> [Sandbox] {
+        try operate { session in try session.store.sandboxes() }
+    }
+
+    /// Every published port whose sandbox still lives.
+    public func ports() throws -> [PublishedPort] {
+        try sandboxes().filter(\.identity.isAlive).flatMap { sandbox in
+            sandbox.ports.map { port in
+                PublishedPort(mapping: port, sandbox: sandbox.name, targets: port.families.compactMap(sandbox.target))
+            }
+        }
+    }
+
+    /// Cleans up after sandboxes whose namespaces are gone.
+    ///
+    /// - Returns: Their names.
+    @discardableResult
+    public func collect() throws -> [String] {
+        try operate { session in try session.collect() }
+    }
+}

@@ -11,8 +11,11 @@ public struct Endpoint: Hashable, Sendable {
     public var macAddress: MACAddress
     /// At most one of each family, with the subnet's length.
     public var addresses: [IPPrefix]
-    /// The routers of its default routes; empty when another endpoint or nobody gives them.
+    /// The routers of its default routes; empty on an internal network.
     public var gateways: [IPAddress]
+    /// What is added to the metric of its default routes: the endpoint with the least gives the one that is used, and
+    /// the next takes over when that one is disconnected.
+    public var metric: Int
     public var mtu: Int?
     /// Whether its network is cut off from the outside, so that no port can be published on it.
     public var isInternal: Bool
@@ -21,7 +24,7 @@ public struct Endpoint: Hashable, Sendable {
 
     public init(
         network: String, interface: String, hostInterface: String, bridge: String, macAddress: MACAddress,
-        addresses: [IPPrefix], gateways: [IPAddress] = [], mtu: Int? = nil, isInternal: Bool = false,
+        addresses: [IPPrefix], gateways: [IPAddress] = [], metric: Int = 0, mtu: Int? = nil, isInternal: Bool = false,
         aliases: [String] = []
     ) {
         self.network = network
@@ -31,6 +34,7 @@ public struct Endpoint: Hashable, Sendable {
         self.macAddress = macAddress
         self.addresses = addresses
         self.gateways = gateways
+        self.metric = metric
         self.mtu = mtu
         self.isInternal = isInternal
         self.aliases = aliases
@@ -45,7 +49,8 @@ extension Endpoint: JSONRepresentable {
             network: try json.string("network"), interface: try json.string("interface"),
             hostInterface: try json.string("hostInterface"), bridge: try json.string("bridge"),
             macAddress: try json.text("mac"), addresses: try Self.texts(json, "addresses"),
-            gateways: try Self.texts(json, "gateways"), mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
+            gateways: try Self.texts(json, "gateways"),
+            metric: json["metric"] == nil ? 0 : try json.integer("metric"), mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
             isInternal: try json.flag("internal"), aliases: try Self.texts(json, "aliases"))
     }
 
@@ -71,6 +76,7 @@ extension Endpoint: JSONRepresentable {
             "mac": .init(text: macAddress),
             "addresses": .array(addresses.map { .init(text: $0) }),
             "gateways": .array(gateways.map { .init(text: $0) }),
+            "metric": metric == 0 ? nil : .integer(metric),
             "mtu": mtu.map { .integer($0) },
             "internal": isInternal ? .bool(true) : nil,
             "aliases": aliases.isEmpty ? nil : .array(aliases.map { .string($0) }),

@@ -13,6 +13,9 @@ public enum NetworkStep: Hashable, Sendable {
     case lower(Network)
     /// The elements of the firewall change in one batch.
     case firewall(FirewallChange)
+    /// The host begins to forward; the interfaces to be guarded are in the firewall by then. Its inverse stops it.
+    case forward(HostForwarding)
+    case unforward(HostForwarding)
     /// A sandbox's interface comes to be, with its addresses and routes; its inverse deletes the pair.
     case attach(Endpoint, sandbox: String, identity: SandboxIdentity)
     case detach(Endpoint, sandbox: String, identity: SandboxIdentity)
@@ -28,6 +31,8 @@ public enum NetworkStep: Hashable, Sendable {
         case .raise(let network): .lower(network)
         case .lower(let network): .raise(network)
         case .firewall(let change): .firewall(change.inverse)
+        case .forward(let forwarding): .unforward(forwarding)
+        case .unforward(let forwarding): .forward(forwarding)
         case .attach(let endpoint, let sandbox, let identity):
             .detach(endpoint, sandbox: sandbox, identity: identity)
         case .detach(let endpoint, let sandbox, let identity):
@@ -49,6 +54,10 @@ extension NetworkStep: CustomStringConvertible {
         case .firewall(let change):
             "change the firewall: "
                 + (change.removed.map { "remove \($0)" } + change.added.map { "add \($0)" }).joined(separator: ", ")
+        case .forward(let forwarding):
+            "switch on forwarding of " + forwarding.families.map(\.word).joined(separator: " and ")
+        case .unforward(let forwarding):
+            "switch off forwarding of " + forwarding.families.map(\.word).joined(separator: " and ")
         case .attach(let endpoint, let sandbox, _):
             "attach \(sandbox) to \(endpoint.network): \(endpoint.interface) with "
                 + endpoint.addresses.map(\.description).joined(separator: " and ")
@@ -77,6 +86,8 @@ extension NetworkStep: JSONRepresentable {
         case "raise": self = .raise(try Network(json: try part("definition")))
         case "lower": self = .lower(try Network(json: try part("definition")))
         case "firewall": self = .firewall(try FirewallChange(json: try part("change")))
+        case "forward": self = .forward(try HostForwarding(json: try part("forwarding")))
+        case "unforward": self = .unforward(try HostForwarding(json: try part("forwarding")))
         case "attach":
             self = .attach(
                 try Endpoint(json: try part("endpoint")), sandbox: try json.string("sandbox"),
@@ -102,6 +113,8 @@ extension NetworkStep: JSONRepresentable {
         case .raise(let network): JSONValue(["step": "raise", "definition": network.json])
         case .lower(let network): JSONValue(["step": "lower", "definition": network.json])
         case .firewall(let change): JSONValue(["step": "firewall", "change": change.json])
+        case .forward(let forwarding): JSONValue(["step": "forward", "forwarding": forwarding.json])
+        case .unforward(let forwarding): JSONValue(["step": "unforward", "forwarding": forwarding.json])
         case .attach(let endpoint, let sandbox, let identity): Self.link("attach", endpoint, sandbox, identity)
         case .detach(let endpoint, let sandbox, let identity): Self.link("detach", endpoint, sandbox, identity)
         case .record(let name, let before, let after):

@@ -1,1 +1,4 @@
-print("swnet: not built yet")
+import ArgumentSupport
+import CommandSupport
+
+Swnet.main(as: Swnet.program)

@@ -37,6 +37,7 @@ import Testing
         let steps: [NetworkStep] = [
             .define(network), .raise(network), .lease(network: "lab0", address: address, owner: "web"),
             .firewall(FirewallChange(added: network.elements + sandbox.elements(for: sandbox.ports) + [.guarded(.v6, "eth0")])),
+            .forward(HostForwarding(guarded4: ["eth0"], guarded6: ["eth0"], acceptsRouterAdvertisements: ["eth0"])),
             .attach(sandbox.endpoints[0], sandbox: "web", identity: sandbox.identity),
             .record(name: "web", before: nil, after: sandbox),
         ]

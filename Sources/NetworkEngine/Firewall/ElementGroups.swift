@@ -1,0 +1,59 @@
+import Addressing
+import NetworkModel
+import Nftables
+
+/// Facts for the firewall as the elements of its sets and maps, gathered by set: one message for each.
+struct ElementGroups {
+    private(set) var groups: [(set: NamedSet, elements: [Element])] = []
+
+    init(_ facts: [FirewallElement]) {
+        for fact in facts { add(fact) }
+    }
+
+    private mutating func add(_ elements: [Element], to set: NamedSet) {
+        if let index = groups.firstIndex(where: { $0.set.name == set.name }) {
+            groups[index].elements += elements
+        } else {
+            groups.append((set, elements))
+        }
+    }
+
+    private mutating func add(_ fact: FirewallElement) {
+        switch fact {
+        case .published(let mapping, let target, let owner): add(mapping, target, owner)
+        case .bridge(let name):
+            add([Element(.ifname(name))], to: Ruleset.bridges)
+            add([Element(.ifname(name), .ifname(name))], to: Ruleset.within)
+        case .internalBridge(let name): add([Element(.ifname(name))], to: Ruleset.internalBridges)
+        case .hairpin(let bridge, let prefix):
+            let set = prefix.family == .v4 ? Ruleset.hairpin4 : Ruleset.hairpin6
+            add([Element(.ifname(bridge), .prefix(prefix))], to: set)
+        case .masquerade(let prefix):
+            add([Element(.prefix(prefix))], to: prefix.family == .v4 ? Ruleset.masquerade4 : Ruleset.masquerade6)
+        case .guarded(let family, let name):
+            add([Element(.ifname(name))], to: family == .v4 ? Ruleset.guarded4 : Ruleset.guarded6)
+        }
+    }
+
+    private mutating func add(_ mapping: PortMapping, _ target: IPAddress, _ owner: String) {
+        let isV4 = target.family == .v4
+        let single = mapping.singleAddress
+        let set: NamedSet
+        if single == nil {
+            set = isV4 ? Ruleset.published4 : Ruleset.published6
+        } else {
+            set = isV4 ? Ruleset.published4At : Ruleset.published6At
+        }
+        let address: [Value] = single.map { [.address($0)] } ?? []
+        let transport = Value.proto(InternetProtocol(rawValue: mapping.transport.number))
+        let comment = String(decoding: owner.utf8.prefix(100), as: UTF8.self)
+        var elements: [Element] = []
+        elements.reserveCapacity(mapping.hostPorts.count)
+        for (host, inside) in zip(mapping.hostPorts.ports, mapping.sandboxPorts.ports) {
+            elements.append(
+                Element(
+                    address + [transport, .service(host)], to: [.address(target), .service(inside)], comment: comment))
+        }
+        add(elements, to: set)
+    }
+}

@@ -1,0 +1,86 @@
+import Addressing
+import LinuxSystem
+import NetworkModel
+import Nftables
+import SystemPackage
+
+/// The private table of one host.
+struct Firewall: ~Copyable {
+    private var socket: NftablesSocket
+
+    /// The firewall of the calling thread's network namespace.
+    init() throws { socket = try NftablesSocket() }
+
+    /// Whether the table is there with the layout that this program knows.
+    mutating func isBuilt() throws -> Bool {
+        try socket.table(.inet, Ruleset.table.name)?.comment == Ruleset.version
+    }
+
+    /// Makes a change in one batch.
+    mutating func commit(_ change: FirewallChange) throws {
+        var batch = Batch()
+        for group in ElementGroups(change.removed).groups { batch.delete(group.elements, from: group.set) }
+        Self.add(change.added, to: &batch)
+        do throws(NftablesError) {
+            try socket.commit(batch)
+        } catch {
+            // Something has been taken out behind our back. The rest of the change still has to happen.
+            guard error.errno == .noSuchFileOrDirectory, !change.removed.isEmpty else { throw error }
+            try commitWhatIsThere(change)
+        }
+    }
+
+    /// Builds the table and makes a change, in one batch.
+    ///
+    /// A table that is missing, or has another layout, is built from what is recorded; so somebody else's flush of all
+    /// rules is repaired by the next command, and there is no moment without protection.
+    mutating func build(recorded: [FirewallElement], _ change: FirewallChange = FirewallChange()) throws {
+        var batch = Batch()
+        if let present = try socket.table(.inet, Ruleset.table.name) { batch.delete(present) }
+        batch.append(Ruleset.creation)
+        let gone = Set(change.removed)
+        var seen = Set(change.added)
+        let kept = recorded.filter { !gone.contains($0) && seen.insert($0).inserted }
+        for group in ElementGroups(kept).groups { batch.add(group.elements, to: group.set) }
+        Self.add(change.added, to: &batch)
+        try socket.commit(batch)
+    }
+
+    /// A port that leads somewhere already is an error; a bridge that is known already is not.
+    private static func add(_ facts: [FirewallElement], to batch: inout Batch) {
+        for group in ElementGroups(facts).groups {
+            if group.set.content == .nothing {
+                batch.add(group.elements, to: group.set)
+            } else {
+                batch.create(group.elements, in: group.set)
+            }
+        }
+    }
+
+    /// Makes a change of which some elements may have been removed, or added, already.
+    ///
+    /// An element that leads somewhere else by now belongs to somebody else and stays.
+    mutating func commitWhatIsThere(_ change: FirewallChange) throws {
+        guard try isBuilt() else { return }
+        var batch = Batch()
+        for group in ElementGroups(change.removed).groups {
+            var present: [[Value]: Element] = [:]
+            for element in try socket.elements(of: group.set) { present[element.key] = element }
+            let ours = group.elements.filter { element in
+                guard let found = present[element.key] else { return false }
+                return found.content == element.content
+            }
+            batch.delete(ours, from: group.set)
+        }
+        for group in ElementGroups(change.added).groups { batch.add(group.elements, to: group.set) }
+        try socket.commit(batch)
+    }
+
+    /// Removes the table with all that is in it. Equivalent to `nft delete table inet swnet`.
+    mutating func remove() throws {
+        guard let table = try socket.table(.inet, Ruleset.table.name) else { return }
+        var batch = Batch()
+        batch.delete(table)
+        try socket.commit(batch)
+    }
+}

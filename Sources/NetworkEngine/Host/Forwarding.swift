@@ -1,0 +1,79 @@
+import Addressing
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+
+/// The switch that makes a host forward packets, and what has to be looked after when it is thrown.
+enum Forwarding {
+    private static func parameter(_ family: IPFamily) -> String {
+        family == .v4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding"
+    }
+
+    /// What has to be done so that the host forwards these families; nil when it does already.
+    static func needed(_ families: [IPFamily], _ links: inout Rtnetlink) throws -> HostForwarding? {
+        let missing = try families.filter { try Sysctl.read(parameter($0)) == "0" }
+        if missing.isEmpty { return nil }
+        let names = try foreignLinks(&links)
+        var forwarding = HostForwarding()
+        for family in missing { forwarding[family] = names }
+        if missing.contains(.v6) {
+            // 1 means "unless forwarding": without this the host would lose its own router (moby pull request 50646).
+            forwarding.acceptsRouterAdvertisements = try names.filter {
+                try Sysctl.read("net/ipv6/conf/\($0)/accept_ra") == "1"
+            }
+        }
+        return forwarding
+    }
+
+    /// Throws the switch. Equivalent to `sysctl -w net.ipv4.ip_forward=1`.
+    static func enable(_ forwarding: HostForwarding) throws {
+        for name in forwarding.acceptsRouterAdvertisements {
+            try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", to: "2")
+        }
+        for family in forwarding.families { try Sysctl.set(parameter(family), to: "1") }
+    }
+
+    /// Throws it back. Interfaces that have gone meanwhile are no error.
+    static func disable(_ forwarding: HostForwarding) throws {
+        for family in forwarding.families { try Sysctl.set(parameter(family), to: "0") }
+        for name in forwarding.acceptsRouterAdvertisements
+        where try Sysctl.read("net/ipv6/conf/\(name)/accept_ra") == "2" {
+            try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", to: "1")
+        }
+    }
+
+    /// The part of what we switched on that nobody else can have come to rely on: no interface has come since.
+    static func restorable(_ forwarding: HostForwarding, _ links: inout Rtnetlink) throws -> HostForwarding {
+        let present = try foreignLinks(&links)
+        var restorable = forwarding
+        for family in forwarding.families where !present.allSatisfy({ forwarding[family]?.contains($0) == true }) {
+            restorable[family] = nil
+            if family == .v6 { restorable.acceptsRouterAdvertisements = [] }
+        }
+        return restorable
+    }
+
+    private static func foreignLinks(_ links: inout Rtnetlink) throws -> [String] {
+        try links.links().filter { !$0.flags.contains(.loopback) && !$0.isOurs }.map(\.name)
+    }
+}
+
+extension Link {
+    /// Whether we made it: the alias says so.
+    var isOurs: Bool { alias?.hasPrefix("swnet ") == true }
+}
+
+extension Store {
+    borrowing func forwarding() throws -> HostForwarding {
+        guard let bytes = try run.readFile("forwarding") else { return HostForwarding() }
+        return try HostForwarding(json: JSONValue(parsing: bytes))
+    }
+
+    borrowing func setForwarding(_ forwarding: HostForwarding) throws {
+        if forwarding.isEmpty {
+            try run.remove("forwarding")
+        } else {
+            try replace("forwarding", with: forwarding.json.bytes)
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import Addressing
+import CLinux
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+import SystemPackage
+
+/// Ports that processes of the host have: publishing one would take it away from them without a word.
+enum HostPorts {
+    /// How many ports are asked about one by one; more than that are looked up in a list of all sockets.
+    private static let fewPorts = 16
+
+    /// Refuses ports that a process of the host has, and host addresses that the host does not have.
+    static func check(_ mappings: [PortMapping]) throws {
+        guard !mappings.isEmpty else { return }
+        if mappings.reduce(0, { $0 + $1.hostPorts.count }) > fewPorts {
+            try checkList(mappings)
+            for mapping in mappings where mapping.singleAddress != nil {
+                if case .noSuchAddress = attempt(mapping, port: 0) { throw noSuchAddress(mapping) }
+            }
+            return
+        }
+        for mapping in mappings {
+            for port in mapping.hostPorts.ports {
+                switch attempt(mapping, port: port) {
+                case .free: continue
+                case .noSuchAddress: throw noSuchAddress(mapping)
+                case .taken:
+                    // Now that it is an error, there is time to find out whose it is.
+                    try checkList([mapping])
+                    throw taken(mapping, port, "a process of the host")
+                }
+            }
+        }
+    }
+
+    private enum Answer { case free, taken, noSuchAddress }
+
+    /// Asks the kernel by binding a socket. The corresponding system call is `bind`.
+    private static func attempt(_ mapping: PortMapping, port: UInt16) -> Answer {
+        // A socket of both families meets those of either, as a port of all addresses does.
+        let address = mapping.hostAddress ?? .v6(.any)
+        var answer = bindSocket(address, port, mapping.transport)
+        if answer == EAFNOSUPPORT && mapping.hostAddress == nil {
+            answer = bindSocket(.v4(.any), port, mapping.transport)
+        }
+        return switch answer {
+        case EADDRINUSE: .taken
+        case EADDRNOTAVAIL: .noSuchAddress
+        default: .free
+        }
+    }
+
+    /// - Returns: 0 or an errno.
+    private static func bindSocket(_ address: IPAddress, _ port: UInt16, _ transport: TransportProtocol) -> Int32 {
+        let family = address.family == .v4 ? AF_INET : AF_INET6
+        let type = (transport == .tcp ? SOCK_STREAM : SOCK_DGRAM).rawValue | SOCK_CLOEXEC.rawValue
+        let number = socket(family, Int32(type), 0)
+        guard number >= 0 else { return swn_errno() }
+        let descriptor = Descriptor(owning: number)
+        if transport == .tcp {
+            // Connections that linger in TIME_WAIT are nobody's; a socket that listens is in the way even so.
+            var yes: Int32 = 1
+            setsockopt(descriptor.rawValue, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        }
+        let result: Int32
+        switch address {
+        case .v4(let address):
+            var name = sockaddr_in()
+            name.sin_family = sa_family_t(AF_INET)
+            name.sin_port = port.bigEndian
+            name.sin_addr.s_addr = address.rawValue.bigEndian
+            result = bind(descriptor, &name)
+        case .v6(let address):
+            var yes: Int32 = address == .any ? 0 : 1
+            setsockopt(
+                descriptor.rawValue, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &yes, socklen_t(MemoryLayout<Int32>.size))
+            var name = sockaddr_in6()
+            name.sin6_family = sa_family_t(AF_INET6)
+            name.sin6_port = port.bigEndian
+            withUnsafeMutableBytes(of: &name.sin6_addr) { $0.copyBytes(from: address.bytes) }
+            result = bind(descriptor, &name)
+        }
+        return result == 0 ? 0 : swn_errno()
+    }
+
+    private static func bind<Name>(_ descriptor: borrowing Descriptor, _ name: inout Name) -> Int32 {
+        withUnsafePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                CLinux.bind(
+                    descriptor.rawValue, __CONST_SOCKADDR_ARG(__sockaddr__: $0), socklen_t(MemoryLayout<Name>.size))
+            }
+        }
+    }
+
+    /// Looks for the ports in the kernel's list of sockets, and names the process that has one.
+    private static func checkList(_ mappings: [PortMapping]) throws {
+        var diagnostics = try SocketDiagnostics()
+        for transport in TransportProtocol.allCases {
+            let wanted = mappings.filter { $0.transport == transport }
+            if wanted.isEmpty { continue }
+            let kind: BoundSocket.Transport = transport == .tcp ? .tcp : .udp
+            for socket in try diagnostics.boundSockets([kind]) {
+                guard
+                    let mapping = wanted.first(where: {
+                        $0.hostPorts.ports.contains(socket.port) && socket.takes($0.hostAddress, port: socket.port, kind)
+                    })
+                else { continue }
+                throw taken(mapping, socket.port, SocketOwner.description(inode: socket.inode))
+            }
+        }
+    }
+
+    private static func taken(_ mapping: PortMapping, _ port: UInt16, _ owner: String) -> NetworkError {
+        NetworkError(
+            .taken, "port '\(mapping)': \(mapping.hostAddress?.endpoint(port: port) ?? "\(port)")/"
+                + "\(mapping.transport.rawValue) is taken by \(owner)")
+    }
+
+    private static func noSuchAddress(_ mapping: PortMapping) -> NetworkError {
+        NetworkError(
+            .invalid, "port '\(mapping)': \(mapping.hostAddress.map(\.description) ?? "") is no address of this host")
+    }
+}

@@ -1,0 +1,40 @@
+import LinuxSystem
+import NetworkModel
+import SystemPackage
+
+extension SandboxIdentity {
+    /// The namespace of a running process.
+    ///
+    /// - Throws: `NetworkError` when there is no such process.
+    init(process: Int32) throws {
+        guard let start = ProcessHandle.startTime(of: process) else {
+            throw NetworkError(.notFound, "there is no process \(process)")
+        }
+        let namespace: NamespaceIdentity
+        do throws(SystemError) {
+            namespace = try Namespace.of(process: process, .net).identity
+        } catch {
+            guard error.errno == .noSuchProcess else { throw error }
+            throw NetworkError(.notFound, "there is no process \(process)")
+        }
+        self.init(
+            source: .process(process, startTime: start), device: namespace.device, inode: namespace.inode)
+    }
+
+    /// The namespace of a file.
+    init(path: String) throws {
+        let namespace = try Namespace(path: path).identity
+        self.init(source: .path(path), device: namespace.device, inode: namespace.inode)
+    }
+
+    /// Whether the namespace is still there, and still the same.
+    var isAlive: Bool {
+        if case .process(let process, let start) = source, ProcessHandle.startTime(of: process) != start { return false }
+        guard let namespace = try? Namespace(path: path).identity else { return false }
+        return namespace.inode == inode && namespace.device == device
+    }
+
+    var isOfProcess: Bool {
+        if case .process = source { true } else { false }
+    }
+}

@@ -1,0 +1,265 @@
+import Addressing
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+
+extension Session {
+    /// Connects a sandbox to networks and publishes its ports in one transaction.
+    mutating func connect(_ request: ConnectRequest) throws -> Sandbox {
+        let found = try find(request.sandbox)
+        var sandbox = found.record ?? Sandbox(name: found.name, identity: found.identity)
+        var plan = NetworkPlan(request.operation)
+        var change = FirewallChange()
+        var forwarding = HostForwarding()
+        var cursors: [(network: String, subnet: Subnet, address: IPAddress)] = []
+        var attach: [NetworkStep] = []
+        let present = request.attachments.isEmpty ? [] : try interfaces(of: found)
+
+        for attachment in request.attachments {
+            let network = try self.network(attachment.network)
+            guard sandbox.endpoint(in: network.name) == nil else {
+                throw NetworkError(.taken, "\(found.name) is connected to \(network.name) already")
+            }
+            let raising = try self.raising(network)
+            plan.steps += raising.steps
+            change.added += raising.elements
+            if let needed = raising.forwarding { forwarding = forwarding.merging(needed) }
+            let addresses = try chooseAddresses(attachment, network, owner: sandbox.key)
+            let endpoint = try self.endpoint(attachment, network, addresses, of: sandbox, present: present)
+            for prefix in endpoint.addresses {
+                plan.steps.append(.lease(network: network.name, address: prefix.address, owner: sandbox.key))
+                if !attachment.addresses.contains(prefix.address), let subnet = network.subnet(prefix.family) {
+                    cursors.append((network.name, subnet, prefix.address))
+                }
+            }
+            sandbox.endpoints.append(endpoint)
+            attach.append(.attach(endpoint, sandbox: found.name, identity: found.identity))
+        }
+        if !request.ports.isEmpty { try checkPorts(request.ports, of: sandbox) }
+        sandbox.ports += request.ports
+
+        // A further network may give ports that are published already a family that they did not have.
+        let before = found.record.map { $0.elements(for: $0.ports) } ?? []
+        change.added += sandbox.elements(for: sandbox.ports).filter { !before.contains($0) }
+        change.added = unique(change.added)
+        if !change.isEmpty { plan.steps.append(.firewall(change)) }
+        if !forwarding.isEmpty { plan.steps.append(.forward(forwarding)) }
+        plan.steps += attach
+        plan.steps.append(.record(name: found.name, before: found.record, after: sandbox))
+        try carryOut(plan)
+        if !forwarding.isEmpty { announce(forwarding) }
+        for (network, subnet, address) in cursors {
+            guard let offset = subnet.prefix.offset(of: address) else { continue }
+            try store.setCursor(address.family, network: network, to: offset)
+        }
+        return sandbox
+    }
+
+    private func unique(_ elements: [FirewallElement]) -> [FirewallElement] {
+        var seen: Set<FirewallElement> = []
+        return elements.filter { seen.insert($0).inserted }
+    }
+
+    /// The names of the interfaces that are in a sandbox now.
+    private func interfaces(of found: FoundSandbox) throws -> [String] {
+        let namespace = try Namespace(path: found.identity.path)
+        var inside = try Rtnetlink(in: namespace)
+        return try inside.links().map(\.name)
+    }
+
+    private func endpoint(
+        _ attachment: ConnectRequest.Attachment, _ network: Network, _ addresses: [IPPrefix], of sandbox: Sandbox,
+        present: [String]
+    ) throws -> Endpoint {
+        let taken = present + sandbox.endpoints.map(\.interface)
+        let interface: String
+        if let wanted = attachment.interface?.text {
+            guard !taken.contains(wanted) else {
+                throw NetworkError(.taken, "an interface \(wanted) exists in \(sandbox.name) already (--ifname)")
+            }
+            interface = wanted
+        } else {
+            var number = 0
+            while taken.contains("eth\(number)") { number += 1 }
+            interface = "eth\(number)"
+        }
+        let mac = try macAddress(attachment, network, addresses)
+        var metric = 0
+        let metrics = sandbox.endpoints.filter { !$0.isInternal }.map(\.metric)
+        while metrics.contains(metric) { metric += 100 }
+        return Endpoint(
+            network: network.name, interface: interface, hostInterface: "veth\(randomHex(bytes: 4))",
+            bridge: network.bridgeName, macAddress: mac, addresses: addresses,
+            gateways: network.isInternal ? [] : network.subnets.map(\.gateway),
+            metric: network.isInternal ? 0 : metric, mtu: network.mtu, isInternal: network.isInternal,
+            aliases: attachment.aliases)
+    }
+
+    private func macAddress(
+        _ attachment: ConnectRequest.Attachment, _ network: Network, _ addresses: [IPPrefix]
+    ) throws -> MACAddress {
+        if let wanted = attachment.macAddress {
+            guard wanted.isUnicast else {
+                throw NetworkError(.invalid, "mac \(wanted) is a group address and no interface's (--mac)")
+            }
+            for other in try store.sandboxes() {
+                if other.endpoint(in: network.name)?.macAddress == wanted, other.identity.isAlive {
+                    throw NetworkError(.taken, "mac \(wanted) is taken by \(other.name) on \(network.name)")
+                }
+            }
+            return wanted
+        }
+        guard let mac = addresses.first.flatMap({ AddressChoice.macAddress(for: $0.address) }) else {
+            throw NetworkError(.failed, "network \(network.name) has no subnet")
+        }
+        return mac
+    }
+}
+
+// MARK: - Addresses
+
+extension Session {
+    private mutating func chooseAddresses(
+        _ attachment: ConnectRequest.Attachment, _ network: Network, owner: String
+    ) throws -> [IPPrefix] {
+        for address in attachment.addresses { try check(address, network) }
+        var chosen: [IPPrefix] = []
+        for subnet in network.subnets {
+            if let wanted = attachment.addresses.first(where: { $0.family == subnet.prefix.family }) {
+                chosen.append(subnet.with(wanted))
+            } else {
+                // The same place in both subnets, where that is free: 10.1.0.7 and fd00::7 are easily seen as one.
+                let twin = chosen.first.flatMap { first in
+                    network.subnet(first.family)?.prefix.offset(of: first.address)
+                }
+                chosen.append(subnet.with(try nextAddress(subnet, network, twin: twin)))
+            }
+        }
+        return chosen
+    }
+
+    /// Refuses an address that somebody asked for and cannot have.
+    private mutating func check(_ address: IPAddress, _ network: Network) throws {
+        guard let subnet = network.subnet(address.family) else {
+            throw NetworkError(
+                .invalid, "address \(address): network \(network.name) has no \(address.family.word) subnet")
+        }
+        guard subnet.prefix.contains(address) else {
+            throw NetworkError(
+                .invalid, "address \(address) is outside of \(subnet.prefix), the subnet of \(network.name)")
+        }
+        guard subnet.prefix.allowsHost(address) else {
+            throw NetworkError(.invalid, "address \(address) is the network or broadcast address of \(subnet.prefix)")
+        }
+        guard address != subnet.gateway else {
+            throw NetworkError(.taken, "address \(address) is the gateway of \(network.name)")
+        }
+        guard let key = try store.owner(of: address, network: network.name) else { return }
+        guard let owner = try store.sandbox(key: key) else {
+            try store.free(address, network: network.name, owner: key)
+            return
+        }
+        guard !owner.identity.isAlive else {
+            throw NetworkError(
+                .taken, "address \(address) is taken by \(owner.name) (swnet inspect \(network.name))")
+        }
+        try release(owner)
+    }
+
+    private mutating func nextAddress(_ subnet: Subnet, _ network: Network, twin: UInt64?) throws -> IPAddress {
+        let name = network.name
+        if let twin, twin > 0, let address = subnet.prefix.address(at: twin), subnet.prefix.allowsHost(address),
+            address != subnet.gateway, try store.owner(of: address, network: name) == nil
+        {
+            return address
+        }
+        let cursor = try store.cursor(subnet.prefix.family, network: name)
+        if let choice = try freeAddress(subnet, name, after: cursor) { return choice }
+        try collect()
+        if let choice = try freeAddress(subnet, name, after: cursor) { return choice }
+        throw NetworkError(.taken, "network \(name) is full: every address of \(subnet.prefix) is taken")
+    }
+
+    private func freeAddress(_ subnet: Subnet, _ network: String, after cursor: UInt64) throws -> IPAddress? {
+        try AddressChoice.next(in: subnet, after: cursor) { address in
+            try store.owner(of: address, network: network) != nil
+        }?.address
+    }
+}
+
+// MARK: - Ports
+
+extension Session {
+    /// Refuses ports that cannot be published, each with whose they are.
+    mutating func checkPorts(_ ports: [PortMapping], of sandbox: Sandbox) throws {
+        for (index, port) in ports.enumerated() {
+            if let other = ports[..<index].first(where: { $0.conflicts(with: port) }) {
+                throw NetworkError(.invalid, "port '\(port)': it is asked for twice ('\(other)')")
+            }
+            guard port.families.contains(where: { sandbox.target($0) != nil }) else {
+                throw NetworkError(.invalid, "port '\(port)': \(Self.reason(port, sandbox))")
+            }
+            try checkIndex(port, sandbox)
+        }
+        do {
+            try HostPorts.check(ports)
+        } catch let error as NetworkError {
+            throw error
+        }
+    }
+
+    private static func reason(_ port: PortMapping, _ sandbox: Sandbox) -> String {
+        if sandbox.endpoints.isEmpty { return "\(sandbox.name) is connected to no network" }
+        if sandbox.endpoints.allSatisfy(\.isInternal) {
+            let names = sandbox.endpoints.map(\.network).joined(separator: ", ")
+            return "\(sandbox.name) is only on internal networks (\(names)), which nothing enters from outside"
+        }
+        let family = port.families.first?.word ?? ""
+        return "\(sandbox.name) has no \(family) address for it to lead to"
+    }
+
+    private mutating func checkIndex(_ port: PortMapping, _ sandbox: Sandbox) throws {
+        // Every round releases one dead owner, so it ends.
+        while let conflict = try PortIndex(store).conflict(with: port) {
+            guard let owner = try store.sandbox(key: conflict.owner) else {
+                try PortIndex.rebuild(store)
+                if try PortIndex(store).conflict(with: port)?.owner == conflict.owner { return }
+                continue
+            }
+            let part = conflict.mapping.hostPart
+            guard !owner.identity.isAlive || owner.name == sandbox.name else {
+                throw NetworkError(
+                    .taken, "port '\(port)': \(part)/\(port.transport.rawValue) is taken by \(owner.name) (swnet ports)")
+            }
+            if owner.name == sandbox.name {
+                throw NetworkError(.taken, "port '\(port)': \(owner.name) publishes \(part)/\(port.transport.rawValue) already")
+            }
+            try release(owner)
+        }
+    }
+}
+
+extension ConnectRequest {
+    /// What is asked for, in words.
+    var operation: String {
+        var words: [String] = []
+        if !attachments.isEmpty {
+            words.append("connect \(sandbox.name) to \(attachments.map(\.network).joined(separator: ", "))")
+        }
+        if !ports.isEmpty && attachments.isEmpty { words.append("publish ports of \(sandbox.name)") }
+        return words.first ?? "connect \(sandbox.name)"
+    }
+}
+
+extension IPPrefix {
+    /// How far an address of the subnet is from its first; nil when that takes more than 64 bits.
+    func offset(of address: IPAddress) -> UInt64? {
+        switch (network.address, address) {
+        case (.v4(let base), .v4(let address)) where address.rawValue >= base.rawValue:
+            UInt64(address.rawValue - base.rawValue)
+        case (.v6(let base), .v6(let address)) where base.high == address.high && address.low >= base.low:
+            address.low - base.low
+        default: nil
+        }
+    }
+}

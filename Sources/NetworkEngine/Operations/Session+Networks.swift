@@ -1,0 +1,149 @@
+import Addressing
+import LinuxSystem
+import NetworkModel
+
+extension Session {
+    /// A network's definition, which must exist; the default network is made when it is first asked for.
+    mutating func network(_ name: String) throws -> Network {
+        if let network = try store.network(name) { return network }
+        if name == NetworkName.default { return try defineDefaultNetwork() }
+        switch try NetworkMode(parsing: name) {
+        case .networks:
+            throw NetworkError(.notFound, "there is no network named \(name) (swnet create \(name))")
+        case let mode:
+            throw NetworkError(
+                .invalid, "'\(mode)' is a mode that a container is started with and no network to connect to")
+        }
+    }
+
+    /// Chooses the default network's subnets and keeps them.
+    mutating func defineDefaultNetwork() throws -> Network {
+        if let network = try store.network(NetworkName.default) { return network }
+        let network = try design(NetworkRequest(name: NetworkName.default), pool: .defaultNetwork)
+        try store.define(network)
+        return network
+    }
+
+    func networks() throws -> [Network] {
+        var networks: [Network] = []
+        for name in try store.networkNames() {
+            if let network = try store.network(name) { networks.append(network) }
+        }
+        return networks
+    }
+
+    /// Fills in what a request leaves out, and refuses what collides with other networks or the host.
+    mutating func design(_ request: NetworkRequest, pool: SubnetPool = .networks) throws -> Network {
+        try request.validate()
+        let others = try networks()
+        let routes = try HostRoutes(&links)
+        for subnet in request.subnets {
+            for other in others {
+                if let own = other.subnets.first(where: { $0.prefix.overlaps(subnet) }) {
+                    throw NetworkError(.taken, "subnet \(subnet) overlaps network \(other.name) (\(own.prefix))")
+                }
+            }
+            if let use = routes.collision(with: subnet) {
+                throw NetworkError(.taken, "subnet \(subnet) overlaps \(use)")
+            }
+        }
+        var prefixes = request.subnets
+        if prefixes.isEmpty {
+            let occupied = routes.prefixes + others.flatMap { $0.subnets.map(\.prefix) }
+            guard let choice = pool.first(avoiding: occupied) else {
+                throw NetworkError(.taken, "no free subnet is left to choose (--subnet)")
+            }
+            prefixes.append(choice)
+            let hasIPv6 = try Sysctl.read("net/ipv6/conf/default/disable_ipv6") == "0"
+            if hasIPv6, let local = SubnetPool.uniqueLocal(random: randomBytes(5)),
+                !occupied.contains(where: { $0.overlaps(local) })
+            {
+                prefixes.append(local)
+            }
+        }
+        var subnets: [Subnet] = []
+        for prefix in prefixes {
+            guard
+                let gateway = request.gateways.first(where: { $0.family == prefix.family }) ?? prefix.address(at: 1)
+            else { throw NetworkError(.invalid, "subnet \(prefix) has no room for a gateway") }
+            subnets.append(Subnet(prefix: prefix, gateway: gateway))
+        }
+        return Network(name: request.name, subnets: subnets, mtu: request.mtu, isInternal: request.isInternal)
+    }
+
+    /// The steps that a network's kernel objects still need, and the firewall elements that go with them.
+    mutating func raising(_ network: Network) throws -> Raising {
+        var raising = Raising()
+        let link = try BridgeDriver(network: network).find(&links)
+        let isMarked = store.isRaised(network.name)
+        if link == nil || !isMarked { raising.steps.append(.raise(network)) }
+        if !isMarked { raising.elements = network.elements }
+        if !network.isInternal, !isMarked || link == nil,
+            let forwarding = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
+        {
+            // What an earlier process noted before it was killed is in the firewall already.
+            let present = Set(try store.forwarding().elements)
+            raising.elements += forwarding.elements.filter { !present.contains($0) }
+            raising.forwarding = forwarding
+        }
+        return raising
+    }
+
+    struct Raising {
+        var steps: [NetworkStep] = []
+        var elements: [FirewallElement] = []
+        var forwarding: HostForwarding?
+    }
+
+    /// Says once that the host forwards now.
+    func announce(_ forwarding: HostForwarding) {
+        let families = forwarding.families.map(\.word).joined(separator: " and ")
+        let names = Set((forwarding.guarded4 ?? []) + (forwarding.guarded6 ?? [])).sorted().joined(separator: ", ")
+        notice(
+            "forwarding of \(families) is now on; the host still routes nothing between its own interfaces"
+                + (names.isEmpty ? "" : " (\(names))"))
+    }
+
+    /// Removes a network that nobody uses.
+    mutating func remove(_ name: String) throws {
+        guard let network = try store.network(name) else {
+            if name == NetworkName.default { return }
+            throw NetworkError(.notFound, "there is no network named \(name)")
+        }
+        var users: [String] = []
+        for sandbox in try store.sandboxes() where sandbox.endpoint(in: name) != nil {
+            if sandbox.identity.isAlive { users.append(sandbox.name) } else { try release(sandbox) }
+        }
+        guard users.isEmpty else {
+            throw NetworkError(
+                .inUse, "network \(name) is used by \(users.joined(separator: ", ")) (swnet disconnect \(name) SANDBOX)")
+        }
+        var plan = NetworkPlan("remove network \(name)", interruption: .complete)
+        if store.isRaised(name) {
+            // With the last network the whole table goes, and what the host forwards for.
+            let isLast = try store.raisedNetworks() == [name]
+            if isLast {
+                try plan.steps += stopForwarding()
+            } else {
+                plan.steps.append(.firewall(FirewallChange(removed: network.elements)))
+            }
+            plan.steps.append(.lower(network))
+        }
+        plan.steps.append(.undefine(network))
+        try carryOut(plan)
+    }
+
+    private mutating func stopForwarding() throws -> [NetworkStep] {
+        let forwarding = try store.forwarding()
+        if forwarding.isEmpty { return [] }
+        let restorable = try Forwarding.restorable(forwarding, &links)
+        let left = forwarding.families.filter { restorable[$0] == nil }
+        if !left.isEmpty {
+            notice(
+                "forwarding of \(left.map(\.word).joined(separator: " and ")) stays on: there are new interfaces that "
+                    + "may need it")
+            try store.setForwarding(restorable)
+        }
+        return restorable.isEmpty ? [] : [.unforward(restorable)]
+    }
+}

@@ -1,0 +1,145 @@
+import Addressing
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+import SystemPackage
+
+/// A sandbox that was asked for: what is recorded of it, if anything, and which namespace it is.
+struct FoundSandbox {
+    var name: String
+    var identity: SandboxIdentity
+    var record: Sandbox?
+}
+
+extension Session {
+    /// Finds the namespace that a person means, and its record.
+    ///
+    /// - Throws: `NetworkError` when there is none, or when it is the host's own.
+    mutating func find(_ reference: SandboxReference) throws -> FoundSandbox {
+        let recorded = try liveRecord(named: reference.name)
+        let identity: SandboxIdentity
+        switch reference.location {
+        case .process(let process): identity = try SandboxIdentity(process: process)
+        case .path(let path): identity = try Self.identity(path: path, reference.name)
+        case .recorded:
+            guard let recorded else { throw Self.unknown(reference) }
+            identity = recorded.identity
+        case .named:
+            if let recorded {
+                identity = recorded.identity
+            } else {
+                do {
+                    identity = try SandboxIdentity(path: SandboxReference.namedNamespaces + reference.name)
+                } catch let error as SystemError where error.errno == .noSuchFileOrDirectory {
+                    throw Self.unknown(reference)
+                }
+            }
+        }
+        let own = try Namespace.current(.net).identity
+        guard identity.inode != own.inode || identity.device != own.device else {
+            throw NetworkError(.invalid, "sandbox \(reference.name) is the host's own network namespace")
+        }
+        // The same namespace may be recorded under another name: a container's process, a namespace's path.
+        if let key = try store.sandboxKey(namespace: identity.inode), let other = try store.sandbox(key: key) {
+            if other.identity.isSameNamespace(as: identity), other.identity.isAlive {
+                return FoundSandbox(name: other.name, identity: other.identity, record: other)
+            }
+            try release(other)
+        }
+        if let recorded, !recorded.identity.isSameNamespace(as: identity) {
+            throw NetworkError(.taken, "the name \(reference.name) belongs to another sandbox")
+        }
+        return FoundSandbox(name: reference.name, identity: identity, record: nil)
+    }
+
+    private static func unknown(_ reference: SandboxReference) -> NetworkError {
+        let hint =
+            reference.location == .recorded ? "" : " (neither a container nor a namespace in /run/netns)"
+        return NetworkError(.notFound, "there is no sandbox named \(reference.name)\(hint)")
+    }
+
+    private static func identity(path: String, _ name: String) throws -> SandboxIdentity {
+        do {
+            return try SandboxIdentity(path: path)
+        } catch let error as SystemError {
+            switch error.errno {
+            case .noSuchFileOrDirectory: throw NetworkError(.notFound, "there is no namespace file \(path)")
+            case .invalidArgument: throw NetworkError(.invalid, "\(path) is no network namespace")
+            default: throw error
+            }
+        }
+    }
+
+    /// The record of a sandbox that must have one.
+    mutating func recorded(_ reference: SandboxReference) throws -> Sandbox {
+        if let record = try store.sandbox(key: SandboxReference.key(forName: reference.name)) { return record }
+        if let record = try find(reference).record { return record }
+        throw NetworkError(.notFound, "\(reference.name) is connected to no network")
+    }
+
+    /// The record of a name, unless its namespace is gone: then what is left of it is cleaned up.
+    private mutating func liveRecord(named name: String) throws -> Sandbox? {
+        guard let record = try store.sandbox(key: SandboxReference.key(forName: name)) else { return nil }
+        if record.identity.isAlive { return record }
+        try release(record)
+        return nil
+    }
+
+    /// Takes down everything that a sandbox has. Its namespace need not exist any more.
+    mutating func release(_ sandbox: Sandbox) throws {
+        try carryOut(
+            removal("release \(sandbox.name)", of: sandbox.endpoints, and: sandbox.ports, from: sandbox))
+    }
+
+    /// The plan that takes endpoints and ports from a sandbox: the firewall first, the links last.
+    func removal(
+        _ operation: String, of endpoints: [Endpoint], and ports: [PortMapping], from sandbox: Sandbox
+    ) -> NetworkPlan {
+        var rest = sandbox
+        rest.endpoints.removeAll { endpoints.contains($0) }
+        let reached = IPFamily.allCases.filter { rest.target($0) != nil }
+        rest.ports.removeAll { port in ports.contains(port) || !port.families.contains(where: reached.contains) }
+        let before = sandbox.elements(for: sandbox.ports)
+        let after = rest.elements(for: rest.ports)
+        let change = FirewallChange(
+            removed: before.filter { !after.contains($0) }, added: after.filter { !before.contains($0) })
+        var plan = NetworkPlan(operation, interruption: .complete)
+        if !change.isEmpty { plan.steps.append(.firewall(change)) }
+        for endpoint in endpoints {
+            plan.steps.append(.detach(endpoint, sandbox: sandbox.name, identity: sandbox.identity))
+        }
+        for endpoint in endpoints {
+            for prefix in endpoint.addresses {
+                plan.steps.append(.free(network: endpoint.network, address: prefix.address, owner: sandbox.key))
+            }
+        }
+        plan.steps.append(.record(name: sandbox.name, before: sandbox, after: rest.isEmpty ? nil : rest))
+        return plan
+    }
+
+    /// Releases every sandbox whose namespace is gone, and every lease of nobody.
+    ///
+    /// - Returns: Their names.
+    @discardableResult
+    mutating func collect() throws -> [String] {
+        var collected: [String] = []
+        for sandbox in try store.sandboxes() where !sandbox.identity.isAlive {
+            try release(sandbox)
+            collected.append(sandbox.name)
+        }
+        let keys = Set(try store.sandboxKeys())
+        for network in try store.raisedNetworks() {
+            for text in try store.leases(network: network) {
+                guard let address = IPAddress(text), let owner = try store.owner(of: address, network: network),
+                    !keys.contains(owner)
+                else { continue }
+                try store.free(address, network: network, owner: owner)
+            }
+        }
+        let known = Set(try store.sandboxes().flatMap { $0.endpoints.map(\.hostInterface) })
+        for link in try links.links() where link.isOurs && link.kind == "veth" && !known.contains(link.name) {
+            try LinkRemoval.remove(link.name, &links)
+        }
+        return collected
+    }
+}

@@ -1,0 +1,136 @@
+import Addressing
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+
+/// One operation in progress: the lock, and the sockets that it works with.
+///
+/// Whoever holds the lock first cleans up after a process that was killed while it held it.
+struct Session: ~Copyable {
+    let store: Store
+    /// Of the host: the network namespace of the calling thread.
+    var links: Rtnetlink
+    var firewall: Firewall
+    /// Says something that a person should know and that is no error.
+    let notice: @Sendable (String) -> Void
+
+    init(runRoot: String, stateRoot: String, notice: @escaping @Sendable (String) -> Void) throws {
+        let store = try Store(runRoot: runRoot, stateRoot: stateRoot)
+        let links = try Rtnetlink()
+        let firewall = try Firewall()
+        self.store = store
+        self.links = links
+        self.firewall = firewall
+        self.notice = notice
+    }
+}
+
+// MARK: - Carrying out plans
+
+extension Session {
+    /// Carries out a plan: all of it, or nothing when it builds something up; as much as can be when it takes down.
+    ///
+    /// - Throws: `NetworkError` that begins with what was asked for.
+    mutating func carryOut(_ plan: NetworkPlan) throws {
+        guard !plan.steps.isEmpty else { return }
+        try store.begin(plan)
+        var failures: [String] = []
+        for (index, step) in plan.steps.enumerated() {
+            do {
+                try execute(step)
+            } catch {
+                failures.append("\(error)")
+                // Taking down goes on past errors: what is left over would be worse than one more message.
+                if plan.interruption == .complete { continue }
+                for undone in plan.steps[..<index].reversed().map(\.inverse) {
+                    do { try execute(undone) } catch { failures.append("undo: \(error)") }
+                }
+                break
+            }
+        }
+        try store.end()
+        if !failures.isEmpty {
+            throw NetworkError(.failed, "\(plan.operation): \(failures.joined(separator: "; "))")
+        }
+    }
+
+    /// Cleans up after a process that was killed in the middle of its plan.
+    mutating func recover() throws {
+        let interrupted: NetworkPlan?
+        do {
+            interrupted = try store.interruptedPlan()
+        } catch {
+            // Nothing can be read from it, so nothing of it was begun: a plan is written before its first step.
+            notice("\(error)")
+            interrupted = nil
+        }
+        guard let interrupted else { return }
+        for step in interrupted.recovery {
+            do {
+                if case .firewall(let change) = step {
+                    try firewall.commitWhatIsThere(change)
+                } else {
+                    try execute(step)
+                }
+            } catch {
+                notice("clean up after an interrupted '\(interrupted.operation)': \(error)")
+            }
+        }
+        try PortIndex.rebuild(store)
+        try store.end()
+    }
+
+    private mutating func execute(_ step: NetworkStep) throws {
+        switch step {
+        case .lease(let network, let address, let owner): try store.lease(address, network: network, owner: owner)
+        case .free(let network, let address, let owner): try store.free(address, network: network, owner: owner)
+        case .define(let network): try store.define(network)
+        case .undefine(let network): try store.undefine(network.name)
+        case .raise(let network):
+            try store.markRaised(network.name)
+            try BridgeDriver(network: network).raise(&links)
+        case .lower(let network):
+            try BridgeDriver(network: network).lower(&links)
+            try store.markLowered(network.name)
+            if try store.raisedNetworks().isEmpty { try firewall.remove() }
+        case .firewall(let change): try changeFirewall(change)
+        case .forward(let forwarding):
+            try store.setForwarding(try store.forwarding().merging(forwarding))
+            try Forwarding.enable(forwarding)
+        case .unforward(let forwarding):
+            try Forwarding.disable(forwarding)
+            try store.setForwarding(try store.forwarding().removing(forwarding))
+        case .attach(let endpoint, let sandbox, let identity):
+            let namespace = try Namespace(path: identity.path)
+            guard namespace.identity.inode == identity.inode else {
+                throw NetworkError(.notFound, "the network namespace of \(sandbox) is gone")
+            }
+            try VethDriver(endpoint: endpoint, sandbox: sandbox).attach(&links, namespace: namespace)
+        case .detach(let endpoint, _, let identity):
+            // Without its namespace the pair goes by itself; waiting for that is nobody's business.
+            if identity.isAlive || !identity.isOfProcess { try LinkRemoval.remove(endpoint.hostInterface, &links) }
+        case .record(let name, let before, let after):
+            let key = SandboxReference.key(forName: name)
+            try store.record(key: key, before: before, after: after)
+            try PortIndex.update(store, owner: key, before: before?.ports ?? [], after: after?.ports ?? [])
+        }
+    }
+
+    private mutating func changeFirewall(_ change: FirewallChange) throws {
+        if try firewall.isBuilt() {
+            try firewall.commit(change)
+        } else {
+            try firewall.build(recorded: try recordedElements(), change)
+        }
+    }
+
+    /// Everything that the records say the firewall has to hold.
+    private func recordedElements() throws -> [FirewallElement] {
+        var elements = try store.forwarding().elements
+        for name in try store.raisedNetworks() {
+            if let network = try store.network(name) { elements += network.elements }
+        }
+        for sandbox in try store.sandboxes() { elements += sandbox.elements(for: sandbox.ports) }
+        return elements
+    }
+}

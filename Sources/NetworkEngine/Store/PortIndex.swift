@@ -1,0 +1,86 @@
+import Addressing
+import CLinux
+import LinuxSystem
+import NetworkModel
+
+/// Who has which port of the host: one line for each published range, `tcp 8080 8090 127.0.0.1 web`.
+///
+/// It repeats what the sandboxes' records say, so that a conflict is found by reading one file however many sandboxes
+/// there are. Lines are appended; they are rewritten only to take some out.
+struct PortIndex {
+    private var bytes: [UInt8]
+
+    private static let path = "ports"
+    private static let newline = UInt8(ascii: "\n")
+    private static let space = UInt8(ascii: " ")
+
+    init(_ store: borrowing Store) throws { bytes = try store.run.readFile(Self.path) ?? [] }
+
+    /// The first published range that no packet could tell from `mapping`, and the key of its sandbox.
+    func conflict(with mapping: PortMapping) -> (mapping: PortMapping, owner: String)? {
+        let transport = Array(mapping.transport.rawValue.utf8)
+        var start = bytes.startIndex
+        while start < bytes.endIndex {
+            let end = bytes[start...].firstIndex(of: Self.newline) ?? bytes.endIndex
+            defer { start = end + 1 }
+            var position = start
+            guard Self.word(bytes, &position, end).elementsEqual(transport) else { continue }
+            let first = Self.number(Self.word(bytes, &position, end))
+            let last = Self.number(Self.word(bytes, &position, end))
+            // Nearly every line ends here, after a few digits.
+            guard first <= Int(mapping.hostPorts.last), last >= Int(mapping.hostPorts.first) else { continue }
+            let address = String(decoding: Self.word(bytes, &position, end), as: UTF8.self)
+            let owner = String(decoding: bytes[min(position, end)..<end], as: UTF8.self)
+            guard let ports = PortRange(UInt16(clamping: first), UInt16(clamping: last)),
+                let other = PortMapping(
+                    hostAddress: IPAddress(address), hostPorts: ports, sandboxPorts: ports, transport: mapping.transport)
+            else { continue }
+            if mapping.conflicts(with: other) { return (other, owner) }
+        }
+        return nil
+    }
+
+    private static func word(_ bytes: [UInt8], _ position: inout Int, _ end: Int) -> ArraySlice<UInt8> {
+        let start = position
+        while position < end && bytes[position] != space { position += 1 }
+        let word = bytes[start..<position]
+        if position < end { position += 1 }
+        return word
+    }
+
+    private static func number(_ digits: ArraySlice<UInt8>) -> Int {
+        digits.reduce(0) { ($0 &* 10) &+ Int($1 &- UInt8(ascii: "0")) }
+    }
+
+    private static func line(_ mapping: PortMapping, _ owner: String) -> [UInt8] {
+        let address = mapping.hostAddress.map(\.description) ?? "*"
+        let ports = mapping.hostPorts
+        return Array("\(mapping.transport.rawValue) \(ports.first) \(ports.last) \(address) \(owner)\n".utf8)
+    }
+
+    /// Replaces what a sandbox has published.
+    static func update(_ store: borrowing Store, owner: String, before: [PortMapping], after: [PortMapping]) throws {
+        let gone = before.filter { !after.contains($0) }
+        let added = after.filter { !before.contains($0) }
+        if !gone.isEmpty {
+            let lines = Set(gone.map { line($0, owner) })
+            let bytes = try store.run.readFile(path) ?? []
+            let kept = bytes.split(separator: newline).map { Array($0) + [newline] }.filter { !lines.contains($0) }
+            try store.replace(path, with: Array(kept.joined()))
+        }
+        if !added.isEmpty {
+            let file = try Descriptor.open(
+                path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600, relativeTo: store.run.rawValue)
+            try file.writeAll(Array(added.map { line($0, owner) }.joined()))
+        }
+    }
+
+    /// Writes the whole index anew from the records, after a process was killed while it wrote.
+    static func rebuild(_ store: borrowing Store) throws {
+        var lines: [UInt8] = []
+        for sandbox in try store.sandboxes() {
+            for port in sandbox.ports { lines += line(port, sandbox.key) }
+        }
+        try store.replace(path, with: lines)
+    }
+}

@@ -1,0 +1,206 @@
+import Addressing
+import CLinux
+import LinuxSystem
+import NetworkModel
+import SystemPackage
+
+/// The engine's files, under a lock that is held as long as this value lives.
+///
+///     /var/lib/swnet/networks/NAME.json             a network's definition
+///     /run/swnet/lock                               held by whoever changes anything
+///     /run/swnet/boot                               the boot that everything below belongs to
+///     /run/swnet/pending                            the plan that is being carried out
+///     /run/swnet/ports                              who has which port of the host
+///     /run/swnet/forwarding                         what was switched on so that the host forwards
+///     /run/swnet/sandboxes/KEY                      a sandbox's record
+///     /run/swnet/namespaces/INODE → KEY             which sandbox a namespace is
+///     /run/swnet/networks/NAME/                     exists while the network has its bridge
+///     /run/swnet/networks/NAME/leases/ADDRESS → KEY who has an address
+///     /run/swnet/networks/NAME/cursor4, cursor6 → N the offset of the address handed out last
+///
+/// Facts of one word are symbolic links: made, read and refused as taken in one system call each.
+struct Store: ~Copyable {
+    let run: Descriptor
+    private let definitions: Descriptor
+    private let lock: FileLock
+
+    init(runRoot: String, stateRoot: String) throws(SystemError) {
+        let run = try openMakingDirectories(runRoot, mode: 0o700)
+        let definitions = try openMakingDirectories("\(stateRoot)/networks", mode: 0o700)
+        let lock = try FileLock("lock", in: run.rawValue)
+        try Self.forgetEarlierBoots(in: run)
+        self.run = run
+        self.definitions = definitions
+        self.lock = lock
+    }
+
+    /// What was recorded before the machine was started does not exist any more.
+    private static func forgetEarlierBoots(in run: borrowing Descriptor) throws(SystemError) {
+        let boot = try Boot.identifier()
+        let recorded = try run.readSymbolicLink("boot")
+        if recorded == boot { return }
+        for name in try run.entries() where name != "lock" { try run.removeTree(name) }
+        for name in ["sandboxes", "namespaces", "networks"] { try run.makeDirectory(name, mode: 0o700) }
+        try run.makeSymbolicLink("boot", to: boot)
+    }
+
+    /// Replaces a file below a directory in one step. There is one writer, so one temporary name is enough.
+    private static func replace(
+        _ path: String, with bytes: [UInt8], in directory: borrowing Descriptor
+    ) throws(SystemError) {
+        let file = try Descriptor.open(
+            ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600, relativeTo: directory.rawValue)
+        try file.writeAll(bytes)
+        try directory.rename(".new", to: path)
+    }
+
+    borrowing func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        try Self.replace(path, with: bytes, in: run)
+    }
+
+    private static func parse<Value: JSONRepresentable>(
+        _ bytes: [UInt8], _ path: String
+    ) throws(NetworkError) -> Value {
+        do throws(NetworkError) {
+            return try Value(json: JSONValue(parsing: bytes))
+        } catch {
+            throw NetworkError(.failed, "read \(path): \(error.message)")
+        }
+    }
+}
+
+// MARK: - Networks
+
+extension Store {
+    /// A network's definition; nil when there is none.
+    borrowing func network(_ name: String) throws -> Network? {
+        guard let bytes = try definitions.readFile("\(name).json") else { return nil }
+        return try Self.parse(bytes, "definition of network \(name)")
+    }
+
+    borrowing func networkNames() throws -> [String] {
+        try definitions.entries().filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.map { String($0.dropLast(5)) }
+    }
+
+    borrowing func define(_ network: Network) throws {
+        try Self.replace("\(network.name).json", with: network.json.bytes, in: definitions)
+    }
+
+    borrowing func undefine(_ name: String) throws { try definitions.remove("\(name).json") }
+
+    /// Whether the network was raised in this boot.
+    borrowing func isRaised(_ name: String) -> Bool { run.contains("networks/\(name)/leases") }
+
+    borrowing func raisedNetworks() throws -> [String] {
+        try Descriptor.open("networks", O_RDONLY | O_DIRECTORY, relativeTo: run.rawValue).entries()
+    }
+
+    borrowing func markRaised(_ name: String) throws {
+        try run.makeDirectory("networks/\(name)", mode: 0o700)
+        try run.makeDirectory("networks/\(name)/leases", mode: 0o700)
+    }
+
+    borrowing func markLowered(_ name: String) throws {
+        let networks = try Descriptor.open("networks", O_RDONLY | O_DIRECTORY, relativeTo: run.rawValue)
+        try networks.removeTree(name)
+    }
+}
+
+// MARK: - Sandboxes
+
+extension Store {
+    borrowing func sandbox(key: String) throws -> Sandbox? {
+        guard let bytes = try run.readFile("sandboxes/\(key)") else { return nil }
+        return try Self.parse(bytes, "record of sandbox \(key)")
+    }
+
+    borrowing func sandboxKeys() throws -> [String] {
+        try Descriptor.open("sandboxes", O_RDONLY | O_DIRECTORY, relativeTo: run.rawValue).entries()
+    }
+
+    borrowing func sandboxes() throws -> [Sandbox] {
+        var sandboxes: [Sandbox] = []
+        for key in try sandboxKeys() {
+            if let sandbox = try sandbox(key: key) { sandboxes.append(sandbox) }
+        }
+        return sandboxes
+    }
+
+    /// The sandbox that a namespace was recorded as.
+    borrowing func sandboxKey(namespace inode: UInt64) throws -> String? {
+        try run.readSymbolicLink("namespaces/\(inode)")
+    }
+
+    /// Replaces a record. The namespace's link is made first and removed last, so that a record is always found.
+    borrowing func record(key: String, before: Sandbox?, after: Sandbox?) throws {
+        if let after {
+            let link = "namespaces/\(after.identity.inode)"
+            if before?.identity.inode != after.identity.inode, try run.readSymbolicLink(link) != key {
+                try run.remove(link)
+                try run.makeSymbolicLink(link, to: key)
+            }
+            try replace("sandboxes/\(key)", with: after.json.bytes)
+        } else {
+            try run.remove("sandboxes/\(key)")
+        }
+        if let before, before.identity.inode != after?.identity.inode {
+            let link = "namespaces/\(before.identity.inode)"
+            if try run.readSymbolicLink(link) == key { try run.remove(link) }
+        }
+    }
+}
+
+// MARK: - Leases
+
+extension Store {
+    /// The key of the sandbox that has an address; nil when it is free.
+    borrowing func owner(of address: IPAddress, network: String) throws(SystemError) -> String? {
+        try run.readSymbolicLink("networks/\(network)/leases/\(address)")
+    }
+
+    borrowing func leases(network: String) throws -> [String] {
+        try Descriptor.open("networks/\(network)/leases", O_RDONLY | O_DIRECTORY, relativeTo: run.rawValue).entries()
+    }
+
+    /// Gives an address to a sandbox; one that it has already is fine, one of another sandbox is EEXIST.
+    borrowing func lease(_ address: IPAddress, network: String, owner: String) throws(SystemError) {
+        let path = "networks/\(network)/leases/\(address)"
+        do throws(SystemError) {
+            try run.makeSymbolicLink(path, to: owner)
+        } catch {
+            guard error.errno == .fileExists, try run.readSymbolicLink(path) == owner else { throw error }
+        }
+    }
+
+    /// Takes an address back from a sandbox; one that another sandbox has stays with it.
+    borrowing func free(_ address: IPAddress, network: String, owner: String) throws(SystemError) {
+        let path = "networks/\(network)/leases/\(address)"
+        if try run.readSymbolicLink(path) == owner { try run.remove(path) }
+    }
+
+    borrowing func cursor(_ family: IPFamily, network: String) throws(SystemError) -> UInt64 {
+        UInt64(try run.readSymbolicLink("networks/\(network)/cursor\(family == .v4 ? 4 : 6)") ?? "") ?? 0
+    }
+
+    borrowing func setCursor(_ family: IPFamily, network: String, to offset: UInt64) throws(SystemError) {
+        let path = "networks/\(network)/cursor\(family == .v4 ? 4 : 6)"
+        try run.remove(path)
+        try run.makeSymbolicLink(path, to: "\(offset)")
+    }
+}
+
+// MARK: - Intent
+
+extension Store {
+    /// The plan that a process was carrying out when it was killed; nil when none was.
+    ///
+    /// Whoever holds the lock is the only one who carries out anything, so a plan that lies here has lost its process.
+    borrowing func interruptedPlan() throws -> NetworkPlan? {
+        guard let bytes = try run.readFile("pending") else { return nil }
+        return try Self.parse(bytes, "interrupted plan")
+    }
+
+    borrowing func begin(_ plan: NetworkPlan) throws { try replace("pending", with: plan.json.bytes) }
+
+    borrowing func end() throws { try run.remove("pending") }
+}

@@ -1,0 +1,37 @@
+public import Addressing
+
+/// What it takes to connect a sandbox to networks and publish its ports, as one operation.
+public struct ConnectRequest: Hashable, Sendable {
+    public var sandbox: SandboxReference
+    public var attachments: [Attachment]
+    public var ports: [PortMapping]
+
+    public init(sandbox: SandboxReference, attachments: [Attachment] = [], ports: [PortMapping] = []) {
+        self.sandbox = sandbox
+        self.attachments = attachments
+        self.ports = ports
+    }
+
+    /// One network to connect to; what is left out is chosen.
+    public struct Attachment: Hashable, Sendable {
+        public var network: String
+        /// At most one of each family.
+        public var addresses: [IPAddress]
+        public var macAddress: MACAddress?
+        /// The interface's name in the sandbox; the default is the first free one of eth0, eth1, …
+        public var interface: InterfaceName?
+        /// Other names of the sandbox on this network.
+        public var aliases: [String]
+
+        public init(
+            network: String, addresses: [IPAddress] = [], macAddress: MACAddress? = nil, interface: InterfaceName? = nil,
+            aliases: [String] = []
+        ) {
+            self.network = network
+            self.addresses = addresses
+            self.macAddress = macAddress
+            self.interface = interface
+            self.aliases = aliases
+        }
+    }
+}

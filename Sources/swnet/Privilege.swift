@@ -1,0 +1,5 @@
+import CLinux
+
+enum Privilege {
+    static var isRoot: Bool { geteuid() == 0 }
+}
