@@ -40,7 +40,8 @@ public struct Attributes: Sequence, Sendable {
         fileprivate var rest: ArraySlice<UInt8>
 
         public mutating func next() -> Attribute? {
-            guard let length: UInt16 = rest.prefix(2).integer(), let type: UInt16 = rest.dropFirst(2).prefix(2).integer(),
+            guard let length: UInt16 = rest.prefix(2).integer(),
+                let type: UInt16 = rest.dropFirst(2).prefix(2).integer(),
                 length >= 4, Int(length) <= rest.count
             else { return nil }
             let payload = rest.dropFirst(4).prefix(Int(length) - 4)

@@ -125,7 +125,9 @@ extension NetlinkSocket {
         }
     }
 
-    private borrowing func receive(into buffer: UnsafeMutableBufferPointer<UInt8>, from sender: inout sockaddr_nl) -> Int {
+    private borrowing func receive(into buffer: UnsafeMutableBufferPointer<UInt8>, from sender: inout sockaddr_nl)
+        -> Int
+    {
         unsafe withUnsafeMutablePointer(to: &sender) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 var length = socklen_t(MemoryLayout<sockaddr_nl>.size)

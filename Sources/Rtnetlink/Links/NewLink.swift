@@ -109,6 +109,13 @@ extension NewLink {
         alias == nil && !hairpin ? nil : LinkSettings(alias: alias, hairpin: hairpin ? true : nil)
     }
 
+    /// What to say when one of the names is taken.
+    var takenNames: String {
+        guard case .veth(let peer) = kind else { return "an interface named \(name) exists" }
+        let place = peer.namespaceDescriptor == nil ? "" : " in the peer's namespace"
+        return "an interface named \(name) exists, or one named \(peer.name)\(place)"
+    }
+
     /// The message that makes the link, without the later settings and the alternative names.
     var creation: MessageBuilder {
         var message = MessageBuilder(type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL)

@@ -36,7 +36,11 @@ extension Rtnetlink {
     public mutating func add(_ link: NewLink) throws(NetlinkError) -> Link {
         let creation = NetlinkRequest(link.creation, "create \(link.kind.name)", link.name)
         let answers = try socket.exchange([creation, Self.query(.name(link.name))])
-        if let refusal = answers.lazy.compactMap(\.error).first { throw refusal }
+        if var refusal = answers.lazy.compactMap(\.error).first {
+            // The kernel has no words for this one, and does not say which end of a pair it is about.
+            if refusal.errno == .fileExists { refusal.hint = link.takenNames }
+            throw refusal
+        }
         guard var made = answers.last?.messages.lazy.compactMap(Link.init).first else {
             throw NetlinkError(creation.operation, link.name, errno: .noSuchDevice, hint: "it is gone again")
         }

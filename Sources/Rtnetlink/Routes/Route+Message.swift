@@ -26,7 +26,9 @@ extension Route {
     }
 
     init?(_ header: rtmsg, _ family: IPFamily, _ attributes: Attributes) {
-        let target = attributes[Field.destination].flatMap { IPAddress(bytes: $0.payload) } ?? IPPrefix.everything(family).address
+        let target =
+            attributes[Field.destination].flatMap { IPAddress(bytes: $0.payload) }
+            ?? IPPrefix.everything(family).address
         guard target.family == family, let destination = IPPrefix(address: target, length: Int(header.rtm_dst_len))
         else { return nil }
         self.init(

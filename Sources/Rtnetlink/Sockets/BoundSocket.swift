@@ -42,8 +42,8 @@ extension BoundSocket {
     public func takes(_ wanted: IPAddress?, port: UInt16, _ transport: Transport) -> Bool {
         guard self.port == port, self.transport == transport else { return false }
         guard let wanted else { return true }
-        if address == wanted || address.isAny && address.family == wanted.family { return true }
-        if wanted.isAny { return wanted.family == address.family || wanted.family == .v6 }
-        return address.isAny && address.family == .v6 && !isIPv6Only
+        if wanted.family == address.family { return wanted == address || wanted.isAny || address.isAny }
+        // Of two families one has to be `::` and not for IPv6 alone; a wanted `::` is taken to be for both.
+        return address.family == .v6 ? address.isAny && !isIPv6Only : wanted.isAny
     }
 }
