@@ -148,7 +148,8 @@ let package = Package(
         .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),
         .testTarget(
             name: "ContainerRuntimeTests",
-            dependencies: ["ContainerRuntime", "LinuxSystem", "RuntimeSpec", "TestSupport"], swiftSettings: strict),
+            dependencies: ["CLinux", "ContainerRuntime", "LinuxSystem", "RuntimeSpec", "TestSupport", system],
+            swiftSettings: strict),
         .testTarget(
             name: "ImageStoreTests",
             dependencies: ["ImageArchive", "ImageStore", "LinuxSystem", "TestSupport"], swiftSettings: strict),

@@ -153,6 +153,13 @@ int swn_sethostname(const char *name, size_t length) { return (int)syscall(SYS_s
 
 int swn_setdomainname(const char *name, size_t length) { return (int)syscall(SYS_setdomainname, name, length); }
 
+int swn_kernel_release(char *release, size_t size) {
+    struct utsname name;
+    if (uname(&name) < 0) return -1;
+    snprintf(release, size, "%s", name.release);
+    return 0;
+}
+
 int swn_is_single_threaded(void) { return syscall(SYS_unshare, CLONE_VM) == 0; }
 
 int swn_execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags) {

@@ -110,7 +110,7 @@ struct KernelTests {
                   except OSError: pass'
                 """,
                 in: cgroup)
-            for _ in 0..<500 where (try cgroup.statistics().pids?.current ?? 0) < 20 { usleep(10_000) }
+            for _ in 0..<2000 where (try cgroup.statistics().pids?.current ?? 0) < 20 { usleep(10_000) }
             #expect((try cgroup.statistics().pids?.current ?? 0) >= 20)
             try cgroup.kill()
             #expect(try cgroup.isEmpty())

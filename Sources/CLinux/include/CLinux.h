@@ -146,6 +146,9 @@ int swn_setresuid(uid_t real, uid_t effective, uid_t saved);
 int swn_setresgid(gid_t real, gid_t effective, gid_t saved);
 int swn_sethostname(const char *name, size_t length);
 int swn_setdomainname(const char *name, size_t length);
+/// The kernel's release (`uname -r`), ended by a zero byte; -1 with `errno`. `struct utsname` is not the same with and
+/// without _GNU_SOURCE, so Swift cannot use it.
+int swn_kernel_release(char *release, size_t size);
 /// 1 when the process has a single thread: `unshare(CLONE_VM)` is refused with EINVAL otherwise.
 int swn_is_single_threaded(void);
 /// `execveat(2)` with `AT_EMPTY_PATH` and friends.
