@@ -35,9 +35,11 @@ extension NetlinkSocket {
     public mutating func exchange(_ requests: [NetlinkRequest]) throws(NetlinkError) -> [Answer] {
         var answers: [Answer] = []
         answers.reserveCapacity(requests.count)
-        // A window's worst case, every request refused, fits the socket's receive buffer; its bytes the send buffer.
-        for start in stride(from: 0, to: requests.count, by: 96) {
-            answers += try exchange(window: requests[start..<min(start + 96, requests.count)])
+        // The kernel drops what the receive buffer (208 KiB) has no room for. A window's worst case fits: every request
+        // answered with a link, which is accounted with some 4 KiB.
+        let window = 32
+        for start in stride(from: 0, to: requests.count, by: window) {
+            answers += try exchange(window: requests[start..<min(start + window, requests.count)])
         }
         return answers
     }

@@ -1,5 +1,6 @@
 import Addressing
 import Foundation
+import LinuxSystem
 import Netlink
 import Rtnetlink
 import SystemPackage
@@ -48,16 +49,18 @@ struct BatchTests {
     @Test func `a buffer laid out elsewhere gets the answers to its own numbers`() throws {
         let host = try NetworkNamespaceFixture()
         var socket = try NetlinkSocket(.route, in: host.namespace)
-        let first = socket.takeSequenceNumbers(1000)
+        let first = socket.takeSequenceNumbers(6000)
         var bytes: [UInt8] = []
-        for sequence in first..<first + 1000 {
+        for sequence in first..<first + 6000 {
             var message = MessageBuilder(type: 17)  // RTM_DELLINK
             message.put(header: (UInt64(0), UInt64(0)))
             message.put(3, "no\(sequence)")
             bytes += try message.finished(sequence: sequence)
         }
-        let answers = try socket.exchange(bytes, sequences: first...first + 999)
-        #expect(answers.map(\.sequence) == Array(first...first + 999))
+        // More than a socket's buffers take by default, in both directions.
+        #expect(bytes.count > 212_992)
+        let answers = try socket.exchange(bytes, sequences: first...first + 5999)
+        #expect(answers.map(\.sequence) == Array(first...first + 5999))
         #expect(answers.allSatisfy { $0.error?.errno == Errno(rawValue: ENODEV) })
     }
 
@@ -72,6 +75,43 @@ struct BatchTests {
                 }
             }
             for try await rest in group { #expect(rest == 1) }
+        }
+    }
+
+    @Test func `a list that changes while it is read misses nothing that was there all along`() throws {
+        let host = try NetworkNamespaceFixture()
+        let path = host.path
+        var route = try Rtnetlink(in: host.namespace)
+        let stay = try (0..<300).map {
+            InterfaceAddress(try #require(IPPrefix("10.\($0 / 250).\($0 % 250).1/24")), link: 1)
+        }
+        try route.apply(stay.map { .addAddress($0) })
+        let expected = Set(stay.map(\.prefix))
+        // A thread of its own: this one is the reader's.
+        Thread.detachNewThread { try? Self.churn(path) }
+        for _ in 0..<40 {
+            // nil: ten times in a row something changed. That is said, and nothing half is returned.
+            guard let addresses = try Self.addresses(&route) else { continue }
+            #expect(expected.isSubset(of: addresses.map(\.prefix)))
+        }
+    }
+
+    private static func addresses(_ route: inout Rtnetlink) throws -> [InterfaceAddress]? {
+        do {
+            return try route.addresses(family: .v4)
+        } catch {
+            guard error.errno == .resourceTemporarilyUnavailable else { throw error }
+            return nil
+        }
+    }
+
+    private static func churn(_ path: String) throws {
+        let namespace = try Namespace(path: path)
+        var route = try Rtnetlink(in: namespace)
+        let address = InterfaceAddress(try #require(IPPrefix("10.200.0.1/24")), link: 1)
+        for _ in 0..<2000 {
+            try route.addAddress(address)
+            try route.deleteAddress(address)
         }
     }
 }

@@ -169,4 +169,15 @@ struct LinkTests {
         #expect(try guest.ip("link", "show", "dev", "br0").count == 1)
         #expect(try host.ip("link", "show").count == 1)
     }
+
+    @Test func `a link with more names than one page of memory holds is read whole`() throws {
+        let host = try NetworkNamespaceFixture()
+        var route = try Rtnetlink(in: host.namespace)
+        let names = (0..<400).map { String(repeating: "x", count: 120) + "\($0)" }
+        for start in stride(from: 0, to: names.count, by: 100) {
+            try route.apply(.addAlternativeNames(Array(names[start..<start + 100]), to: .index(1)))
+        }
+        #expect(try route.link(index: 1)?.alternativeNames == names)
+        #expect(try route.links().first?.alternativeNames == names)
+    }
 }
