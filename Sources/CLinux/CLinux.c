@@ -162,6 +162,8 @@ int swn_kernel_release(char *release, size_t size) {
 
 int swn_is_single_threaded(void) { return syscall(SYS_unshare, CLONE_VM) == 0; }
 
+char **swn_environment(void) { return environ; }
+
 int swn_execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags) {
     return (int)syscall(SYS_execveat, directory, path, arguments, environment, flags);
 }

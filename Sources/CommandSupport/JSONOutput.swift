@@ -34,6 +34,10 @@ public enum JSONOutput {
                 inString = true
             } else if byte == UInt8(ascii: ":"), result.last == UInt8(ascii: " ") {
                 result.removeLast()
+            } else if byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") {
+                // An empty object or list is two characters and not three lines.
+                let content = result.lastIndex { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") } ?? 0
+                if result[content] == byte - 2 { result.removeSubrange((content + 1)...) }
             }
             result.append(byte)
         }

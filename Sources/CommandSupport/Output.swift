@@ -9,6 +9,9 @@ public enum Output {
     /// Prints a line to standard output.
     public static func line(_ text: String) { write(text + "\n") }
 
+    /// Prints to standard error.
+    public static func error(_ text: String) { write(text, to: 2) }
+
     /// Prints a line to standard error.
     public static func errorLine(_ text: String) { write(text + "\n", to: 2) }
 

@@ -37,6 +37,9 @@ public struct Program: Sendable {
         return (error as? CommandFailure)?.status ?? failure
     }
 
+    /// Says something that a person should know on standard error: `PROGRAM: message`.
+    public func notify(_ message: String) { Output.errorLine("\(name): \(message.printable)") }
+
     /// Says something that is not an error on standard error: `PROGRAM: warning: message`.
     public func warn(_ message: String) { Output.errorLine("\(name): warning: \(message.printable)") }
 

@@ -35,10 +35,13 @@ public struct SequencedSocket: ~Copyable, Sendable {
     public borrowing func receive(limit: Int) throws(SystemError) -> Record? {
         var bytes = [UInt8](repeating: 0, count: limit)
         var file: Int32 = -1
-        let count = unsafe swn_receive_descriptor(descriptor.rawValue, &bytes, limit, &file)
+        var count = unsafe swn_receive_descriptor(descriptor.rawValue, &bytes, limit, &file)
+        if count < 0 && CurrentErrno.value == ECONNRESET {
+            // A peer that ended with our record unread resets the connection, which is reported once and before the
+            // records that it has sent; they are still there, and behind them the end of file.
+            count = unsafe swn_receive_descriptor(descriptor.rawValue, &bytes, limit, &file)
+        }
         guard count >= 0 else {
-            // A peer that was killed with our record unread resets the connection: an end of file like another.
-            if CurrentErrno.value == ECONNRESET { return nil }
             throw SystemError("receive from", descriptor.procPath, errno: .last)
         }
         if count == 0 { return nil }

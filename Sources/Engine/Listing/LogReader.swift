@@ -1,0 +1,83 @@
+import CLinux
+public import ContainerLog
+public import LinuxSystem
+import NetworkModel
+import SystemPackage
+
+/// A line of a container's log.
+public struct LogEntry: Hashable, Sendable {
+    /// With its line end, if the container wrote one.
+    public var text: String
+    public var stream: LogStream
+    /// RFC 3339.
+    public var time: String
+}
+
+/// Reads a container's log (docker's json-file format) from its beginning, and on while it grows.
+public struct LogReader: ~Copyable {
+    private let file: Descriptor?
+    /// Bytes of an entry that is still being written.
+    private var partial: [UInt8] = []
+
+    /// A container that has written nothing has no log.
+    init(path: String) throws(SystemError) {
+        do throws(SystemError) {
+            file = .some(try Descriptor.open(path))
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            file = nil
+        }
+    }
+
+    /// The entries that have been written since the last call. An entry that cannot be read is left out.
+    public mutating func next() throws(SystemError) -> [LogEntry] {
+        guard let bytes = try read() else { return [] }
+        partial += bytes
+        guard let end = partial.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
+        let entries = partial[..<end].split(separator: UInt8(ascii: "\n")).compactMap { Self.entry(Array($0)) }
+        partial.removeSubrange(...end)
+        return entries
+    }
+
+    private borrowing func read() throws(SystemError) -> [UInt8]? {
+        switch file {
+        case .some(let file): try file.readAll(limit: 1 << 30)
+        case .none: nil
+        }
+    }
+
+    private static func entry(_ line: [UInt8]) -> LogEntry? {
+        guard let json = try? JSONValue(parsing: line), let text = try? json.string("log"),
+            let stream = try? json.string("stream"), let time = try? json.string("time")
+        else { return nil }
+        return LogEntry(text: text, stream: stream == "stderr" ? .error : .output, time: time)
+    }
+}
+
+extension Engine {
+    public func log(of container: Container) throws -> LogReader {
+        try LogReader(path: "\(containers.directory(of: container.record.id))/log")
+    }
+
+    /// Hands out a container's log, and what is added to it until the container ends.
+    ///
+    /// - Parameters:
+    ///   - last: How many entries to begin with; nil is all.
+    ///   - isFollowing: Whether to go on until the container has ended.
+    public func readLog(
+        of container: Container, last: Int?, isFollowing: Bool, _ body: ([LogEntry]) -> Void
+    ) throws {
+        var reader = try log(of: container)
+        let begin = try reader.next()
+        body(last.map { Array(begin.suffix($0)) } ?? begin)
+        guard isFollowing else { return }
+        while true {
+            // Asked before the last look, so that nothing that was written until the end is missed.
+            let isOver = access("\(roots.run)/running/\(container.record.id)", F_OK) != 0
+            let more = try reader.next()
+            if !more.isEmpty { body(more) }
+            if isOver { return }
+            usleep(50_000)
+        }
+    }
+}

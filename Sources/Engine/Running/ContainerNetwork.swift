@@ -1,0 +1,56 @@
+import Addressing
+import CLinux
+import LinuxSystem
+import NetworkEngine
+import NetworkModel
+
+/// A container as a sandbox of the network engine: it has the container's name.
+extension Engine {
+    private var network: NetworkEngine {
+        NetworkEngine(runRoot: roots.networkRun, stateRoot: roots.networkState, notice: notice)
+    }
+
+    /// Connects the namespace of a container's first process, publishes its ports, and writes its addresses down where
+    /// the container looks them up. One transaction.
+    func connect(_ container: borrowing PreparedContainer, process: Int32) throws {
+        guard case .networks(let names) = container.mode else { return }
+        let record = container.record
+        var attachments = names.map { ConnectRequest.Attachment(network: $0) }
+        let addresses = container.addresses
+        attachments[0].addresses =
+            [addresses.ipv4.map { .v4($0) }, addresses.ipv6.map { .v6($0) }].compactMap { $0 } as [IPAddress]
+        attachments[0].macAddress = addresses.mac
+        let sandbox = try network.connect(
+            ConnectRequest(
+                sandbox: SandboxReference(name: record.name, location: .process(process)), attachments: attachments,
+                ports: record.ports))
+        let lines = sandbox.endpoints.flatMap(\.addresses).map { "\($0.address)\t\(record.hostname)\n" }
+        try Descriptor.open("\(container.hostFiles)/hosts", O_WRONLY | O_APPEND).write(text: lines.joined())
+    }
+
+    /// Releases what a container that was connected has of the network. Its namespace may be gone.
+    func disconnect(_ record: ContainerRecord) {
+        do {
+            try network.release(sandbox: record.name)
+        } catch {
+            // Whatever is left belongs to a dead namespace, which the network's own collector recognises.
+            notice("\(error)")
+        }
+    }
+
+    /// Releases what a container has that may not have got as far as being connected: never a living sandbox of
+    /// somebody else who has the name.
+    func disconnectIfDead(_ record: ContainerRecord) {
+        guard let sandbox = try? network.sandbox(named: record.name),
+            case .process(let number, let startTime) = sandbox.identity.source,
+            ProcessHandle.startTime(of: number) != startTime
+        else { return }
+        disconnect(record)
+    }
+
+    /// The container's places in networks, as they are now.
+    func endpoints(of container: Container) -> [Endpoint] {
+        guard container.isRunning, container.record.isConnected else { return [] }
+        return (try? network.sandbox(named: container.record.name))?.endpoints ?? []
+    }
+}

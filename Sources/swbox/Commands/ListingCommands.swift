@@ -1,0 +1,142 @@
+import CommandSupport
+import Engine
+import ImageStore
+import NetworkModel
+
+extension Command {
+    static let ps = Command(
+        name: "ps", synopsis: "[-a] [-q] [--no-trunc] [--format table|json]", summary: "list containers",
+        grammar: FlagGrammar([
+            .init("all", short: "a", help: "those that do not run too"),
+            .init("quiet", short: "q", help: "ids only"), .init("no-trunc", help: "whole ids and commands"),
+            .init("format", value: "FORMAT", help: "table or json"),
+        ]), run: listContainers)
+
+    static let images = Command(
+        name: "images", synopsis: "[-q] [--no-trunc] [--format table|json]", summary: "list images",
+        grammar: FlagGrammar([
+            .init("quiet", short: "q", help: "ids only"), .init("no-trunc", help: "whole ids"),
+            .init("format", value: "FORMAT", help: "table or json"),
+        ]), run: listImages)
+
+    static let inspect = Command(
+        name: "inspect", synopsis: "CONTAINER…", summary: "everything about containers, as JSON",
+        grammar: FlagGrammar([]), run: inspectContainers)
+}
+
+private func format(_ flags: ParsedFlags) throws -> OutputFormat {
+    try flags.value("format").map { text throws(CommandFailure) in try OutputFormat(parsing: text) } ?? .table
+}
+
+private func listContainers(_ invocation: Invocation) throws -> ExitStatus {
+    let flags = invocation.flags
+    let format = try format(flags)
+    try invocation.engine.recover()
+    let containers = try invocation.engine.containers.containers().filter { flags.isOn("all") || $0.isRunning }
+    let isWhole = flags.isOn("no-trunc")
+    if flags.isOn("quiet") {
+        Output.write(containers.map { ($0.record.id(isWhole: isWhole)) + "\n" }.joined())
+        return .success
+    }
+    let summaries = containers.map { ContainerSummary($0) }
+    switch format {
+    case .table:
+        var table = TextTable(["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"])
+        for summary in summaries {
+            let record = summary.container.record
+            table.add([
+                record.id(isWhole: isWhole), record.image, summary.command(isTruncated: !isWhole), summary.created,
+                summary.status, summary.ports, record.name,
+            ])
+        }
+        table.print()
+    case .json:
+        try JSONOutput.print(
+            summaries.map { summary in
+                let record = summary.container.record
+                return JSONValue([
+                    "ID": .string(record.id), "Names": .string(record.name), "Image": .string(record.image),
+                    "Command": .string(record.arguments.joined(separator: " ")),
+                    "CreatedAt": .string(record.created), "State": .string(summary.state),
+                    "Status": .string(summary.status), "Ports": .string(summary.ports),
+                    "Networks": .string(record.network),
+                ])
+            })
+    }
+    return .success
+}
+
+extension ContainerRecord {
+    fileprivate func id(isWhole: Bool) -> String { isWhole ? id : shortID }
+}
+
+private func inspectContainers(_ invocation: Invocation) throws -> ExitStatus {
+    try requireArguments(invocation, "inspect")
+    try invocation.engine.recover()
+    let found = try invocation.arguments.map { try invocation.engine.containers.find($0) }
+    try JSONOutput.print(found.map { invocation.engine.inspect($0).json })
+    return .success
+}
+
+private func listImages(_ invocation: Invocation) throws -> ExitStatus {
+    let flags = invocation.flags
+    let format = try format(flags)
+    let store = invocation.engine.images
+    let references = try store.references()
+    var rows: [(reference: ImageReference?, image: Image)] = []
+    for image in try store.images() {
+        let names = references.filter { $0.value == image.id }.keys.sorted { $0.familiar < $1.familiar }
+        rows += names.isEmpty ? [(nil, image)] : names.map { ($0, image) }
+    }
+    func id(_ image: Image) -> String { flags.isOn("no-trunc") ? "\(image.id)" : image.id.short }
+    if flags.isOn("quiet") {
+        var seen: Set<Digest> = []
+        Output.write(rows.filter { seen.insert($0.image.id).inserted }.map { id($0.image) + "\n" }.joined())
+        return .success
+    }
+    switch format {
+    case .table:
+        var table = TextTable(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"])
+        for (reference, image) in rows {
+            table.add([
+                reference?.familiarName ?? "<none>", reference?.tag ?? "<none>", id(image),
+                image.created.map { ContainerSummary.ago(seconds: Int($0)) } ?? "N/A", humanSize(image.size),
+            ])
+        }
+        table.print()
+    case .json:
+        try JSONOutput.print(
+            rows.map { reference, image in
+                JSONValue([
+                    "ID": .string("\(image.id)"), "Repository": .string(reference?.familiarName ?? "<none>"),
+                    "Tag": .string(reference?.tag ?? "<none>"), "Size": .integer(Int(image.size)),
+                    "Created": image.created.map { .integer(Int($0)) }, "Architecture": .string(image.architecture),
+                ])
+            })
+    }
+    return .success
+}
+
+/// `77.4MB`: docker's way, with decimal units and four figures at most.
+func humanSize(_ bytes: Int64) -> String {
+    var (value, units) = (Double(bytes), ["B", "kB", "MB", "GB", "TB"][...])
+    while value >= 1000, units.count > 1 {
+        value /= 1000
+        units = units.dropFirst()
+    }
+    let unit = units.first ?? ""
+    if unit == "B" || value >= 100 { return "\(Int(value.rounded()))\(unit)" }
+    let (scale, digits) = value >= 10 ? (10.0, 1) : (100.0, 2)
+    let scaled = Int((value * scale).rounded())
+    var fraction = "\(scaled % Int(scale))"
+    fraction = String(repeating: "0", count: digits - fraction.count) + fraction
+    while fraction.last == "0" { fraction.removeLast() }
+    return "\(scaled / Int(scale))" + (fraction.isEmpty ? "" : ".\(fraction)") + unit
+}
+
+/// - Throws: What the command wants when it got nothing.
+func requireArguments(_ invocation: Invocation, _ command: String, what: String = "a container") throws(CommandFailure) {
+    guard !invocation.arguments.isEmpty else {
+        throw CommandFailure("\(command) needs \(what) (swbox \(command) --help)", status: invocation.program.usage)
+    }
+}
