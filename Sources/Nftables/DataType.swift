@@ -48,12 +48,20 @@ public struct DataType: Hashable, Sendable {
 
     static let known: [UInt32: DataType] = Dictionary(
         [
-            nfProto, ipv4Addr, ipv6Addr, etherAddr, etherType, inetProto, inetService, icmpType, tcpFlag, mark, ifaceIndex,
+            nfProto, ipv4Addr, ipv6Addr, etherAddr, etherType, inetProto, inetService, icmpType, tcpFlag, mark,
+            ifaceIndex,
             ctState, ctDirection, ctStatus, icmpv6Type, pktType, fibAddrType, ifname,
         ].map { ($0.identifier, $0) }, uniquingKeysWith: { first, _ in first })
 
     /// Whether a prefix or a range of it compares byte by byte, as the kernel's interval sets do.
     var allowsIntervals: Bool { order != .host }
+}
+
+extension DataType {
+    /// The number says it all; comparing names, too, would cost more than laying out an element does.
+    public static func == (a: DataType, b: DataType) -> Bool { a.identifier == b.identifier && a.length == b.length }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(identifier) }
 }
 
 extension DataType: CustomStringConvertible {

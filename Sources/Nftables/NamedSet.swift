@@ -42,7 +42,8 @@ public struct NamedSet: Hashable, Sendable {
     ///
     /// - Parameter name: At most 255 bytes.
     public init(
-        _ name: String, in table: Table, _ key: DataType..., flags: Flags = [], size: UInt32? = nil, comment: String? = nil
+        _ name: String, in table: Table, _ key: DataType..., flags: Flags = [], size: UInt32? = nil,
+        comment: String? = nil
     ) {
         self.init(name, in: table.reference, key, .nothing, flags: flags, size: size, comment: comment)
     }
@@ -51,7 +52,8 @@ public struct NamedSet: Hashable, Sendable {
     ///
     /// - Parameter name: At most 255 bytes.
     public init(
-        _ name: String, in table: Table, map key: [DataType], to data: [DataType], flags: Flags = [], size: UInt32? = nil,
+        _ name: String, in table: Table, map key: [DataType], to data: [DataType], flags: Flags = [],
+        size: UInt32? = nil,
         comment: String? = nil
     ) {
         self.init(name, in: table.reference, key, .data(data), flags: flags, size: size, comment: comment)

@@ -105,7 +105,9 @@ extension RuleCompiler {
 
     private mutating func require(_ selector: Selector) throws(Problem) {
         if let needed = selector.network, needed != network {
-            guard network == nil else { throw Problem(text: "\(selector) cannot match, the packet is \(network ?? needed)") }
+            guard network == nil else {
+                throw Problem(text: "\(selector) cannot match, the packet is \(network ?? needed)")
+            }
             try matchNetwork(needed)
         }
         if let needed = selector.transport, needed != transport {

@@ -15,7 +15,8 @@ struct BatchTests {
 
     func port(_ number: UInt16, _ owner: String? = nil) -> Element {
         Element(
-            [.proto(.tcp), .service(number)], to: [.ipv4(IPv4Address(rawValue: 0x0a58_0002)), .service(80)], comment: owner)
+            [.proto(.tcp), .service(number)], to: [.ipv4(IPv4Address(rawValue: 0x0a58_0002)), .service(80)],
+            comment: owner)
     }
 
     func prepared(_ fixture: borrowing NetworkNamespaceFixture) throws -> NftablesSocket {
@@ -98,14 +99,14 @@ struct BatchTests {
     @Test func `an interval that overlaps names the one it overlaps`() throws {
         let fixture = try NetworkNamespaceFixture()
         var socket = try prepared(fixture)
-        let small = IPPrefix("10.1.2.0/24")!
-        let big = IPPrefix("10.1.0.0/16")!
+        let small: IPPrefix = parsed("10.1.2.0/24")
+        let big: IPPrefix = parsed("10.1.0.0/16")
         var first = Batch()
         first.create([Element(.prefix(small), comment: "lab")], in: nets)
         first.create([Element("sw-lab", .prefix(big), comment: "lab")], in: subnets)
         try socket.commit(first)
         for (set, elements) in [
-            (nets, [Element(.prefix(IPPrefix("10.9.0.0/16")!)), Element(.prefix(big), comment: "new")]),
+            (nets, [Element(.prefix(parsed("10.9.0.0/16"))), Element(.prefix(big), comment: "new")]),
             (subnets, [Element("sw-x", .prefix(small)), Element("sw-lab", .prefix(small), comment: "new")]),
         ] {
             var batch = Batch()
@@ -135,7 +136,8 @@ struct BatchTests {
         batch.delete(table)
         batch.create([port(1)], in: published)
         let error = try #require(throws: NftablesError.self) { try socket.commit(batch) }
-        #expect(error.description.hasPrefix("create element tcp . 1 in map inet t published: no such file or directory"))
+        #expect(
+            error.description.hasPrefix("create element tcp . 1 in map inet t published: no such file or directory"))
         let missing = try socket.set("other", of: table)
         #expect(missing == nil)
         let other = NamedSet("other", in: table, .ipv4Addr)
@@ -181,9 +183,11 @@ struct BatchTests {
         (Element([.proto(.tcp), .service(1)], to: [.ipv4(.any)]), "its data is ipv4_addr . inet_service"),
         (Element([.proto(.tcp), .ipv4(.any)], to: [.ipv4(.any), .service(1)]), "0.0.0.0 is no inet_service"),
         (Element([.proto(.tcp), .bytes([1, 2, 3])], to: [.ipv4(.any), .service(1)]), "0x010203 is no inet_service"),
-        (Element([.proto(.tcp), .services(PortRange(1, 9)!)], to: [.ipv4(.any), .service(1)]), "lacks the flag"),
+        (Element([.proto(.tcp), .services(parsed("1-9"))], to: [.ipv4(.any), .service(1)]), "lacks the flag"),
         (
-            Element([.proto(.tcp), .service(1)], to: [.ipv4(.any), .service(1)], comment: String(repeating: "x", count: 129)),
+            Element(
+                [.proto(.tcp), .service(1)], to: [.ipv4(.any), .service(1)], comment: String(repeating: "x", count: 129)
+            ),
             "a comment has 0 to 128 bytes, this one has 129"
         ),
     ])

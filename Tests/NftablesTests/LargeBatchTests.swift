@@ -12,7 +12,7 @@ struct LargeBatchTests {
         NamedSet(
             "published", in: table, map: [.ipv6Addr, .inetProto, .inetService], to: [.ipv6Addr, .inetService])
     }
-    let address = IPv6Address("2001:db8::1")!
+    let address: IPv6Address = parsed("2001:db8::1")
 
     func port(_ number: UInt16, _ comment: String? = nil) -> Element {
         Element(
@@ -81,7 +81,8 @@ struct LargeBatchTests {
         let pairs = NamedSet("pairs", in: table, .ifname, .ipv4Addr, flags: .interval)
         var socket = try prepared(fixture, [nets, pairs])
         let prefixes = (0..<5000).compactMap { index in
-            IPPrefix(address: .v4(IPv4Address(rawValue: 0x0a00_0000 + UInt32(index) << 8)), length: index % 2 == 0 ? 24 : 25)
+            IPPrefix(
+                address: .v4(IPv4Address(rawValue: 0x0a00_0000 + UInt32(index) << 8)), length: index % 2 == 0 ? 24 : 25)
         }
         let elements = prefixes.map { Element(.prefix($0), comment: "\($0)") }
         let concatenated = prefixes.prefix(1000).map { Element("sw-bridge", .prefix($0), comment: "\($0)") }

@@ -50,3 +50,9 @@ func normalized(_ listing: String) -> [String] {
 struct OracleFailed: Error, CustomStringConvertible {
     let description: String
 }
+
+/// A value that the test wrote down itself.
+func parsed<Parsed: LosslessStringConvertible>(_ text: String) -> Parsed {
+    guard let value = Parsed(text) else { preconditionFailure("'\(text)' is no \(Parsed.self)") }
+    return value
+}

@@ -15,5 +15,13 @@ struct SketchTests {
         let expected = try theirs.normalizedList("table", "inet", "swnet")
         #expect(listed == expected)
         #expect(listed == normalized(Sketch.text))
+
+        // The words are the same; so is what they stand for.
+        var other = try NftablesSocket(in: theirs.namespace)
+        for chain in try socket.chains(of: Sketch().table) {
+            let rules = try socket.rules(of: chain).map(\.statements)
+            let expected = try other.rules(of: chain).map(\.statements)
+            #expect(rules == expected)
+        }
     }
 }

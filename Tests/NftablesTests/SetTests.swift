@@ -16,33 +16,37 @@ struct SetTests {
         var testDescription: String { self.set.name }
     }
 
-    static func v4(_ text: String) -> Value { .ipv4(IPv4Address(text)!) }
-    static func v6(_ text: String) -> Value { .ipv6(IPv6Address(text)!) }
-    static func net(_ text: String) -> Value { .prefix(IPPrefix(text)!) }
+    static func v4(_ text: String) -> Value { .ipv4(parsed(text)) }
+    static func v6(_ text: String) -> Value { .ipv6(parsed(text)) }
+    static func net(_ text: String) -> Value { .prefix(parsed(text)) }
 
     static let plain: [Kind] = [
         Kind(
             set: NamedSet("a4", in: table, .ipv4Addr, comment: "some hosts"),
             elements: [Element(v4("10.0.0.1"), comment: "one"), Element(v4("10.0.0.2"))],
-            words: "set a4 { type ipv4_addr; comment \"some hosts\"; elements = { 10.0.0.1 comment \"one\", 10.0.0.2 } }"),
+            words:
+                "set a4 { type ipv4_addr; comment \"some hosts\"; elements = { 10.0.0.1 comment \"one\", 10.0.0.2 } }"),
         Kind(
             set: NamedSet("a6", in: table, .ipv6Addr), elements: [Element(v6("2001:db8::1"))],
             words: "set a6 { type ipv6_addr; elements = { 2001:db8::1 } }"),
         Kind(
-            set: NamedSet("names", in: table, .ifname, size: 64), elements: [Element("lo"), Element("fifteen-letters")],
+            set: NamedSet("names", in: table, .ifname, size: 64),
+            elements: [Element("lo"), Element("fifteen-letters")],
             words: "set names { type ifname; size 64; elements = { \"lo\", \"fifteen-letters\" } }"),
         Kind(
-            set: NamedSet("ports", in: table, .inetService), elements: [Element(.service(80)), Element(.service(65535))],
+            set: NamedSet("ports", in: table, .inetService),
+            elements: [Element(.service(80)), Element(.service(65535))],
             words: "set ports { type inet_service; elements = { 80, 65535 } }"),
         Kind(
-            set: NamedSet("protocols", in: table, .inetProto), elements: [Element(.proto(.tcp)), Element(.proto(.udp))],
+            set: NamedSet("protocols", in: table, .inetProto),
+            elements: [Element(.proto(.tcp)), Element(.proto(.udp))],
             words: "set protocols { type inet_proto; elements = { tcp, udp } }"),
         Kind(
             set: NamedSet("marks", in: table, .mark), elements: [Element(.integer(1)), Element(.integer(0xdead_beef))],
             words: "set marks { type mark; elements = { 1, 0xdeadbeef } }"),
         Kind(
             set: NamedSet("macs", in: table, .etherAddr),
-            elements: [Element(.ether(MACAddress("02:00:00:00:00:01")!), comment: "one")],
+            elements: [Element(.ether(parsed("02:00:00:00:00:01")), comment: "one")],
             words: "set macs { type ether_addr; elements = { 02:00:00:00:00:01 comment \"one\" } }"),
         Kind(
             set: NamedSet("states", in: table, .ctState), elements: [Element(.integer(ConntrackState.new.rawValue))],
@@ -53,7 +57,7 @@ struct SetTests {
         Kind(
             set: NamedSet("mixed", in: table, .inetProto, .etherAddr, .mark, .inetService),
             elements: [
-                Element(.proto(.udp), .ether(MACAddress("02:00:00:00:00:01")!), .integer(7), .service(53), comment: "x")
+                Element(.proto(.udp), .ether(parsed("02:00:00:00:00:01")), .integer(7), .service(53), comment: "x")
             ],
             words: """
                 set mixed { type inet_proto . ether_addr . mark . inet_service
@@ -66,7 +70,8 @@ struct SetTests {
             set: NamedSet("nets4", in: table, .ipv4Addr, flags: .interval),
             elements: [
                 Element(v4("10.0.0.7")), Element(net("10.1.0.0/24"), comment: "adjacent"), Element(net("10.1.1.0/24")),
-                Element(.range(v4("10.2.0.1"), v4("10.2.0.9")), comment: "range"), Element(net("224.0.0.0/3"), comment: "end"),
+                Element(.range(v4("10.2.0.1"), v4("10.2.0.9")), comment: "range"),
+                Element(net("224.0.0.0/3"), comment: "end"),
             ],
             words: """
                 set nets4 { type ipv4_addr; flags interval; elements = { 10.0.0.7, 10.1.0.0/24 comment "adjacent",
@@ -84,7 +89,10 @@ struct SetTests {
                 """),
         Kind(
             set: NamedSet("ranges", in: table, .inetService, flags: .interval),
-            elements: [Element(.services(PortRange(1000, 2000)!)), Element(.range(.service(0), .service(9))), Element(.service(65535))],
+            elements: [
+                Element(.services(parsed("1000-2000"))), Element(.range(.service(0), .service(9))),
+                Element(.service(65535)),
+            ],
             words: "set ranges { type inet_service; flags interval; elements = { 1000-2000, 0-9, 65535 } }"),
         Kind(
             set: NamedSet("subnets4", in: table, .ifname, .ipv4Addr, flags: .interval),
@@ -105,7 +113,7 @@ struct SetTests {
                 """),
         Kind(
             set: NamedSet("services", in: table, .ipv4Addr, .inetProto, .inetService, flags: .interval),
-            elements: [Element(net("10.0.0.0/8"), .proto(.tcp), .services(PortRange(80, 90)!), comment: "web")],
+            elements: [Element(net("10.0.0.0/8"), .proto(.tcp), .services(parsed("80-90")), comment: "web")],
             words: """
                 set services { type ipv4_addr . inet_proto . inet_service; flags interval
                 elements = { 10.0.0.0/8 . tcp . 80-90 comment "web" } }
@@ -114,7 +122,8 @@ struct SetTests {
 
     static let maps: [Kind] = [
         Kind(
-            set: NamedSet("m4", in: table, map: [.inetProto, .inetService], to: [.ipv4Addr, .inetService], comment: "published"),
+            set: NamedSet(
+                "m4", in: table, map: [.inetProto, .inetService], to: [.ipv4Addr, .inetService], comment: "published"),
             elements: [Element([.proto(.tcp), .service(80)], to: [v4("10.0.0.1"), .service(8080)], comment: "web")],
             words: """
                 map m4 { type inet_proto . inet_service : ipv4_addr . inet_service; comment "published"
@@ -141,7 +150,9 @@ struct SetTests {
         Kind(
             set: NamedSet("verdicts", in: table, verdicts: [.ifname]),
             elements: [Element(["a"], .drop), Element(["b"], .jump("other"), comment: "x"), Element(["c"], .accept)],
-            words: "map verdicts { type ifname : verdict; elements = { \"a\" : drop, \"b\" comment \"x\" : jump other, \"c\" : accept } }"),
+            words:
+                "map verdicts { type ifname : verdict; elements = { \"a\" : drop, \"b\" comment \"x\" : jump other, \"c\" : accept } }"
+        ),
     ]
 
     @Test(arguments: plain + intervals + maps)

@@ -51,7 +51,7 @@ struct Sketch {
     }
 
     private func guardLoopback(_ batch: inout Batch) {
-        let loopback = Value.prefix(IPPrefix("127.0.0.0/8")!)
+        let loopback = Value.prefix(parsed("127.0.0.0/8"))
         let raw = Chain("raw", in: table, type: .filter, hook: .prerouting, priority: .raw, comment: "martians")
         batch.add(raw)
         batch.add(
@@ -83,7 +83,7 @@ struct Sketch {
         }
         batch.add(
             Rule(
-                in: postrouting, .match(.ip(.saddr), is: .prefix(IPPrefix("127.0.0.0/8")!)), .match(.oifname, in: bridges),
+                in: postrouting, .match(.ip(.saddr), is: .prefix(parsed("127.0.0.0/8"))), .match(.oifname, in: bridges),
                 .masquerade))
         for (selector, set) in [(Selector.ip(.saddr), masquerade4), (.ip6(.saddr), masquerade6)] {
             batch.add(Rule(in: postrouting, .match(selector, in: set), .match(.oifname, notIn: bridges), .masquerade))
@@ -103,8 +103,8 @@ struct Sketch {
     }
 
     private func populate(_ batch: inout Batch) {
-        let container = Value.ipv4(IPv4Address("10.88.0.2")!)
-        let container6 = Value.ipv6(IPv6Address("fd00:88::2")!)
+        let container = Value.ipv4(parsed("10.88.0.2"))
+        let container6 = Value.ipv6(parsed("fd00:88::2"))
         batch.create(
             [
                 Element([.proto(.tcp), .service(8080)], to: [container, .service(80)], comment: "web"),
@@ -119,18 +119,18 @@ struct Sketch {
         batch.create(
             [
                 Element(
-                    [.ipv6(IPv6Address("2001:db8::1")!), .proto(.tcp), .service(443)], to: [container6, .service(8443)])
+                    [.ipv6(parsed("2001:db8::1")), .proto(.tcp), .service(443)], to: [container6, .service(8443)])
             ], in: published6At)
         batch.add([Element("sw-bridge", comment: "bridge"), Element("sw-lab")], to: bridges)
         batch.add([Element("sw-bridge", "sw-bridge"), Element("sw-lab", "sw-lab")], to: within)
         batch.add([Element("sw-lab")], to: internals)
         batch.add([Element("eth0"), Element("eth1")], to: guarded)
-        batch.add([Element("sw-bridge", .prefix(IPPrefix("10.88.0.0/24")!), comment: "bridge")], to: hairpin4)
-        batch.add([Element("sw-bridge", .prefix(IPPrefix("fd00:88::/64")!))], to: hairpin6)
+        batch.add([Element("sw-bridge", .prefix(parsed("10.88.0.0/24")), comment: "bridge")], to: hairpin4)
+        batch.add([Element("sw-bridge", .prefix(parsed("fd00:88::/64")))], to: hairpin6)
         batch.add(
-            [Element(.prefix(IPPrefix("10.88.0.0/24")!), comment: "bridge"), Element(.prefix(IPPrefix("10.88.1.0/24")!))],
+            [Element(.prefix(parsed("10.88.0.0/24")), comment: "bridge"), Element(.prefix(parsed("10.88.1.0/24")))],
             to: masquerade4)
-        batch.add([Element(.prefix(IPPrefix("fd00:88::/64")!))], to: masquerade6)
+        batch.add([Element(.prefix(parsed("fd00:88::/64")))], to: masquerade6)
     }
 }
 

@@ -14,9 +14,12 @@ struct StatementTests {
     /// Each statement with what `nft` calls it.
     var vocabulary: [([Statement], String)] {
         [
-            ([.match(.th(.dport), is: .services(PortRange(80, 90)!)), .accept], "th dport 80-90 accept"),
-            ([.match(.th(.sport), isNot: .services(PortRange(80, 90)!)), .accept], "th sport != 80-90 accept"),
-            ([.match(.tcp(.dport), is: .service(22)), .counter, .accept], "tcp dport 22 counter packets 0 bytes 0 accept"),
+            ([.match(.th(.dport), is: .services(parsed("80-90"))), .accept], "th dport 80-90 accept"),
+            ([.match(.th(.sport), isNot: .services(parsed("80-90"))), .accept], "th sport != 80-90 accept"),
+            (
+                [.match(.tcp(.dport), is: .service(22)), .counter, .accept],
+                "tcp dport 22 counter packets 0 bytes 0 accept"
+            ),
             ([.match(.udp(.sport), is: .service(53)), .drop], "udp sport 53 drop"),
             ([.setMark(16)], "meta mark set 0x00000010"),
             ([.setConntrackMark(16)], "ct mark set 0x00000010"),
@@ -32,14 +35,14 @@ struct StatementTests {
             ([.log()], "log"),
             ([.notrack], "notrack"),
             (
-                [.match(.l4proto, is: .proto(.tcp)), .dnat(to: .v4(IPv4Address("10.0.0.1")!), port: 80)],
+                [.match(.l4proto, is: .proto(.tcp)), .dnat(to: .v4(parsed("10.0.0.1")), port: 80)],
                 "meta l4proto tcp dnat ip to 10.0.0.1:80"
             ),
             (
-                [.match(.l4proto, is: .proto(.udp)), .dnat(to: .v6(IPv6Address("fd00::1")!), port: 53)],
+                [.match(.l4proto, is: .proto(.udp)), .dnat(to: .v6(parsed("fd00::1")), port: 53)],
                 "meta l4proto udp dnat ip6 to [fd00::1]:53"
             ),
-            ([.snat(to: .v4(IPv4Address("10.0.0.1")!))], "snat ip to 10.0.0.1"),
+            ([.snat(to: .v4(parsed("10.0.0.1")))], "snat ip to 10.0.0.1"),
             ([.snat(.ip, to: [.ip(.daddr)], map: addresses)], "snat ip to ip daddr map @m"),
             ([.redirect()], "redirect"),
             ([.match(.l4proto, is: .proto(.tcp)), .redirect(port: 80)], "meta l4proto tcp redirect to :80"),
@@ -51,15 +54,15 @@ struct StatementTests {
             ([.vmap([.iifname], verdicts)], "iifname vmap @v"),
             ([.match(.fibType(.daddr), isNot: .local), .drop], "fib daddr type != local drop"),
             ([.match(.fibType([.saddr, .iif]), is: .unicast), .drop], "fib saddr . iif type unicast drop"),
-            ([.match(.ip(.saddr), is: .prefix(IPPrefix("10.0.0.0/12")!)), .accept], "ip saddr 10.0.0.0/12 accept"),
-            ([.match(.ip(.saddr), isNot: .prefix(IPPrefix("10.0.0.0/24")!)), .drop], "ip saddr != 10.0.0.0/24 drop"),
-            ([.match(.ip(.saddr), is: .prefix(IPPrefix("10.1.2.3/32")!)), .drop], "ip saddr 10.1.2.3 drop"),
+            ([.match(.ip(.saddr), is: .prefix(parsed("10.0.0.0/12"))), .accept], "ip saddr 10.0.0.0/12 accept"),
+            ([.match(.ip(.saddr), isNot: .prefix(parsed("10.0.0.0/24"))), .drop], "ip saddr != 10.0.0.0/24 drop"),
+            ([.match(.ip(.saddr), is: .prefix(parsed("10.1.2.3/32"))), .drop], "ip saddr 10.1.2.3 drop"),
             (
-                [.match(.ip(.daddr), is: .range(.ipv4(IPv4Address("10.0.0.1")!), .ipv4(IPv4Address("10.0.0.9")!)))],
+                [.match(.ip(.daddr), is: .range(.ipv4(parsed("10.0.0.1")), .ipv4(parsed("10.0.0.9"))))],
                 "ip daddr 10.0.0.1-10.0.0.9"
             ),
-            ([.match(.ip6(.saddr), is: .prefix(IPPrefix("fe80::/10")!)), .accept], "ip6 saddr fe80::/10 accept"),
-            ([.match(.ip6(.daddr), isNot: .prefix(IPPrefix("fd00::/64")!)), .drop], "ip6 daddr != fd00::/64 drop"),
+            ([.match(.ip6(.saddr), is: .prefix(parsed("fe80::/10"))), .accept], "ip6 saddr fe80::/10 accept"),
+            ([.match(.ip6(.daddr), isNot: .prefix(parsed("fd00::/64"))), .drop], "ip6 daddr != fd00::/64 drop"),
             (
                 [.match([.ip6(.daddr), .l4proto, .th(.dport)], notIn: services), .drop],
                 "ip6 daddr . meta l4proto . th dport != @s drop"
@@ -68,8 +71,10 @@ struct StatementTests {
             ([.match(.iif, is: .integer(1)), .accept], "iif \"lo\" accept"),
             ([.match(.icmpType, is: .bytes([8])), .accept], "icmp type echo-request accept"),
             ([.match(.icmpv6Type, is: .bytes([134])), .drop], "icmpv6 type nd-router-advert drop"),
-            ([.match(.ip(.saddr), is: .ipv4(.loopback)), .match(.ip(.daddr), is: .ipv4(.loopback)), .drop],
-                "ip saddr 127.0.0.1 ip daddr 127.0.0.1 drop"),
+            (
+                [.match(.ip(.saddr), is: .ipv4(.loopback)), .match(.ip(.daddr), is: .ipv4(.loopback)), .drop],
+                "ip saddr 127.0.0.1 ip daddr 127.0.0.1 drop"
+            ),
             ([.goto(Chain("other", in: table))], "goto other"),
         ]
     }
@@ -150,9 +155,18 @@ struct StatementTests {
         ([.match(.th(.dport), is: .range(.service(9), .service(1)))], "is empty"),
         ([.match(.mark, is: .range(.integer(1), .integer(9)))], "machine's order"),
         ([.log(prefix: String(repeating: "x", count: 127))], "a log prefix"),
-        ([.match(.oifname, in: NamedSet("s", in: Table(.inet, "t"), .ipv4Addr))], "the key of set inet t s is ipv4_addr"),
-        ([.dnat(.ip6, to: [.ip(.daddr)], map: NamedSet("m", in: Table(.inet, "t"), map: [.ipv4Addr], to: [.ipv4Addr]))],
-            "has no data of type ipv6_addr"),
+        (
+            [.match(.oifname, in: NamedSet("s", in: Table(.inet, "t"), .ipv4Addr))],
+            "the key of set inet t s is ipv4_addr"
+        ),
+        (
+            [
+                .dnat(
+                    .ip6, to: [.ip(.daddr)],
+                    map: NamedSet("m", in: Table(.inet, "t"), map: [.ipv4Addr], to: [.ipv4Addr]))
+            ],
+            "has no data of type ipv6_addr"
+        ),
         (Array(repeating: .accept, count: 129), "at most 128 expressions"),
     ])
     func `a rule that makes no sense is refused before it is sent`(_ statements: [Statement], _ words: String) throws {

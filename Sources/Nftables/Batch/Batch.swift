@@ -134,7 +134,8 @@ extension Batch.Command {
         case .rule(let rule, _): ("add", "\(rule)")
         case .deleteRule(let table, nil, _): ("flush table", "\(table)")
         case .deleteRule(let table, let chain?, nil): ("flush chain", "\(table) \(chain)")
-        case .deleteRule(let table, let chain?, let handle?): ("delete rule", "handle \(handle) of chain \(table) \(chain)")
+        case .deleteRule(let table, let chain?, let handle?):
+            ("delete rule", "handle \(handle) of chain \(table) \(chain)")
         case .set(let set, let verb): ("\(verb)", "\(set)")
         case .deleteSet(let set): ("delete", "\(set)")
         case .elements(let elements, let set, let verb):

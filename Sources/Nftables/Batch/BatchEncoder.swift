@@ -90,7 +90,9 @@ extension BatchEncoder {
         }
     }
 
-    private mutating func encode(_ rule: Rule, _ placement: Batch.Placement, _ command: Batch.Command) throws(NftablesError) {
+    private mutating func encode(_ rule: Rule, _ placement: Batch.Placement, _ command: Batch.Command)
+        throws(NftablesError)
+    {
         try check(command, names: [rule.chain.table.name, rule.chain.name], comment: rule.comment)
         let expressions: [Expression]
         do throws(RuleCompiler.Problem) {
@@ -128,7 +130,8 @@ extension BatchEncoder {
         for types in [set.key, set.data] {
             let length = Concatenation(types: types).length
             guard length <= Concatenation.maximumLength else {
-                throw refusal(command, "\(types.text) has \(length) bytes, the registers \(Concatenation.maximumLength)")
+                throw refusal(
+                    command, "\(types.text) has \(length) bytes, the registers \(Concatenation.maximumLength)")
             }
         }
         guard !set.key.isEmpty else { throw refusal(command, "a key needs a type") }
@@ -150,7 +153,8 @@ extension BatchEncoder {
             let object = try SetObject(naming: set)
             var stored: [Int] = []
             for index in start..<min(start + 1024, elements.count) {
-                let (first, behind) = try encode(elements[index], of: set, keysOnly: type == NFT_MSG_DELSETELEM, command)
+                let (first, behind) = try encode(
+                    elements[index], of: set, keysOnly: type == NFT_MSG_DELSETELEM, command)
                 try object.append(first)
                 stored.append(index)
                 guard let behind else { continue }
@@ -180,7 +184,8 @@ extension BatchEncoder {
     }
 
     private mutating func append(
-        _ type: nf_tables_msg_types, _ family: Family, flags: Int32 = 0, _ body: (UnsafeMutablePointer<nlmsghdr>) -> Void
+        _ type: nf_tables_msg_types, _ family: Family, flags: Int32 = 0,
+        _ body: (UnsafeMutablePointer<nlmsghdr>) -> Void
     ) {
         origins.append(Origin(command: command, offset: writer.bytes.count))
         unsafe writer.append(type, family, flags: flags, sequence: firstSequence + UInt32(origins.count), body)

@@ -12,7 +12,8 @@ struct ElementList {
     init(message: ArraySlice<UInt8>) {
         // The header of netlink, the header of nfnetlink, then attributes.
         let fixed = MemoryLayout<nlmsghdr>.size + MemoryLayout<nfgenmsg>.size
-        for attribute in Attributes(message.dropFirst(fixed)) where attribute.type == Int(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) {
+        for attribute in Attributes(message.dropFirst(fixed))
+        where attribute.type == Int(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) {
             ends = attribute.nested.map { $0.payload.endIndex - message.startIndex }
             return
         }

@@ -54,16 +54,20 @@ import CNftnl
         case "range":
             return register(NFTNL_EXPR_RANGE_SREG).map {
                 .range(
-                    $0, inverted: number(NFTNL_EXPR_RANGE_OP) == NFT_RANGE_NEQ.rawValue, data(NFTNL_EXPR_RANGE_FROM_DATA),
+                    $0, inverted: number(NFTNL_EXPR_RANGE_OP) == NFT_RANGE_NEQ.rawValue,
+                    data(NFTNL_EXPR_RANGE_FROM_DATA),
                     data(NFTNL_EXPR_RANGE_TO_DATA))
             }
         case "bitwise":
-            guard number(NFTNL_EXPR_BITWISE_OP) == swn_nft_bitwise_bool, let register = register(NFTNL_EXPR_BITWISE_SREG),
+            guard number(NFTNL_EXPR_BITWISE_OP) == swn_nft_bitwise_bool,
+                let register = register(NFTNL_EXPR_BITWISE_SREG),
                 register == self.register(NFTNL_EXPR_BITWISE_DREG)
             else { return nil }
             return .bitwise(register, mask: data(NFTNL_EXPR_BITWISE_MASK), xor: data(NFTNL_EXPR_BITWISE_XOR))
         case "lookup":
-            guard let key = register(NFTNL_EXPR_LOOKUP_SREG), let set = string(NFTNL_EXPR_LOOKUP_SET) else { return nil }
+            guard let key = register(NFTNL_EXPR_LOOKUP_SREG), let set = string(NFTNL_EXPR_LOOKUP_SET) else {
+                return nil
+            }
             return .lookup(
                 set: set, key: key, to: register(NFTNL_EXPR_LOOKUP_DREG),
                 inverted: number(NFTNL_EXPR_LOOKUP_FLAGS) & NFT_LOOKUP_F_INV.rawValue != 0)

@@ -4,7 +4,9 @@ import CNftnl
 @safe struct ExpressionObject: ~Copyable {
     private let pointer: OpaquePointer
 
-    private init(named name: String) throws(NftablesError) { unsafe pointer = unsafe try allocated(nftnl_expr_alloc(name)) }
+    private init(named name: String) throws(NftablesError) {
+        unsafe pointer = unsafe try allocated(nftnl_expr_alloc(name))
+    }
 
     deinit { unsafe nftnl_expr_free(pointer) }
 
@@ -149,7 +151,9 @@ extension Expression.PayloadBase {
     }
 
     init?(code: UInt32) {
-        guard let base = [.link, .network, .transport].first(where: { (base: Self) in base.code == code }) else { return nil }
+        guard let base = [.link, .network, .transport].first(where: { (base: Self) in base.code == code }) else {
+            return nil
+        }
         self = base
     }
 }

@@ -37,7 +37,8 @@ import Netlink
         guard let comment = rule.comment else { return }
         var userData = UserData()
         userData.put(NFTNL_UDATA_RULE_COMMENT.rawValue, comment)
-        unsafe nftnl_rule_set_data(pointer, UInt16(NFTNL_RULE_USERDATA.rawValue), userData.bytes, UInt32(userData.bytes.count))
+        unsafe nftnl_rule_set_data(
+            pointer, UInt16(NFTNL_RULE_USERDATA.rawValue), userData.bytes, UInt32(userData.bytes.count))
     }
 
     borrowing func write(to header: UnsafeMutablePointer<nlmsghdr>) {

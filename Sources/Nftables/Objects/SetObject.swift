@@ -45,7 +45,8 @@ import Netlink
         put(NFTNL_SET_FLAGS, flags)
         if let size = set.size { put(NFTNL_SET_DESC_SIZE, size) }
         let userData = Self.userData(of: set)
-        unsafe nftnl_set_set_data(pointer, UInt16(NFTNL_SET_USERDATA.rawValue), userData.bytes, UInt32(userData.bytes.count))
+        unsafe nftnl_set_set_data(
+            pointer, UInt16(NFTNL_SET_USERDATA.rawValue), userData.bytes, UInt32(userData.bytes.count))
     }
 
     /// What `nft list` needs in order to print the elements: without the byte order it prints numbers backwards.
@@ -124,7 +125,9 @@ extension SetObject {
         let iterator = unsafe try allocated(nftnl_set_elems_iter_create(object.pointer))
         defer { unsafe nftnl_set_elems_iter_destroy(iterator) }
         var elements: [StoredElement] = []
-        while let element = unsafe nftnl_set_elems_iter_next(iterator) { unsafe elements.append(StoredElement(reading: element)) }
+        while let element = unsafe nftnl_set_elems_iter_next(iterator) {
+            unsafe elements.append(StoredElement(reading: element))
+        }
         return elements
     }
 }
@@ -136,7 +139,8 @@ extension StoredElement {
             return unsafe lentBytes(nftnl_set_elem_get(object, UInt16(attribute), &length), length)
         }
         func number(_ attribute: Int) -> UInt32 {
-            unsafe nftnl_set_elem_is_set(object, UInt16(attribute)) ? nftnl_set_elem_get_u32(object, UInt16(attribute)) : 0
+            unsafe nftnl_set_elem_is_set(object, UInt16(attribute))
+                ? nftnl_set_elem_get_u32(object, UInt16(attribute)) : 0
         }
         key = data(NFTNL_SET_ELEM_KEY)
         end = data(NFTNL_SET_ELEM_KEY_END)
@@ -187,7 +191,8 @@ extension SetObject {
     }
 
     private func number(_ attribute: nftnl_set_attr) -> UInt32 {
-        unsafe nftnl_set_is_set(pointer, UInt16(attribute.rawValue)) ? nftnl_set_get_u32(pointer, UInt16(attribute.rawValue)) : 0
+        unsafe nftnl_set_is_set(pointer, UInt16(attribute.rawValue))
+            ? nftnl_set_get_u32(pointer, UInt16(attribute.rawValue)) : 0
     }
 
     private func string(_ attribute: nftnl_set_attr) -> String? {

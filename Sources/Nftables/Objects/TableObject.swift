@@ -38,7 +38,9 @@ import SystemPackage
     }
 
     private var value: Table? {
-        guard let name = unsafe lentText(nftnl_table_get_str(pointer, UInt16(NFTNL_TABLE_NAME.rawValue))) else { return nil }
+        guard let name = unsafe lentText(nftnl_table_get_str(pointer, UInt16(NFTNL_TABLE_NAME.rawValue))) else {
+            return nil
+        }
         let family = unsafe Family(
             rawValue: UInt8(truncatingIfNeeded: nftnl_table_get_u32(pointer, UInt16(NFTNL_TABLE_FAMILY.rawValue))))
         var length: UInt32 = 0
@@ -54,7 +56,9 @@ import SystemPackage
 
 /// libnftnl returns null when there is no memory.
 func allocated(_ pointer: OpaquePointer?) throws(NftablesError) -> OpaquePointer {
-    guard let pointer = unsafe pointer else { throw NftablesError("allocate", "an object of libnftnl", errno: .noMemory) }
+    guard let pointer = unsafe pointer else {
+        throw NftablesError("allocate", "an object of libnftnl", errno: .noMemory)
+    }
     return unsafe pointer
 }
 
