@@ -162,7 +162,8 @@ struct BadInputTests {
             try await host.net("connect", "lab", "web", "--ip", "10.44.0.9")
             try await refused("10.44.0.9", ["lab", "two", "--ip", "10.44.0.9"])
             try await refused("lab", ["lab", "web"])
-            try await refused("eth0", ["lab", "web", "--ifname", "eth0"])
+            try await host.net("create", "other")
+            try await refused("eth0", ["other", "web", "--ifname", "eth0"])
             let links = try await host.json(["ip", "-n", "two", "-j", "link"]).items
             #expect(links.count == 1)
             expectRefusal(try await host.swnet("disconnect", "lab", "two"), status: nil, names: "two")

@@ -103,7 +103,7 @@ func expectRefusal(
         lines.count == 1 && !result.errors.isEmpty, "one line on standard error: \(result)",
         sourceLocation: sourceLocation)
     #expect(!result.errors.hasSuffix("."), "\(result)", sourceLocation: sourceLocation)
-    for word in words {
+    for word in words where !word.isEmpty {
         #expect(result.errors.contains(word), "does not name \(word): \(result)", sourceLocation: sourceLocation)
     }
     #expect(!result.timedOut && !result.heldOpen, "\(result)", sourceLocation: sourceLocation)
