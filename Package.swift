@@ -106,8 +106,10 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "swrun",
-            dependencies: ["ArgumentSupport", "CommandSupport", "ContainerRuntime", "LinuxSystem", "RuntimeSpec", arguments],
-            swiftSettings: strict),
+            dependencies: ["CLinux", "CommandSupport", "ContainerRuntime", "LinuxSystem", "RuntimeSpec"],
+            swiftSettings: strict,
+            // Neither a loader nor relocations: a static program starts in a third of the time.
+            linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
         .executableTarget(
             name: "swbox",
             dependencies: [
@@ -148,7 +150,7 @@ let package = Package(
         .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),
         .testTarget(
             name: "ContainerRuntimeTests",
-            dependencies: ["CLinux", "ContainerRuntime", "LinuxSystem", "RuntimeSpec", "TestSupport", system],
+            dependencies: ["CLinux", "ContainerRuntime", "LinuxSystem", "RuntimeSpec", "TestSupport", "swrun", system],
             swiftSettings: strict),
         .testTarget(
             name: "ImageStoreTests",

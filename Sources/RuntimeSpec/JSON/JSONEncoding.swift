@@ -1,0 +1,153 @@
+/// Writes an `Encodable` value as JSON, indented by two spaces, members in the order they are encoded in.
+struct JSONEncoding: Encoder {
+    /// A tree that is being built: containers are handed out before they are complete.
+    final class Node {
+        enum Content {
+            case scalar(String)
+            case list([Node])
+            case object([(name: String, node: Node)])
+        }
+        var content: Content = .scalar("null")
+    }
+
+    let node: Node
+    let codingPath: [any CodingKey]
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
+
+    static func encode(_ value: some Encodable) throws(SpecError) -> [UInt8] {
+        let node = Node()
+        do {
+            try value.encode(to: JSONEncoding(node: node, codingPath: []))
+        } catch {
+            throw SpecError("", "\(error)")
+        }
+        var text = ""
+        write(node, indent: "\n", to: &text)
+        return Array(text.utf8)
+    }
+
+    private static func write(_ node: Node, indent: String, to text: inout String) {
+        let inner = indent + "  "
+        switch node.content {
+        case .scalar(let scalar): text += scalar
+        case .list(let list) where list.isEmpty: text += "[]"
+        case .object(let members) where members.isEmpty: text += "{}"
+        case .list(let list):
+            for (position, element) in list.enumerated() {
+                text += (position == 0 ? "[" : ",") + inner
+                write(element, indent: inner, to: &text)
+            }
+            text += indent + "]"
+        case .object(let members):
+            for (position, member) in members.enumerated() {
+                text += (position == 0 ? "{" : ",") + inner + quote(member.name) + ": "
+                write(member.node, indent: inner, to: &text)
+            }
+            text += indent + "}"
+        }
+    }
+
+    static func quote(_ string: String) -> String {
+        var text = "\""
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\"": text += "\\\""
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            case "\u{0}"..<" ":
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        return text + "\""
+    }
+
+    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
+        if case .object = node.content {} else { node.content = .object([]) }
+        return KeyedEncodingContainer(Keyed<Key>(node: node, codingPath: codingPath))
+    }
+
+    func unkeyedContainer() -> any UnkeyedEncodingContainer {
+        if case .list = node.content {} else { node.content = .list([]) }
+        return Unkeyed(node: node, codingPath: codingPath)
+    }
+
+    func singleValueContainer() -> any SingleValueEncodingContainer { self }
+}
+
+extension JSONEncoding: SingleValueEncodingContainer {
+    func encodeNil() { node.content = .scalar("null") }
+    func encode(_ value: Bool) { node.content = .scalar(value ? "true" : "false") }
+    func encode(_ value: String) { node.content = .scalar(Self.quote(value)) }
+    func encode(_ value: Double) throws { try encode(float: value) }
+    func encode(_ value: Float) throws { try encode(float: Double(value)) }
+    func encode(_ value: Int) { encode(integer: value) }
+    func encode(_ value: Int8) { encode(integer: value) }
+    func encode(_ value: Int16) { encode(integer: value) }
+    func encode(_ value: Int32) { encode(integer: value) }
+    func encode(_ value: Int64) { encode(integer: value) }
+    func encode(_ value: UInt) { encode(integer: value) }
+    func encode(_ value: UInt8) { encode(integer: value) }
+    func encode(_ value: UInt16) { encode(integer: value) }
+    func encode(_ value: UInt32) { encode(integer: value) }
+    func encode(_ value: UInt64) { encode(integer: value) }
+    func encode(_ value: some Encodable) throws { try value.encode(to: self) }
+
+    private func encode(integer: some FixedWidthInteger) { node.content = .scalar("\(integer)") }
+
+    private func encode(float: Double) throws {
+        guard float.isFinite else { throw SpecError(SpecError.path(codingPath), "\(float) cannot be written in JSON") }
+        node.content = .scalar("\(float)")
+    }
+}
+
+extension JSONEncoding {
+    private struct Keyed<Key: CodingKey>: KeyedEncodingContainerProtocol {
+        let node: Node
+        let codingPath: [any CodingKey]
+
+        private func member(_ key: any CodingKey) -> JSONEncoding {
+            let child = Node()
+            if case .object(let members) = node.content { node.content = .object(members + [(key.stringValue, child)]) }
+            return JSONEncoding(node: child, codingPath: codingPath + [key])
+        }
+
+        func encodeNil(forKey key: Key) { member(key).encodeNil() }
+        func encode(_ value: some Encodable, forKey key: Key) throws { try value.encode(to: member(key)) }
+
+        func nestedContainer<Nested: CodingKey>(
+            keyedBy type: Nested.Type, forKey key: Key
+        ) -> KeyedEncodingContainer<Nested> { member(key).container(keyedBy: type) }
+
+        func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer { member(key).unkeyedContainer() }
+        func superEncoder() -> any Encoder { JSONEncoding(node: node, codingPath: codingPath) }
+        func superEncoder(forKey key: Key) -> any Encoder { member(key) }
+    }
+
+    private struct Unkeyed: UnkeyedEncodingContainer {
+        let node: Node
+        let codingPath: [any CodingKey]
+
+        var count: Int { if case .list(let list) = node.content { list.count } else { 0 } }
+
+        private func element() -> JSONEncoding {
+            let child = Node()
+            let path = codingPath + [ListIndex(count)]
+            if case .list(let list) = node.content { node.content = .list(list + [child]) }
+            return JSONEncoding(node: child, codingPath: path)
+        }
+
+        func encodeNil() { element().encodeNil() }
+        func encode(_ value: some Encodable) throws { try value.encode(to: element()) }
+
+        func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
+            element().container(keyedBy: type)
+        }
+
+        func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { element().unkeyedContainer() }
+        func superEncoder() -> any Encoder { element() }
+    }
+}
