@@ -156,7 +156,11 @@ let package = Package(
             name: "ImageStoreTests",
             dependencies: ["ImageArchive", "ImageStore", "LinuxSystem", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "EngineTests", dependencies: ["Engine", "LinuxSystem", "TestSupport"], swiftSettings: strict),
+            name: "EngineTests",
+            dependencies: [
+                "Addressing", "CLinux", "ContainerLog", "ContainerRuntime", "Engine", "ImageStore", "LinuxSystem",
+                "NetworkModel", "RuntimeSpec", "TestSupport",
+            ], swiftSettings: strict),
         .testTarget(
             name: "CommandSupportTests", dependencies: ["ArgumentSupport", "CommandSupport", arguments], swiftSettings: strict),
         .testTarget(
