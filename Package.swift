@@ -138,7 +138,8 @@ let package = Package(
             dependencies: ["Addressing", "LinuxSystem", "Netlink", "Rtnetlink", "TestSupport", system], swiftSettings: strict),
         .testTarget(
             name: "NftablesTests",
-            dependencies: ["Addressing", "LinuxSystem", "Netlink", "Nftables", "TestSupport", system], swiftSettings: strict),
+            dependencies: ["Addressing", "CLinux", "LinuxSystem", "Netlink", "Nftables", "TestSupport", system],
+            swiftSettings: strict),
         .testTarget(
             name: "CgroupsTests", dependencies: ["CLinux", "Cgroups", "LinuxSystem", "TestSupport", system],
             swiftSettings: strict),

@@ -16,6 +16,8 @@ public struct NftablesError: Error, Hashable, Sendable {
     public var element: Element?
     /// The element of the kernel's set that is in the way of `element`: its comment tells whose it is.
     public var existing: Element?
+    /// What to do about it, or what may be the cause, when that is known.
+    public var hint: String?
 
     public init(_ operation: String, _ object: String, errno: Errno, message: String? = nil) {
         self.operation = operation
@@ -37,6 +39,7 @@ extension NftablesError: CustomStringConvertible {
         text += answer.prefix(1).lowercased() + answer.dropFirst()
         if let message { text += ": \(message)" }
         if let existing { text += " (the set has \(existing))" }
+        if let hint { text += " (\(hint))" }
         return text
     }
 }

@@ -62,12 +62,19 @@ extension NftablesSocket {
             // The whole batch: the right to change anything is missing, or a check at the end failed.
             var refusal = NftablesError("commit", "\(batch.count) changes", errno: error.errno, message: error.message)
             if batch.count == 1, let words = batch.commands.first?.words { (refusal.operation, refusal.object) = words }
+            switch error.errno {
+            case .notPermitted: refusal.hint = "needs CAP_NET_ADMIN in the network namespace"
+            case .notSupportedOnSocket, .notSupported: refusal.hint = "this kernel has no nftables"
+            case .tooManySymbolicLinkLevels, .tooManyLinks: refusal.hint = "a chain leads back to itself"
+            default: break
+            }
             return refusal
         }
         let command = batch.commands[origin.command]
         let words = command.words
         var refusal = NftablesError(words.operation, words.object, errno: error.errno, message: error.message)
         refusal.command = origin.command
+        if error.errno == .noSuchFileOrDirectory { refusal.hint = command.missing }
         guard let (set, elements) = command.elements else { return refusal }
         if let offset = error.offset {
             // The kernel says at which byte of the message it stumbled: that is in one element.

@@ -21,6 +21,15 @@ public struct Rule: Hashable, Sendable {
     }
 }
 
+extension Rule {
+    /// What a rule that was read from the kernel does, counters included.
+    ///
+    /// Of a rule that was written here, only the parts that were written as expressions.
+    public var expressions: [Expression] {
+        statements.compactMap { if case .expression(let expression) = $0.kind { expression } else { nil } }
+    }
+}
+
 extension Rule: CustomStringConvertible {
     /// A rule has no name: its handle, or its comment, tells which one it is.
     public var description: String {

@@ -1,4 +1,5 @@
 import Addressing
+import CLinux
 import Nftables
 import SystemPackage
 import TestSupport
@@ -255,5 +256,37 @@ struct BatchTests {
         let fixture = try NetworkNamespaceFixture()
         var socket = try NftablesSocket(in: fixture.namespace)
         try socket.commit(Batch())
+    }
+
+    @Test func `without the right to change anything, the error says which it is`() throws {
+        let fixture = try NetworkNamespaceFixture()
+        var socket = try NftablesSocket(in: fixture.namespace)
+        var batch = Batch()
+        batch.add(table)
+        batch.add(published)
+        var (effective, permitted, inheritable): ([UInt32], [UInt32], [UInt32]) = ([0, 0], [0, 0], [0, 0])
+        swn_capget(&effective, &permitted, &inheritable)
+        let none: [UInt32] = [0, 0]
+        // Capabilities are a thread's own, and the effective ones can be had back.
+        swn_capset(none, permitted, inheritable)
+        defer { swn_capset(effective, permitted, inheritable) }
+        let error = try #require(throws: NftablesError.self) { try socket.commit(batch) }
+        #expect(
+            error.description
+                == "commit 2 changes: operation not permitted (needs CAP_NET_ADMIN in the network namespace)")
+    }
+
+    @Test func `a rule that names what is not there says what may be missing`() throws {
+        let fixture = try NetworkNamespaceFixture()
+        var socket = try prepared(fixture)
+        let chain = Chain("c", in: table)
+        var batch = Batch()
+        batch.add(chain)
+        batch.add(
+            Rule(in: chain, .match(.ip(.saddr), in: NamedSet("nobody", in: table, .ipv4Addr)), .drop, comment: "web"))
+        let error = try #require(throws: NftablesError.self) { try socket.commit(batch) }
+        #expect(error.errno == .noSuchFileOrDirectory)
+        #expect(error.description.hasPrefix("add rule 'web' of chain inet t c: no such file or directory"))
+        #expect(error.hint?.hasSuffix("meta, cmp, payload, lookup, immediate") == true)
     }
 }

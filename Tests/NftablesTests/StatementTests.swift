@@ -114,6 +114,7 @@ struct StatementTests {
         let before = try ours.nftList("chain", "inet", "t", "c")
         let rules = try socket.rules(of: chain)
         #expect(rules.map(\.comment) == vocabulary.map(\.1))
+        #expect(rules.flatMap(\.expressions).contains(.counter(packets: 0, bytes: 0)))
         var again = Batch()
         again.flush(chain)
         for rule in rules { again.add(rule) }

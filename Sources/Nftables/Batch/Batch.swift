@@ -146,6 +146,23 @@ extension Batch.Command {
         }
     }
 
+    /// What else than the object itself may be missing when the kernel says that there is no such thing.
+    var missing: String? {
+        switch self {
+        case .rule(let rule, _):
+            guard let expressions = try? RuleCompiler.compile(rule) else { return nil }
+            var names: [String] = []
+            for expression in expressions where !names.contains(expression.name) { names.append(expression.name) }
+            return "a set or chain that it names is missing, or the kernel lacks one of its expressions: "
+                + names.joined(separator: ", ")
+        case .chain(let chain, _):
+            return chain.base.map {
+                "its table is missing, or the kernel lacks chains of type \($0.type.rawValue) in family \(chain.table.family)"
+            }
+        default: return nil
+        }
+    }
+
     /// The set and the elements, of commands about them.
     var elements: (set: NamedSet, elements: [Element])? {
         switch self {
