@@ -20,7 +20,11 @@ public struct NftablesSocket: ~Copyable, Sendable {
     ///
     /// - Throws: `NftablesError`, or `SystemError` when the namespace cannot be entered.
     public init(in namespace: borrowing Namespace) throws {
-        socket = try NetlinkSocket(.netfilter, in: namespace)
+        do {
+            socket = try NetlinkSocket(.netfilter, in: namespace)
+        } catch let error as NetlinkError {
+            throw NftablesError(error)
+        }
     }
 }
 
