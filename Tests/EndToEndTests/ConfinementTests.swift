@@ -134,8 +134,8 @@ struct ConfinementTests {
             ] {
                 #expect(lines.contains(node), "/dev/\(node) in \(output)")
             }
-            #expect(lines.contains { $0.hasPrefix("overlay / overlay rw") })
-            #expect(!lines.contains { $0.contains("/var/lib/swbox") && !$0.hasPrefix("overlay") })
+            #expect(lines.contains { $0.contains(" / overlay rw") })
+            #expect(!lines.contains { $0.contains("/var/lib/swbox") && !$0.contains(" / overlay ") })
             for name in ["cgroup", "mqueue", "devpts", "sysfs"] {
                 #expect(output.contains(" \(name) "), "\(name): \(output)")
             }

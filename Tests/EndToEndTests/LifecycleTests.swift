@@ -73,13 +73,12 @@ struct LifecycleTests {
             let taken = try await host.swbox("run", "-d", "--name", "web", "tools", "true")
             expectRefusal(taken, status: 125, names: "web")
             #expect(try await host.box("stop", "web") == "web")
-            #expect(
-                try await host.box("ps") == ps.components(separatedBy: "\n")[0].trimmingCharacters(in: .whitespaces))
+            #expect(try await host.run([Products.path("swbox"), "ps"]).lines.count == 1)
             let all = try await host.box("ps", "-a")
             #expect(all.contains("Exited (7)"), "\(all)")
             #expect(try await host.box("logs", "web").contains("bye"))
             // A container that has ended still has its name, its log and nothing of the network.
-            #expect(try await host.elements("published4").isEmpty)
+            #expect(try await host.elements("published4") == 0)
             #expect(try await host.box("rm", "web") == "web")
             #expect(try await host.box("ps", "-a", "-q").isEmpty)
         }

@@ -64,12 +64,11 @@ extension TestHost {
         return (try #require(local("inet"), "\(text)"), local("inet6"))
     }
 
-    /// The elements of one of our maps or sets, as nft prints them.
-    func elements(_ name: String) async throws -> String {
+    /// How many elements one of our maps has, as nft sees it; 0 when there is no such map.
+    func elements(_ name: String) async throws -> Int {
         let result = try await run(["nft", "-j", "list", "map", "inet", "swnet", name])
-        guard result.status == 0 else { return "" }
-        return try JSONValue(result.standardOutput)["nftables"].items
-            .compactMap { $0["map"] == .null ? nil : "\($0["map"]["elem"].items)" }.joined()
+        guard result.status == 0 else { return 0 }
+        return try JSONValue(result.standardOutput)["nftables"].items.reduce(0) { $0 + $1["map"]["elem"].items.count }
     }
 
     /// A server of the host or its neighbour that answers with the caller's address and its own name.

@@ -48,8 +48,14 @@ extension Engine {
 
     private func start(_ plan: InitPlan, _ container: borrowing PreparedContainer) throws -> StartedContainer {
         do {
-            let created = try Launcher.create(plan)
-            try connect(container, process: created.processIdentifier)
+            var created = try Launcher.create(plan)
+            do {
+                try connect(container, process: created.processIdentifier)
+            } catch {
+                // A child that could not make its root has taken its network namespace with it: its reason is the one.
+                try created.waitUntilReady()
+                throw error
+            }
             return try created.start()
         } catch let error as LaunchError {
             throw EngineError(error)
