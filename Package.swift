@@ -146,7 +146,7 @@ let package = Package(
         .testTarget(name: "NetworkModelTests", dependencies: ["Addressing", "NetworkModel"], swiftSettings: strict),
         .testTarget(
             name: "NetworkEngineTests",
-            dependencies: ["Addressing", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport"],
+            dependencies: ["Addressing", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport", "swnet"],
             swiftSettings: strict),
         .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),
         .testTarget(

@@ -26,6 +26,12 @@ struct Swnet: ParsableCommand {
             Create.self, List.self, Inspect.self, Remove.self, Connect.self, Disconnect.self, Publish.self,
             Unpublish.self, Ports.self, Collect.self,
         ])
+
+    static func command(named name: String) -> (any ParsableCommand.Type)? {
+        configuration.subcommands.first { type in
+            type.configuration.commandName == name || type.configuration.commandName == nil && "\(type)".lowercased() == name
+        }
+    }
 }
 
 /// Where the state is, for those who keep more than one.

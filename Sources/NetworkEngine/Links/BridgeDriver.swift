@@ -59,8 +59,13 @@ struct BridgeDriver {
     }
 
     /// Deletes the bridge; its ports stay, as ports of nothing.
+    ///
+    /// One without an alias is ours too here: the kernel takes the alias only after the bridge is made, so that is what
+    /// a process leaves that is killed in between.
     func lower(_ links: inout Rtnetlink) throws {
-        guard let link = try find(&links) else { return }
+        guard let link = try links.link(named: network.bridgeName), link.kind == "bridge",
+            link.alias == nil || link.alias == network.alias
+        else { return }
         try links.delete(.index(link.index))
     }
 }

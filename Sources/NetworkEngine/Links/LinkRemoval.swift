@@ -18,6 +18,8 @@ enum LinkRemoval {
             try links.delete(.index(link.index))
             return
         }
+        // It ends at once: what works is its own child, so that nobody has to wait for that.
+        _ = retryingOnInterrupt { waitpid(child, nil, 0) }
         // The look-up waits for the lock under which the child's request is worked on, so few rounds are needed.
         for _ in 0..<400 {
             if try links.link(index: link.index) == nil { return }
@@ -29,7 +31,6 @@ enum LinkRemoval {
 
     /// In the child. It must not outlive the caller's locks or keep its outputs open, so it keeps no descriptor.
     private static func deleteInBackground(_ index: UInt32) -> Never {
-        // Twice, so that nobody has to wait for the one that works.
         if fork() != 0 { _exit(0) }
         setsid()
         swn_close_range(0, .max, 0)

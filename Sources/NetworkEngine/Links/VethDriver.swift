@@ -1,4 +1,5 @@
 import Addressing
+import CLinux
 import LinuxSystem
 import NetworkModel
 import Rtnetlink
@@ -42,13 +43,28 @@ struct VethDriver {
         }
     }
 
+    /// Sets a parameter of a new interface. It is known to be different, so it is not read first, unless it cannot be
+    /// written: then it may be right already.
+    private static func write(_ parameter: String, _ value: String) throws {
+        do throws(SystemError) {
+            try Descriptor.open("/proc/sys/\(parameter)", O_WRONLY).write(text: value)
+        } catch {
+            try Sysctl.set(parameter, to: value)
+        }
+    }
+
     private func configure(_ link: Link, namespace: borrowing Namespace) throws {
         let isV6 = endpoint.address(.v6) != nil
         var inside = try namespace.enter(.net) {
             let name = endpoint.interface
             // Before the interface is up: no router's word from a neighbour (CVE-2020-10749).
-            try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", to: "0")
-            if isV6 { try Sysctl.set("net/ipv6/conf/\(name)/disable_ipv6", to: "0") }
+            try Self.write("net/ipv6/conf/\(name)/accept_ra", "0")
+            // Whoever remembers the address from its last owner hears who has it now (moby issue 36069).
+            try Self.write("net/ipv4/conf/\(name)/arp_notify", "1")
+            if isV6 {
+                try Self.write("net/ipv6/conf/\(name)/ndisc_notify", "1")
+                try Sysctl.set("net/ipv6/conf/\(name)/disable_ipv6", to: "0")
+            }
             return try Rtnetlink()
         }
         let index: UInt32

@@ -42,7 +42,8 @@ extension Session {
         let before = found.record.map { $0.elements(for: $0.ports) } ?? []
         change.added += sandbox.elements(for: sandbox.ports).filter { !before.contains($0) }
         change.added = unique(change.added)
-        if !change.isEmpty { plan.steps.append(.firewall(change)) }
+        // Also when there is nothing to change: a table that somebody has removed is put back.
+        plan.steps.append(.firewall(change))
         if !forwarding.isEmpty { plan.steps.append(.forward(forwarding)) }
         plan.steps += attach
         plan.steps.append(.record(name: found.name, before: found.record, after: sandbox))
@@ -84,9 +85,8 @@ extension Session {
             interface = "eth\(number)"
         }
         let mac = try macAddress(attachment, network, addresses)
-        var metric = 0
-        let metrics = sandbox.endpoints.filter { !$0.isInternal }.map(\.metric)
-        while metrics.contains(metric) { metric += 100 }
+        // Behind those that are there: whoever gives the default route now goes on doing so.
+        let metric = sandbox.endpoints.filter { !$0.isInternal }.map { $0.metric + 100 }.max() ?? 0
         return Endpoint(
             network: network.name, interface: interface, hostInterface: "veth\(randomHex(bytes: 4))",
             bridge: network.bridgeName, macAddress: mac, addresses: addresses,

@@ -39,6 +39,9 @@ extension Session {
         guard identity.inode != own.inode || identity.device != own.device else {
             throw NetworkError(.invalid, "sandbox \(reference.name) is the host's own network namespace")
         }
+        if let recorded, recorded.identity.isSameNamespace(as: identity) {
+            return FoundSandbox(name: recorded.name, identity: recorded.identity, record: recorded)
+        }
         // The same namespace may be recorded under another name: a container's process, a namespace's path.
         if let key = try store.sandboxKey(namespace: identity.inode), let other = try store.sandbox(key: key) {
             if other.identity.isSameNamespace(as: identity), other.identity.isAlive {
@@ -46,7 +49,7 @@ extension Session {
             }
             try release(other)
         }
-        if let recorded, !recorded.identity.isSameNamespace(as: identity) {
+        if recorded != nil {
             throw NetworkError(.taken, "the name \(reference.name) belongs to another sandbox")
         }
         return FoundSandbox(name: reference.name, identity: identity, record: nil)

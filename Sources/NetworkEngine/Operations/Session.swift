@@ -122,6 +122,7 @@ extension Session {
         } else {
             try firewall.build(recorded: try recordedElements(), change)
         }
+        Conntrack.forget(change, &links)
     }
 
     /// Everything that the records say the firewall has to hold.

@@ -1,0 +1,97 @@
+import TestSupport
+import Testing
+
+/// A neighbour on the same wire who routes what he likes through the host. Next to every silence there is a control
+/// that shows that the server answers.
+@Suite("attacks from the network")
+struct AttackTests {
+    @Test func `unpublished ports, with a route`() async throws {
+        try await NetworkHost.with { host in
+            _ = try await host.serve("web", on: "bridge", ["tcp", "udp"])
+            let (v4, v6) = try await host.addresses(of: "web")
+            try await host.net("publish", "web", "8080:80")
+            for target in ["TCP:\(v4):80", "TCP:[\(v6)]:80", "UDP:\(v4):80", "UDP:[\(v6)]:80"] {
+                #expect(try await host.answer(target)?.hasSuffix("web") == true, "\(target)")
+                #expect(try await host.ask(target, at: .neighbour) == nil, "\(target)")
+            }
+            #expect(try await host.run(["ping", "-c1", "-W1", v4], at: .neighbour).status != 0)
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+        }
+    }
+
+    @Test func `127.0.0.1 of the host, with a route and a forged source`() async throws {
+        try await NetworkHost.with { host in
+            _ = try await host.serve("web", on: "bridge")
+            try await host.net("publish", "web", "127.0.0.1:8080:80")
+            // What some cluster software sets, and what makes the attack possible at all.
+            try await host.shell("sysctl -qw net.ipv4.conf.all.route_localnet=1; sysctl -qw net.ipv4.conf.eth0.rp_filter=0")
+            try await host.shell(
+                """
+                sysctl -qw net.ipv4.conf.all.route_localnet=1
+                ip address del 127.0.0.1/8 dev lo
+                ip route add 127.0.0.1 via 192.0.2.1 dev eth0 src 192.0.2.2
+                """, at: .neighbour)
+            #expect(try await host.answer("TCP:127.0.0.1:8080")?.hasSuffix("web") == true)
+            #expect(try await host.ask("TCP:127.0.0.1:8080", at: .neighbour) == nil)
+            // A container reaches the host's loopback no more than its own.
+            _ = try await host.listen("host", ["tcp"], port: 9999, at: .host)
+            try await host.shell(
+                """
+                sysctl -qw net.ipv4.conf.all.route_localnet=1
+                ip address del 127.0.0.1/8 dev lo
+                ip route add 127.0.0.1 via 10.144.0.1 dev eth0
+                """, at: .inside("web"))
+            #expect(try await host.answer("TCP:127.0.0.1:9999") != nil)
+            #expect(try await host.ask("TCP:127.0.0.1:9999", at: .inside("web")) == nil)
+        }
+    }
+
+    @Test func `what only passes through is not captured`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "netns", "add", "beyond"])
+            try await host.shell(
+                """
+                ip link add eth1 type veth peer name eth0 netns beyond
+                ip address add 198.51.100.1/24 dev eth1; ip link set eth1 up
+                ip -n beyond address add 198.51.100.9/24 dev eth0; ip -n beyond link set eth0 up
+                ip -n beyond route add default via 198.51.100.1
+                sysctl -qw net.ipv4.ip_forward=1
+                """)
+            _ = try await host.listen("beyond", ["tcp"], port: 8080)
+            _ = try await host.serve("web", on: "bridge")
+            try await host.net("publish", "web", "8080:80")
+            // The host was a router before, and stays one, and a port of its own takes nothing from that.
+            #expect(try await host.answer("TCP:198.51.100.9:8080", at: .neighbour) == "192.0.2.2 beyond")
+            #expect(try await host.answer("TCP:198.51.100.9:8080", at: .inside("web")) == "198.51.100.1 beyond")
+            #expect(try await host.answer("TCP:198.51.100.9:8080") == "198.51.100.1 beyond")
+        }
+    }
+
+    @Test func `forwarding for containers makes no router of the host`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "netns", "add", "beyond"])
+            try await host.shell(
+                """
+                ip link add eth1 type veth peer name eth0 netns beyond
+                ip address add 198.51.100.1/24 dev eth1; ip link set eth1 up
+                ip -n beyond address add 198.51.100.9/24 dev eth0; ip -n beyond link set eth0 up
+                ip -n beyond route add default via 198.51.100.1
+                """)
+            _ = try await host.listen("beyond", ["tcp"], port: 80)
+            try await host.must(["ip", "netns", "add", "web"])
+            let said = try await host.swnet("connect", "bridge", "web")
+            #expect(said.status == 0 && said.errors.contains("forwarding") && said.errors.contains("eth0, eth1"), "\(said)")
+            #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "1")
+            #expect(try await host.ask("TCP:198.51.100.9:80", at: .neighbour) == nil)
+            #expect(try await host.answer("TCP:198.51.100.9:80", at: .inside("web")) == "198.51.100.1 beyond")
+            // It is said once, and taken back with the last network.
+            try await host.must(["ip", "netns", "add", "two"])
+            #expect(try await host.swnet("connect", "bridge", "two").errors.isEmpty)
+            try await host.net("disconnect", "bridge", "web")
+            try await host.net("disconnect", "bridge", "two")
+            try await host.net("rm", "bridge")
+            #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "0")
+            #expect(try await host.must(["sysctl", "-n", "net.ipv6.conf.all.forwarding"]) == "0")
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import TestSupport
+import Testing
+
+/// Who reaches a published port, and which address the server sees. Everything is a real connection.
+@Suite("published ports")
+struct PublishTests {
+    /// With and without bridged packets passing the firewall: the same answers.
+    @Test(arguments: ["tcp", "udp"], [0, 1])
+    func `all addresses, from everywhere`(transport: String, bridgeFilter: Int) async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                """
+                sysctl -qw net.bridge.bridge-nf-call-iptables=\(bridgeFilter)
+                sysctl -qw net.bridge.bridge-nf-call-ip6tables=\(bridgeFilter)
+                """)
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            try await host.net("create", "other", "--subnet", "10.45.0.0/24", "--subnet", "fd00:45::/64")
+            _ = try await host.serve("web", on: "lab", [transport])
+            for name in ["peer", "far"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "peer")
+            try await host.net("connect", "other", "far")
+            let far = try await host.addresses(of: "far")
+            try await host.net("publish", "web", "8080:80/\(transport)")
+            let kind = transport.uppercased()
+            let (v4, v6) = ("\(kind):192.0.2.1:8080", "\(kind):[2001:db8::1]:8080")
+            #expect(try await host.answer("\(kind):127.0.0.1:8080") == "10.44.0.1 web")
+            // The host's own connections: UDP to one's own address may take the bridge's as its source.
+            #expect(try await host.answer(v4)?.hasSuffix("web") == true)
+            #expect(try await host.answer(v6)?.hasSuffix("web") == true)
+            #expect(try await host.answer(v4, at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.answer(v6, at: .neighbour) == "2001:db8::2 web")
+            // Itself and a neighbour through the host's address.
+            for name in ["web", "peer"] {
+                #expect(try await host.answer(v4, at: .inside(name)) == "10.44.0.1 web", "\(name)")
+                #expect(try await host.answer(v6, at: .inside(name)) == "fd00:44::1 web", "\(name)")
+            }
+            // Another network: the port is published, so it may.
+            #expect(try await host.answer(v4, at: .inside("far")) == "\(far.v4) web")
+            #expect(try await host.answer(v6, at: .inside("far")) == "\(far.v6) web")
+            // But nothing that is not published.
+            #expect(try await host.ask("\(kind):10.44.0.2:80", at: .inside("far")) == nil)
+            #expect(try await host.ask("\(kind):[fd00:44::2]:80", at: .inside("far")) == nil)
+            #expect(try await host.answer("\(kind):10.44.0.2:80", at: .inside("peer"))?.hasSuffix("web") == true)
+        }
+    }
+
+    @Test func `one address, and 127.0.0.1 alone`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "address", "add", "192.0.2.77/24", "dev", "eth0"])
+            _ = try await host.serve("web", on: "bridge")
+            try await host.net(
+                "publish", "web", "192.0.2.77:8080:80", "127.0.0.1:9090:80", "[2001:db8::1]:7070:80")
+            #expect(try await host.answer("TCP:192.0.2.77:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.answer("TCP:192.0.2.77:8080")?.hasSuffix("web") == true)
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == nil)
+            #expect(try await host.ask("TCP:127.0.0.1:8080") == nil)
+            #expect(try await host.answer("TCP:127.0.0.1:9090")?.hasSuffix("web") == true)
+            #expect(try await host.ask("TCP:192.0.2.1:9090") == nil)
+            #expect(try await host.ask("TCP:192.0.2.1:9090", at: .neighbour) == nil)
+            #expect(try await host.answer("TCP:[2001:db8::1]:7070", at: .neighbour) == "2001:db8::2 web")
+            #expect(try await host.ask("TCP:192.0.2.1:7070", at: .neighbour) == nil)
+            // Nobody listens: there is no process in between.
+            #expect(try await host.must(["ss", "-Hltn"]).isEmpty)
+            let refused = try await host.swnet("publish", "web", "203.0.113.5:81:80")
+            #expect(refused.status == 1 && refused.errors.contains("203.0.113.5"), "\(refused)")
+        }
+    }
+
+    @Test func `a UDP client that goes on sending reaches the port's new owner`() async throws {
+        try await NetworkHost.with { host in
+            let ask = "UDP:192.0.2.1:5353,sourceport=40000,reuseaddr"
+            // The first packet is for nobody, and its connection must not outlive that.
+            #expect(try await host.ask(ask, at: .neighbour) == nil)
+            for name in ["first", "second"] {
+                _ = try await host.serve(name, on: "bridge", ["udp"], port: 53)
+                try await host.net("publish", name, "5353:53/udp")
+                #expect(try await host.answer(ask, at: .neighbour) == "192.0.2.2 \(name)")
+                try await host.net("unpublish", name, "5353:53/udp")
+            }
+            #expect(try await host.must(["conntrack", "-L", "-p", "udp", "--orig-port-dst", "5353"]).isEmpty)
+        }
+    }
+
+    @Test func `a thousand ports are one batch, and go in one`() async throws {
+        try await NetworkHost.with { host in
+            _ = try await host.serve("web", on: "bridge", port: 10999)
+            try await host.net("publish", "web", "10000-10999:10000-10999")
+            #expect(try await host.elements("published4").count == 1000)
+            #expect(try await host.elements("published6").count == 1000)
+            #expect(try await host.answer("TCP:127.0.0.1:10999")?.hasSuffix("web") == true)
+            let ports = try await host.json([NetworkHost.swnet, "ports", "--format", "json"])
+            #expect(ports.items.count == 1 && ports[0]["hostPorts"].text == "10000-10999", "\(ports)")
+            try await host.net("unpublish", "web", "10000-10999:10000-10999")
+            #expect(try await host.elements("published4").isEmpty)
+            #expect(try await host.elements("published6").isEmpty)
+        }
+    }
+}
