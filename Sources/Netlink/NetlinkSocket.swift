@@ -11,6 +11,11 @@ public struct NetlinkSocket: ~Copyable, Sendable {
     let descriptor: Descriptor
     private var sequence: UInt32 = 0
 
+    deinit {
+        // A netfilter socket that has deleted something waits at its end, for longer than all that came before.
+        if family == .netfilter { descriptor.leaveClosingToKernel() }
+    }
+
     /// Opens a socket in the calling thread's network namespace.
     public init(_ family: NetlinkFamily) throws(NetlinkError) {
         self.family = family
