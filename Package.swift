@@ -155,7 +155,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ImageStoreTests",
-            dependencies: ["ImageArchive", "ImageStore", "LinuxSystem", "TestSupport"], swiftSettings: strict),
+            dependencies: [
+                "CLinux", "ImageArchive", "ImageStore", "LinuxSystem", "swbox-image", "TestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
             dependencies: [

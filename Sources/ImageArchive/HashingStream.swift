@@ -8,8 +8,10 @@ final class HashingStream: ByteStream {
     private let limit: Int64?
     private var hash = SHA256()
     private(set) var count: Int64 = 0
-    /// Zero bytes at the end of what has passed so far.
-    private(set) var trailingZeros: Int64 = 0
+    /// Whether a block of zeros is at the end of what has passed so far, as at the end of every tar archive.
+    var endsWithZeroBlock: Bool { trailingZeros >= Self.block }
+    private var trailingZeros = 0
+    private static let block = 512
 
     /// - Parameter limit: The most bytes that may pass; more are an error, whatever they are.
     init(_ source: any ByteStream, limit: Int64? = nil) {
@@ -25,12 +27,16 @@ final class HashingStream: ByteStream {
             throw ImageArchiveError(name, "is longer than the \(limit) bytes that its descriptor declares")
         }
         unsafe hash.update(bufferPointer: chunk)
-        if let last = unsafe chunk.lastIndex(where: { $0 != 0 }) {
-            trailingZeros = Int64(chunk.count - 1 - last)
-        } else {
-            trailingZeros += Int64(chunk.count)
-        }
+        unsafe countZeros(chunk)
         return unsafe chunk
+    }
+
+    /// Looks at the last block only, because an archive may be all zeros.
+    private func countZeros(_ chunk: UnsafeRawBufferPointer) {
+        guard unsafe !chunk.isEmpty else { return }
+        let tail = unsafe chunk.suffix(Self.block)
+        let zeros = unsafe tail.reversed().prefix { $0 == 0 }.count
+        trailingZeros = unsafe zeros < tail.count ? zeros : min(Self.block, trailingZeros) + zeros
     }
 
     /// The digest of all bytes so far.

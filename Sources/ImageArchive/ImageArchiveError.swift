@@ -34,5 +34,5 @@ func printable(_ bytes: some Collection<UInt8>) -> String {
             result.unicodeScalars.append(scalar)
         }
     }
-    return result.isEmpty ? "''" : result
+    return result
 }

@@ -31,7 +31,7 @@ struct LayerUnpacker {
         // What follows the end mark belongs to the digests too.
         try archive.drain()
         try blob.drain()
-        if needsEndMark, archive.trailingZeros < 512 {
+        if needsEndMark, !archive.endsWithZeroBlock {
             throw ImageArchiveError(
                 stream.name,
                 archive.count == 0

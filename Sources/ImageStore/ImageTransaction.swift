@@ -90,20 +90,29 @@ extension ImageTransaction {
         return root
     }
 
-    /// Puts an unpacked layer into the store. It belongs to no image yet, but stays as long as this transaction lives.
-    ///
-    /// The same layer, put there by someone else meanwhile, is kept and ours dropped: they are equal by their digest.
+    /// Declares a layer complete. It goes into the store with the image that has it, or not at all.
     public borrowing func addLayer(_ staging: String, diffID: Digest, size: Int64) throws {
         let layer = try Descriptor.open(staging, O_DIRECTORY | O_PATH, relativeTo: directory.rawValue)
         try layer.replaceFile("size", with: Array(String(size).utf8))
-        try synchronize()
-        let guardLock = try store.lock(.exclusive)
-        defer { withExtendedLifetime(guardLock) {} }
-        try Descriptor.open("pins", O_DIRECTORY | O_PATH, relativeTo: directory.rawValue).makeDirectory(diffID.hex)
+        guard renameat(directory.rawValue, staging, directory.rawValue, Self.staged(diffID)) == 0 else {
+            throw SystemError("rename layer to", "\(path)/\(Self.staged(diffID))", errno: .last)
+        }
+    }
+
+    private static func staged(_ diffID: Digest) -> String { "staged-\(diffID.hex)" }
+
+    /// Moves the layers of an image that the store lacks into it. The caller holds the store's lock.
+    ///
+    /// The same layer, put there by someone else meanwhile, is kept and ours dropped: they are equal by their digest.
+    private borrowing func moveLayers(of image: Image) throws {
         let layers = try Descriptor.openDirectory("\(store.root)/layers")
-        if layers.contains(diffID.hex) { return }
-        guard renameat(directory.rawValue, staging, layers.rawValue, diffID.hex) == 0 else {
-            throw SystemError("rename layer to", "\(store.root)/layers/\(diffID.hex)", errno: .last)
+        for layer in image.layers where !layers.contains(layer.hex) {
+            guard directory.contains(Self.staged(layer)) else {
+                throw ImageStoreError(.damaged, "add image \(image.id): layer \(layer) is not in the store")
+            }
+            guard renameat(directory.rawValue, Self.staged(layer), layers.rawValue, layer.hex) == 0 else {
+                throw SystemError("rename layer to", "\(store.root)/layers/\(layer.hex)", errno: .last)
+            }
         }
     }
 
@@ -117,7 +126,7 @@ extension ImageTransaction {
 // MARK: Images
 
 extension ImageTransaction {
-    /// Adds an image whose layers are all in the store, and gives it names.
+    /// Adds an image whose layers are all in the store or were added here, and gives it names.
     ///
     /// - Parameter document: The configuration document's bytes, of which `image.id` has to be the digest.
     /// - Returns: The names that meant another image before, with that image's id.
@@ -133,10 +142,7 @@ extension ImageTransaction {
         try synchronize()
         let guardLock = try store.lock(.exclusive)
         defer { withExtendedLifetime(guardLock) {} }
-        let layers = try Descriptor.openDirectory("\(store.root)/layers")
-        for layer in image.layers where !layers.contains(layer.hex) {
-            throw ImageStoreError(.damaged, "add image \(image.id): layer \(layer) is not in the store")
-        }
+        try moveLayers(of: image)
         let images = try Descriptor.openDirectory("\(store.root)/images")
         if !images.contains(image.id.hex) {
             guard renameat(directory.rawValue, staging, images.rawValue, image.id.hex) == 0 else {
