@@ -106,7 +106,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "swrun",
-            dependencies: ["CLinux", "CommandSupport", "ContainerRuntime", "LinuxSystem", "RuntimeSpec"],
+            dependencies: ["CLinux", "Cgroups", "CommandSupport", "ContainerRuntime", "LinuxSystem", "RuntimeSpec"],
             swiftSettings: strict,
             // Neither a loader nor relocations: a static program starts in a third of the time.
             linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),

@@ -13,6 +13,7 @@ extension Spec {
                 Linux.Namespace(.pid), Linux.Namespace(.network), Linux.Namespace(.ipc), Linux.Namespace(.uts),
                 Linux.Namespace(.mount), Linux.Namespace(.cgroup),
             ],
+            resources: Linux.Resources(devices: [Linux.Resources.DeviceRule(allow: false, access: "rwm")]),
             maskedPaths: standardMaskedPaths, readonlyPaths: standardReadOnlyPaths)
         return Spec(mounts: standardMounts, process: process, linux: linux)
     }

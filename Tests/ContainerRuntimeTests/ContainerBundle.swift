@@ -6,6 +6,7 @@ import TestSupport
 final class ContainerBundle: Sendable {
     let folder: String
     var rootfs: String { folder + "/rootfs" }
+    var identifier: String { URL(fileURLWithPath: folder).lastPathComponent }
 
     init() throws {
         folder = NSTemporaryDirectory() + "swrun-test-" + UUID().uuidString.prefix(8)
@@ -20,7 +21,14 @@ final class ContainerBundle: Sendable {
         try write("root:x:0:0:root:/root:/bin/sh\n", to: "etc/passwd")
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
+    deinit {
+        try? FileManager.default.removeItem(atPath: folder)
+        // What a runtime that was killed could not remove any more.
+        for hierarchy in (try? FileManager.default.contentsOfDirectory(atPath: "/sys/fs/cgroup")) ?? [] {
+            rmdir("/sys/fs/cgroup/\(hierarchy)/swrun/\(identifier)")
+        }
+        rmdir("/sys/fs/cgroup/swrun/\(identifier)")
+    }
 
     /// Writes a file of the container's root.
     func write(_ text: String, to path: String, mode: Int = 0o644) throws {
@@ -42,7 +50,7 @@ final class ContainerBundle: Sendable {
 
     func words(_ spec: Spec) throws -> [String] {
         try Data(spec.json()).write(to: URL(fileURLWithPath: "\(folder)/config.json"))
-        return ["unshare", "-n", Products.path("swrun"), "run", "--bundle", folder, "test"]
+        return ["unshare", "-n", Products.path("swrun"), "run", "--bundle", folder, identifier]
     }
 
     func run(_ spec: Spec) async throws -> CommandResult { try await Command.run(try words(spec)) }

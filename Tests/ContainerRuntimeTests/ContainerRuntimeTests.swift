@@ -159,4 +159,61 @@ struct ContainerTests {
         #expect(result.output.hasPrefix("sleep\01000") || result.output.contains("sleep 1000"), "\(result)")
         await container.command.stop()
     }
+
+    @Test func `is in a cgroup that goes with it, with its document's limits`() async throws {
+        let bundle = try ContainerBundle()
+        let name = "swrun-test-\(UUID().uuidString.prefix(8))"
+        let container = try await bundle.start("cat /proc/self/cgroup; sleep 1000") { spec in
+            spec.linux?.cgroupsPath = "/\(name)/one"
+            spec.linux?.resources?.pids = Spec.Linux.Resources.Pids(limit: 17)
+        }
+        let groups = try String(contentsOfFile: "/proc/\(try container.processIdentifier)/cgroup", encoding: .utf8)
+        #expect(groups.contains("/\(name)/one"))
+        // Inside, it is the root.
+        #expect(!container.command.outputSoFar.contains(name))
+        let find = ["find", "/sys/fs/cgroup", "-path", "*/\(name)/one/pids.max"]
+        let limit = try await Command.run(find + ["-exec", "cat", "{}", ";"])
+        #expect(limit.output == "17")
+        kill(container.command.processIdentifier, SIGTERM)
+        kill(try container.processIdentifier, SIGKILL)
+        #expect(await container.command.result.status == 137)
+        #expect(try await Command.run(find).output == "")
+        _ = try await Command.run(["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-name", name, "-exec", "rmdir", "{}", ";"])
+    }
+
+    @Test func `cannot use the host's disks, although it may make nodes`() async throws {
+        let bundle = try ContainerBundle()
+        try bundle.link("bin/mknod", to: "busybox")
+        let result = try await bundle.shell("mknod /dev/disk b 254 0 && cat /dev/disk")
+        #expect(result.status != 0)
+        #expect(result.errors.contains("Operation not permitted"), "\(result)")
+    }
+
+    @Test(arguments: [true, false])
+    func `has its document's system call filter`(noNewPrivileges: Bool) async throws {
+        let bundle = try ContainerBundle()
+        try bundle.link("bin/mkdir", to: "busybox")
+        let container = try await bundle.start("mkdir /new; sleep 1000") { spec in
+            spec.process?.noNewPrivileges = noNewPrivileges
+            spec.linux?.seccomp = Spec.Linux.Seccomp(
+                defaultAction: "SCMP_ACT_ALLOW",
+                syscalls: [.init(names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 30)])
+        }
+        #expect(try container.status("Seccomp") == "2")
+        #expect(try container.status("NoNewPrivs") == (noNewPrivileges ? "1" : "0"))
+        #expect(try await eventually(seconds: 5) { container.command.errorsSoFar.contains("Read-only file system") })
+        await container.command.stop()
+    }
+
+    @Test func `protects the runtime's file when it shares files with others`() async throws {
+        let bundle = try ContainerBundle()
+        let shared = try await bundle.start("sleep 1000") {
+            $0.mounts?.append(Spec.Mount(destination: "/x", type: "bind", source: bundle.folder, options: ["bind"]))
+        }
+        // The mount that the running program is on cannot be written to.
+        var fileSystem = statvfs()
+        #expect(statvfs("/proc/\(shared.command.processIdentifier)/exe", &fileSystem) == 0)
+        #expect(fileSystem.f_flag & UInt(ST_RDONLY) != 0)
+        await shared.command.stop()
+    }
 }

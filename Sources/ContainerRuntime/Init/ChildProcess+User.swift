@@ -92,14 +92,9 @@ extension ChildProcess {
     }
 
     private func loadFilter() throws(InitFailure) {
-        var filter = plan.security.seccomp
-        guard !filter.isEmpty else { return }
-        let loaded = unsafe filter.withUnsafeMutableBytes { bytes -> Int32 in
-            let instructions = unsafe bytes.assumingMemoryBound(to: sock_filter.self)
-            var program = unsafe sock_fprog(len: UInt16(instructions.count), filter: instructions.baseAddress)
-            return unsafe withUnsafeMutablePointer(to: &program) { unsafe swn_seccomp(UInt32(SECCOMP_SET_MODE_FILTER), 0, $0) }
-        }
-        guard loaded == 0 else { throw InitFailure(.seccomp) }
+        guard let program = plan.security.seccomp else { return }
+        let result = program.load()
+        guard result >= 0 else { throw InitFailure(.seccomp, errno: -result) }
     }
 
     private func enterWorkingDirectory() throws(InitFailure) {

@@ -6,10 +6,12 @@ import CLinux
     private let vector: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let count: Int
 
-    init(_ strings: [String]) {
+    convenience init(_ strings: [String]) { self.init(strings.map { Array($0.utf8) }) }
+
+    init(_ strings: [[UInt8]]) {
         count = strings.count
         unsafe vector = .allocate(capacity: count + 1)
-        for (index, string) in strings.enumerated() { unsafe vector[index] = unsafe strdup(string) }
+        for (index, string) in strings.enumerated() { unsafe vector[index] = unsafe strndup(string + [0], string.count) }
         unsafe vector[count] = nil
     }
 

@@ -89,7 +89,7 @@ struct SecurityStep: Sendable {
     var umask: UInt32
     var capabilities: CapabilityStep
     var noNewPrivileges: Bool
-    var seccomp: [UInt8]
+    var seccomp: SeccompProgram?
     var rlimits: [RlimitStep]
     var oomScoreAdjustment: String?
     var personality: UInt?

@@ -65,8 +65,8 @@ public struct LaunchOptions: Sendable {
     public var root: RootFilesystem?
     public var streams: StandardStreams
     public var cgroup: CgroupJoin
-    /// A compiled filter for `SECCOMP_SET_MODE_FILTER`: 8 bytes an instruction; none when empty.
-    public var seccomp: [UInt8]
+    /// Which system calls the container may make; nil for all.
+    public var seccomp: SeccompProgram?
     /// What the container's first process gets when the thread that launched it ends; 0 for nothing.
     /// Until the container has started it is always killed.
     public var parentDeathSignal: Int32
@@ -79,7 +79,7 @@ public struct LaunchOptions: Sendable {
 
     public init(
         bundle: String, root: RootFilesystem? = nil, streams: StandardStreams = .inherited,
-        cgroup: CgroupJoin = CgroupJoin(), seccomp: [UInt8] = [], parentDeathSignal: Int32 = 9,
+        cgroup: CgroupJoin = CgroupJoin(), seccomp: SeccompProgram? = nil, parentDeathSignal: Int32 = 9,
         preservedDescriptors: Int32 = 0, makesWorkingDirectory: Bool = false, bringsLoopbackUp: Bool = true
     ) {
         self.bundle = bundle

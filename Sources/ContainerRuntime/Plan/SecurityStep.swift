@@ -3,7 +3,7 @@ import LinuxSystem
 import RuntimeSpec
 
 extension SecurityStep {
-    init(_ process: Spec.Process, seccomp: [UInt8], personality: Spec.Linux.Personality?) throws(SpecError) {
+    init(_ process: Spec.Process, seccomp: SeccompProgram?, personality: Spec.Linux.Personality?) throws(SpecError) {
         let user = process.user ?? Spec.User()
         uid = user.uid
         gid = user.gid
@@ -11,9 +11,6 @@ extension SecurityStep {
         umask = user.umask ?? 0o022
         capabilities = try CapabilityStep(process.capabilities ?? Spec.Capabilities())
         noNewPrivileges = process.noNewPrivileges ?? false
-        guard seccomp.count % 8 == 0, seccomp.count / 8 <= Int(UInt16.max) else {
-            throw SpecError("linux.seccomp", "the compiled filter is not a list of instructions")
-        }
         self.seccomp = seccomp
         rlimits = try (process.rlimits ?? []).enumerated().map { index, limit throws(SpecError) in
             guard let resource = RlimitStep.resources[limit.type] else {

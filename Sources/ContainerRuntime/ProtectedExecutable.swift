@@ -1,0 +1,47 @@
+import CLinux
+public import LinuxSystem
+import SystemPackage
+
+/// Takes the program's own file out of reach of what runs in containers.
+///
+/// A process that enters a running container is for a moment a process of that container, with /proc/self/exe being
+/// the host's program. `CommandCheck` makes sure that the container cannot have it executed as its command, but
+/// files that others can change while they are checked allow no certainty. So a program that is about to enter a
+/// running container, or to start one that shares writable files with others, first executes itself again from a
+/// read-only mount of its own file that is attached nowhere: whoever gets hold of it cannot write to it
+/// (CVE-2019-5736). Starting a container with a root of its own does without.
+public enum ProtectedExecutable {
+    /// Returns at once when the program's file is already on a read-only mount; else starts the program over, with
+    /// the same arguments and environment. To be called before anything has been made.
+    ///
+    /// - Throws: `SystemError`. The corresponding system calls are `open_tree`, `mount_setattr` and `execveat`.
+    public static func ensure() throws(SystemError) {
+        if try isProtected() { return }
+        let mount = try MountTree.clone(path: "/proc/self/exe", recursive: false)
+        try MountTree.setAttributes(of: mount, set: UInt64(MOUNT_ATTR_RDONLY))
+        let arguments = CStringVector(try strings("/proc/self/cmdline"))
+        let environment = CStringVector(try strings("/proc/self/environ"))
+        unsafe arguments.withPointer { arguments in
+            unsafe environment.withPointer { environment in
+                _ = unsafe swn_execveat(mount.rawValue, "", arguments, environment, AT_EMPTY_PATH)
+            }
+        }
+        throw SystemError("execute again from a read-only mount", "/proc/self/exe", errno: .last)
+    }
+
+    /// Whether the file of the running program cannot be written to through the mount it was started from.
+    static func isProtected() throws(SystemError) -> Bool {
+        let program = try Descriptor.open("/proc/self/exe", O_PATH)
+        var fileSystem = statvfs()
+        guard unsafe fstatvfs(program.rawValue, &fileSystem) == 0 else {
+            throw SystemError("statvfs", "/proc/self/exe", errno: .last)
+        }
+        return fileSystem.f_flag & UInt(ST_RDONLY) != 0
+    }
+
+    /// The arguments as they came, also those that are not UTF-8, which `CommandLine` would change.
+    private static func strings(_ path: String) throws(SystemError) -> [[UInt8]] {
+        let bytes = try Descriptor.open(path).readAll(limit: 8 << 20)
+        return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map { Array($0) }
+    }
+}
