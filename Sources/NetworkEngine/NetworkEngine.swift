@@ -103,7 +103,8 @@ extension NetworkEngine {
             guard let endpoint = sandbox.endpoint(in: network) else {
                 let others = sandbox.endpoints.map(\.network).joined(separator: ", ")
                 throw NetworkError(
-                    .notFound, "\(sandbox.name) is not connected to \(network)"
+                    .notFound,
+                    "\(sandbox.name) is not connected to \(network)"
                         + (others.isEmpty ? "" : " (it is connected to \(others))"))
             }
             try session.carryOut(session.removal(operation, of: [endpoint], and: [], from: sandbox))
@@ -124,7 +125,8 @@ extension NetworkEngine {
             for port in ports where !sandbox.ports.contains(port) {
                 let others = sandbox.ports.map(\.description).joined(separator: ", ")
                 throw NetworkError(
-                    .notFound, "port '\(port)' is not published by \(sandbox.name)"
+                    .notFound,
+                    "port '\(port)' is not published by \(sandbox.name)"
                         + (others.isEmpty ? "" : " (it publishes \(others))"))
             }
             try session.carryOut(session.removal(operation, of: [], and: ports, from: sandbox))

@@ -24,7 +24,8 @@ public struct ConnectRequest: Hashable, Sendable {
         public var aliases: [String]
 
         public init(
-            network: String, addresses: [IPAddress] = [], macAddress: MACAddress? = nil, interface: InterfaceName? = nil,
+            network: String, addresses: [IPAddress] = [], macAddress: MACAddress? = nil,
+            interface: InterfaceName? = nil,
             aliases: [String] = []
         ) {
             self.network = network

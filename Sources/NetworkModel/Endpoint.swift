@@ -50,7 +50,8 @@ extension Endpoint: JSONRepresentable {
             hostInterface: try json.string("hostInterface"), bridge: try json.string("bridge"),
             macAddress: try json.text("mac"), addresses: try Self.texts(json, "addresses"),
             gateways: try Self.texts(json, "gateways"),
-            metric: json["metric"] == nil ? 0 : try json.integer("metric"), mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
+            metric: json["metric"] == nil ? 0 : try json.integer("metric"),
+            mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
             isInternal: try json.flag("internal"), aliases: try Self.texts(json, "aliases"))
     }
 

@@ -64,7 +64,8 @@ extension HostForwarding: JSONRepresentable {
     public var json: JSONValue {
         let list = { (names: [String]) in JSONValue.array(names.map { .string($0) }) }
         return JSONValue([
-            "guarded4": guarded4.map(list), "guarded6": guarded6.map(list), "acceptRA": list(acceptsRouterAdvertisements),
+            "guarded4": guarded4.map(list), "guarded6": guarded6.map(list),
+            "acceptRA": list(acceptsRouterAdvertisements),
         ])
     }
 }

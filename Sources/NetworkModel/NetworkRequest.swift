@@ -39,7 +39,9 @@ public struct NetworkRequest: Hashable, Sendable {
             guard let prefix = subnets.first(where: { $0.family == gateway.family }) else {
                 throw invalid("gateway \(gateway) needs a subnet of its family (--subnet)")
             }
-            guard prefix.allowsHost(gateway) else { throw invalid("gateway \(gateway) is no host address of \(prefix)") }
+            guard prefix.allowsHost(gateway) else {
+                throw invalid("gateway \(gateway) is no host address of \(prefix)")
+            }
         }
         if let mtu {
             let least = subnets.isEmpty || subnets.contains { $0.family == .v6 } ? 1280 : 68

@@ -63,7 +63,8 @@ extension NetworkStep: CustomStringConvertible {
                 + endpoint.addresses.map(\.description).joined(separator: " and ")
         case .detach(let endpoint, let sandbox, _): "detach \(sandbox) from \(endpoint.network): \(endpoint.interface)"
         case .record(let name, let before, let after):
-            after == nil ? "forget sandbox \(name)" : before == nil ? "record sandbox \(name)" : "update sandbox \(name)"
+            after == nil
+                ? "forget sandbox \(name)" : before == nil ? "record sandbox \(name)" : "update sandbox \(name)"
         }
     }
 }
@@ -98,7 +99,8 @@ extension NetworkStep: JSONRepresentable {
                 identity: try SandboxIdentity(json: try part("namespace")))
         case "record":
             self = .record(
-                name: try json.string("sandbox"), before: json["before"] == nil ? nil : try Sandbox(json: part("before")),
+                name: try json.string("sandbox"),
+                before: json["before"] == nil ? nil : try Sandbox(json: part("before")),
                 after: json["after"] == nil ? nil : try Sandbox(json: part("after")))
         case let step: throw NetworkError(.failed, "record: step '\(step)' is not known")
         }
@@ -124,7 +126,8 @@ extension NetworkStep: JSONRepresentable {
 
     private static func lease(_ step: String, _ network: String, _ address: IPAddress, _ owner: String) -> JSONValue {
         JSONValue([
-            "step": .string(step), "network": .string(network), "address": .init(text: address), "owner": .string(owner),
+            "step": .string(step), "network": .string(network), "address": .init(text: address),
+            "owner": .string(owner),
         ])
     }
 

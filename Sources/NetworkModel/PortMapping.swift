@@ -11,7 +11,8 @@ public struct PortMapping: Hashable, Sendable {
 
     /// - Returns: nil when the two ranges differ in length.
     public init?(
-        hostAddress: IPAddress? = nil, hostPorts: PortRange, sandboxPorts: PortRange, transport: TransportProtocol = .tcp
+        hostAddress: IPAddress? = nil, hostPorts: PortRange, sandboxPorts: PortRange,
+        transport: TransportProtocol = .tcp
     ) {
         guard hostPorts.count == sandboxPorts.count else { return nil }
         self.hostAddress = hostAddress
@@ -69,15 +70,18 @@ extension PortMapping {
             host = .v4(address)
             parts.removeFirst()
         }
-        if host == nil && parts.count > 3 { throw refuse("an IPv6 host address needs brackets ([ADDRESS]:HOSTPORT:PORT)") }
+        if host == nil && parts.count > 3 {
+            throw refuse("an IPv6 host address needs brackets ([ADDRESS]:HOSTPORT:PORT)")
+        }
         guard parts.count == 2 else {
             throw refuse(
                 parts.count == 1 ? "the host's port is missing (HOSTPORT:PORT)" : "there is too much (HOSTPORT:PORT)")
         }
         let hostPorts = try Self.ports(parts[0], "host port", refuse)
         let sandboxPorts = try Self.ports(parts[1], "port", refuse)
-        guard let mapping = PortMapping(
-            hostAddress: host, hostPorts: hostPorts, sandboxPorts: sandboxPorts, transport: transport)
+        guard
+            let mapping = PortMapping(
+                hostAddress: host, hostPorts: hostPorts, sandboxPorts: sandboxPorts, transport: transport)
         else {
             throw refuse("\(hostPorts) is \(hostPorts.count) ports and \(sandboxPorts) is \(sandboxPorts.count)")
         }

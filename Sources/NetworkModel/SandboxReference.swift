@@ -68,7 +68,8 @@ public struct SandboxReference: Hashable, Sendable {
 extension SandboxReference {
     /// The name as a file name: `/` and `%` are written in hexadecimal, as in a URL.
     public static func key(forName name: String) -> String {
-        guard name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: ".") })
+        guard
+            name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: ".") })
         else { return name }
         var key = ""
         for character in name {

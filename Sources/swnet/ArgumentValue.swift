@@ -39,7 +39,8 @@ enum ArgumentValue {
     static func interface(_ text: String) throws -> InterfaceName {
         guard let name = InterfaceName(text) else {
             throw ArgumentProblem(
-                description: "an interface's name has 1 to \(InterfaceName.maximumLength) characters, no '/', ':', '%' or space")
+                description:
+                    "an interface's name has 1 to \(InterfaceName.maximumLength) characters, no '/', ':', '%' or space")
         }
         return name
     }

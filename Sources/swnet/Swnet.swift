@@ -29,7 +29,8 @@ struct Swnet: ParsableCommand {
 
     static func command(named name: String) -> (any ParsableCommand.Type)? {
         configuration.subcommands.first { type in
-            type.configuration.commandName == name || type.configuration.commandName == nil && "\(type)".lowercased() == name
+            type.configuration.commandName == name
+                || type.configuration.commandName == nil && "\(type)".lowercased() == name
         }
     }
 }

@@ -24,7 +24,8 @@ struct AttackTests {
             _ = try await host.serve("web", on: "bridge")
             try await host.net("publish", "web", "127.0.0.1:8080:80")
             // What some cluster software sets, and what makes the attack possible at all.
-            try await host.shell("sysctl -qw net.ipv4.conf.all.route_localnet=1; sysctl -qw net.ipv4.conf.eth0.rp_filter=0")
+            try await host.shell(
+                "sysctl -qw net.ipv4.conf.all.route_localnet=1; sysctl -qw net.ipv4.conf.eth0.rp_filter=0")
             try await host.shell(
                 """
                 sysctl -qw net.ipv4.conf.all.route_localnet=1
@@ -80,7 +81,8 @@ struct AttackTests {
             _ = try await host.listen("beyond", ["tcp"], port: 80)
             try await host.must(["ip", "netns", "add", "web"])
             let said = try await host.swnet("connect", "bridge", "web")
-            #expect(said.status == 0 && said.errors.contains("forwarding") && said.errors.contains("eth0, eth1"), "\(said)")
+            #expect(
+                said.status == 0 && said.errors.contains("forwarding") && said.errors.contains("eth0, eth1"), "\(said)")
             #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "1")
             #expect(try await host.ask("TCP:198.51.100.9:80", at: .neighbour) == nil)
             #expect(try await host.answer("TCP:198.51.100.9:80", at: .inside("web")) == "198.51.100.1 beyond")

@@ -75,6 +75,28 @@ struct CrashTests {
         }
     }
 
+    @Test func `a step that fails takes back those before it`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            let before = try await host.leftovers()
+            // The last thing inside is the default route, and there is one.
+            try await host.shell("ip link set lo up; ip route add default dev lo", at: .inside("web"))
+            let failed = try await host.swnet("connect", "lab", "web", "-p", "8080:80")
+            #expect(failed.status == 1 && failed.errors.contains("connect web to lab: add route default"), "\(failed)")
+            let settled = try await eventually { try await host.leftovers() == before }
+            #expect(settled, "\(try await host.leftovers())")
+            #expect(try await host.elements("published4").isEmpty)
+            #expect(try await host.json(["ip", "-j", "link"], at: .inside("web")).items.count == 1)
+            // Of a whole network too: here the name of the bridge is somebody else's.
+            try await host.must(["ip", "link", "add", "sw-two", "type", "bridge"])
+            let taken = try await host.swnet("create", "two")
+            #expect(taken.status == 1 && taken.errors.contains("sw-two"), "\(taken)")
+            #expect(try await !host.net("ls").contains("two"))
+            #expect(try await host.must(["ip", "-o", "link", "show", "dev", "sw-two"]).contains("sw-two"))
+        }
+    }
+
     @Test func `a flushed ruleset is put back by the next command`() async throws {
         try await NetworkHost.with { host in
             _ = try await host.serve("web", on: "bridge")

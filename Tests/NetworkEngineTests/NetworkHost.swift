@@ -117,7 +117,9 @@ final class NetworkHost: Sendable {
     // MARK: - Asking and answering
 
     /// Makes a named namespace, connects it, and has a server in it that answers with the caller's address and a name.
-    func serve(_ name: String, on network: String, _ transports: [String] = ["tcp"], port: Int = 80) async throws -> [Command] {
+    func serve(_ name: String, on network: String, _ transports: [String] = ["tcp"], port: Int = 80) async throws
+        -> [Command]
+    {
         try await must(["ip", "netns", "add", name])
         try await net("connect", network, name)
         return try await listen(name, transports, port: port)
@@ -129,7 +131,9 @@ final class NetworkHost: Sendable {
         for transport in transports {
             let listen = transport == "tcp" ? "TCP6-LISTEN:\(port),fork,reuseaddr" : "UDP6-RECVFROM:\(port),fork"
             servers.append(
-                try start(["socat", "\(listen),ipv6only=0", "SYSTEM:echo $SOCAT_PEERADDR \(name)"], at: place ?? .inside(name)))
+                try start(
+                    ["socat", "\(listen),ipv6only=0", "SYSTEM:echo $SOCAT_PEERADDR \(name)"], at: place ?? .inside(name)
+                ))
             let option = transport == "tcp" ? "-Hltn" : "-Hlun"
             let isUp = try await eventually {
                 try await !run(["ss", option, "sport = :\(port)"], at: place ?? .inside(name)).output.isEmpty

@@ -81,7 +81,9 @@ struct NetworkTests {
             try await host.net("connect", "two", "/run/netns/web", "-p", "8080:80")
             let ways = { try await host.must(["ip", "route", "get", "192.0.2.2"], at: .inside("web")) }
             #expect(try await ways().contains("dev eth0"))
-            let target = { try await host.json([NetworkHost.swnet, "ports", "--format", "json"])[0]["targets"][0].text }
+            let target = {
+                try await host.json([NetworkHost.swnet, "ports", "--format", "json"])[0]["targets"][0].text
+            }
             #expect(try await target() == "10.44.0.2")
             try await host.net("disconnect", "one", "web")
             #expect(try await ways().contains("dev eth1"))

@@ -70,6 +70,7 @@ import Testing
         let address = try #require(IPAddress("10.1.2.3").flatMap { AddressChoice.macAddress(for: $0) })
         #expect(address.description == "02:53:0a:01:02:03")
         #expect(address.isUnicast && address.isLocallyAdministered)
-        #expect(IPAddress("fd00::1:2").flatMap { AddressChoice.macAddress(for: $0) }?.description == "02:53:00:01:00:02")
+        #expect(
+            IPAddress("fd00::1:2").flatMap { AddressChoice.macAddress(for: $0) }?.description == "02:53:00:01:00:02")
     }
 }

@@ -6,7 +6,10 @@ import Testing
     @Test(arguments: ["a", "bridge", "lab0", "my-net_1.2", "0", String(repeating: "x", count: 63)])
     func acceptsNetworkNames(name: String) throws { try NetworkName.check(name) }
 
-    @Test(arguments: ["", "host", "none", "default", "-a", ".a", "a/b", "a b", "a:b", "é", "..", "a\n", String(repeating: "x", count: 64)])
+    @Test(arguments: [
+        "", "host", "none", "default", "-a", ".a", "a/b", "a b", "a:b", "é", "..", "a\n",
+        String(repeating: "x", count: 64),
+    ])
     func refusesNetworkNames(name: String) {
         #expect(throws: NetworkError.self) { try NetworkName.check(name) }
     }
@@ -35,7 +38,8 @@ import Testing
         #expect(try SandboxReference(parsing: "container:web") == SandboxReference(name: "web", location: .recorded))
         #expect(try SandboxReference(parsing: "pid:12") == SandboxReference(name: "pid:12", location: .process(12)))
         #expect(
-            try SandboxReference(parsing: "/run/netns/a") == SandboxReference(name: "a", location: .path("/run/netns/a")))
+            try SandboxReference(parsing: "/run/netns/a")
+                == SandboxReference(name: "a", location: .path("/run/netns/a")))
         #expect(
             try SandboxReference(parsing: "/var/run/netns/a")
                 == SandboxReference(name: "a", location: .path("/run/netns/a")))

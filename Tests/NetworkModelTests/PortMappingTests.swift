@@ -71,7 +71,8 @@ import Testing
                 nil, .v4(IPv4Address(rawValue: .random(in: 0x0100_0000...0xdfff_ffff, using: &random))),
                 .v6(
                     IPv6Address(
-                        high: .random(in: (0x2 << 60)...(0x3 << 60), using: &random), low: .random(in: 0 ... .max, using: &random))),
+                        high: .random(in: (0x2 << 60)...(0x3 << 60), using: &random),
+                        low: .random(in: 0 ... .max, using: &random))),
             ]
             let hostPorts = try #require(PortRange(host, host + count))
             let sandboxPorts = try #require(PortRange(inside, inside + count))

@@ -20,7 +20,8 @@ import Testing
             gateways: [try #require(IPAddress("10.1.0.1"))], isInternal: isInternal, aliases: ["w"])
         return Sandbox(
             name: "web", identity: SandboxIdentity(source: .process(5, startTime: 77), device: 4, inode: 4_026_532_000),
-            endpoints: [endpoint], ports: [try PortMapping(parsing: "80:80"), try PortMapping(parsing: "127.0.0.1:53:53/udp")])
+            endpoints: [endpoint],
+            ports: [try PortMapping(parsing: "80:80"), try PortMapping(parsing: "127.0.0.1:53:53/udp")])
     }
 
     @Test func recordsSurviveTheRoundTrip() throws {
@@ -36,7 +37,9 @@ import Testing
         let address = try #require(IPAddress("10.1.0.2"))
         let steps: [NetworkStep] = [
             .define(network), .raise(network), .lease(network: "lab0", address: address, owner: "web"),
-            .firewall(FirewallChange(added: network.elements + sandbox.elements(for: sandbox.ports) + [.guarded(.v6, "eth0")])),
+            .firewall(
+                FirewallChange(added: network.elements + sandbox.elements(for: sandbox.ports) + [.guarded(.v6, "eth0")])
+            ),
             .forward(HostForwarding(guarded4: ["eth0"], guarded6: ["eth0"], acceptsRouterAdvertisements: ["eth0"])),
             .attach(sandbox.endpoints[0], sandbox: "web", identity: sandbox.identity),
             .record(name: "web", before: nil, after: sandbox),
@@ -60,13 +63,16 @@ import Testing
         #expect(try self.sandbox(internal: true).elements(for: sandbox.ports).isEmpty)
     }
 
-    @Test(arguments: ["", "{", "[1,]", "{\"a\" 1}", "tru", "\"", "\"\\x\"", "1 2", "01x", "{\"a\":}", "\"\u{1}\"", "+1", "1e999"])
+    @Test(arguments: [
+        "", "{", "[1,]", "{\"a\" 1}", "tru", "\"", "\"\\x\"", "1 2", "01x", "{\"a\":}", "\"\u{1}\"", "+1", "1e999",
+    ])
     func refusesBrokenJSON(text: String) {
         #expect(throws: NetworkError.self) { try JSONValue(parsing: Array(text.utf8)) }
     }
 
     @Test func readsAnyJSON() throws {
-        let value = try JSONValue(parsing: Array(#" {"a": [1, -2, 1.5, true, false, null, "\u00e9\n\ud83d\ude00"], "b": {}} "#.utf8))
+        let value = try JSONValue(
+            parsing: Array(#" {"a": [1, -2, 1.5, true, false, null, "\u00e9\n\ud83d\ude00"], "b": {}} "#.utf8))
         #expect(try value.array("a").count == 7)
         #expect(try value.array("a")[6] == .string("é\n😀"))
         #expect(try JSONValue(parsing: value.bytes) == value)

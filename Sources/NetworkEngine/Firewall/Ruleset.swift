@@ -89,7 +89,8 @@ enum Ruleset {
                 comment: "the kernel cannot translate ::1; a refusal sends clients to 127.0.0.1"),
             Rule(in: output, isLocal, .jump(publish), comment: "the host's own connections"),
             Rule(in: publish, .dnat(.ip, to: [.ip(.daddr)] + port, map: published4At), comment: "ports of one address"),
-            Rule(in: publish, .dnat(.ip6, to: [.ip6(.daddr)] + port, map: published6At), comment: "ports of one address"),
+            Rule(
+                in: publish, .dnat(.ip6, to: [.ip6(.daddr)] + port, map: published6At), comment: "ports of one address"),
             Rule(in: publish, .dnat(.ip, to: port, map: published4), comment: "ports of all addresses"),
             Rule(in: publish, .dnat(.ip6, to: port, map: published6), comment: "ports of all addresses"),
         ]

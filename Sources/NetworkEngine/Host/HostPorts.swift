@@ -103,7 +103,8 @@ enum HostPorts {
             for socket in try diagnostics.boundSockets([kind]) {
                 guard
                     let mapping = wanted.first(where: {
-                        $0.hostPorts.ports.contains(socket.port) && socket.takes($0.hostAddress, port: socket.port, kind)
+                        $0.hostPorts.ports.contains(socket.port)
+                            && socket.takes($0.hostAddress, port: socket.port, kind)
                     })
                 else { continue }
                 throw taken(mapping, socket.port, SocketOwner.description(inode: socket.inode))
@@ -113,7 +114,8 @@ enum HostPorts {
 
     private static func taken(_ mapping: PortMapping, _ port: UInt16, _ owner: String) -> NetworkError {
         NetworkError(
-            .taken, "port '\(mapping)': \(mapping.hostAddress?.endpoint(port: port) ?? "\(port)")/"
+            .taken,
+            "port '\(mapping)': \(mapping.hostAddress?.endpoint(port: port) ?? "\(port)")/"
                 + "\(mapping.transport.rawValue) is taken by \(owner)")
     }
 

@@ -12,7 +12,9 @@ struct HostRoutes {
         let names = Dictionary(all.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
         let ours = Set(all.filter(\.isOurs).map(\.index))
         for route in try links.routes(table: Route.mainTable) {
-            if route.isDefault || route.link.map(ours.contains) == true || route.destination.address.isMulticast { continue }
+            if route.isDefault || route.link.map(ours.contains) == true || route.destination.address.isMulticast {
+                continue
+            }
             if route.destination.address.isLinkLocal { continue }
             var use = "the host's route \(route.destination)"
             if let gateway = route.gateway { use += " via \(gateway)" }

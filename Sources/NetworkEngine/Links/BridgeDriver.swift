@@ -52,7 +52,8 @@ struct BridgeDriver {
         var changes = network.subnets.map { subnet in
             // There is nobody to ask yet whether the address is taken, and asking would delay its use by a second.
             Change.addAddress(
-                InterfaceAddress(subnet.gatewayPrefix, link: link.index, flags: subnet.isV6 ? .noDuplicateDetection : []))
+                InterfaceAddress(
+                    subnet.gatewayPrefix, link: link.index, flags: subnet.isV6 ? .noDuplicateDetection : []))
         }
         changes.append(.set(.index(link.index), LinkSettings(up: true)))
         try links.apply(changes)

@@ -29,7 +29,9 @@ extension SandboxIdentity {
 
     /// Whether the namespace is still there, and still the same.
     var isAlive: Bool {
-        if case .process(let process, let start) = source, ProcessHandle.startTime(of: process) != start { return false }
+        if case .process(let process, let start) = source, ProcessHandle.startTime(of: process) != start {
+            return false
+        }
         guard let namespace = try? Namespace(path: path).identity else { return false }
         return namespace.inode == inode && namespace.device == device
     }

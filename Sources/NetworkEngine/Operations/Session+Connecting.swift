@@ -229,10 +229,12 @@ extension Session {
             let part = conflict.mapping.hostPart
             guard !owner.identity.isAlive || owner.name == sandbox.name else {
                 throw NetworkError(
-                    .taken, "port '\(port)': \(part)/\(port.transport.rawValue) is taken by \(owner.name) (swnet ports)")
+                    .taken, "port '\(port)': \(part)/\(port.transport.rawValue) is taken by \(owner.name) (swnet ports)"
+                )
             }
             if owner.name == sandbox.name {
-                throw NetworkError(.taken, "port '\(port)': \(owner.name) publishes \(part)/\(port.transport.rawValue) already")
+                throw NetworkError(
+                    .taken, "port '\(port)': \(owner.name) publishes \(part)/\(port.transport.rawValue) already")
             }
             try release(owner)
         }

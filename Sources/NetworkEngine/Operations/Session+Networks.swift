@@ -116,7 +116,8 @@ extension Session {
         }
         guard users.isEmpty else {
             throw NetworkError(
-                .inUse, "network \(name) is used by \(users.joined(separator: ", ")) (swnet disconnect \(name) SANDBOX)")
+                .inUse, "network \(name) is used by \(users.joined(separator: ", ")) (swnet disconnect \(name) SANDBOX)"
+            )
         }
         var plan = NetworkPlan("remove network \(name)", interruption: .complete)
         if store.isRaised(name) {

@@ -33,7 +33,8 @@ struct PortIndex {
             let owner = String(decoding: bytes[min(position, end)..<end], as: UTF8.self)
             guard let ports = PortRange(UInt16(clamping: first), UInt16(clamping: last)),
                 let other = PortMapping(
-                    hostAddress: IPAddress(address), hostPorts: ports, sandboxPorts: ports, transport: mapping.transport)
+                    hostAddress: IPAddress(address), hostPorts: ports, sandboxPorts: ports, transport: mapping.transport
+                )
             else { continue }
             if mapping.conflicts(with: other) { return (other, owner) }
         }
