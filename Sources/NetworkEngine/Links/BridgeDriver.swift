@@ -17,7 +17,7 @@ struct BridgeDriver {
             throw NetworkError(
                 .taken,
                 "network \(network.name): an interface \(network.bridgeName) exists that is not of this network "
-                    + "(alias '\(link.alias ?? "")')")
+                    + "(\(link.alias.map { "alias '\($0)'" } ?? "it has no alias"))")
         }
         return link
     }
