@@ -106,7 +106,7 @@ struct CrashTests {
             }
             try await host.importTools()
             // A finished import that the next one took the name from is an image without a name.
-            let ids = Set(try await host.box("images", "-a", "-q").split(separator: "\n").map(String.init))
+            let ids = Set(try await host.box("images", "-q").split(separator: "\n").map(String.init))
             for id in ids { try await host.box("rmi", id) }
             #expect(try await host.must(["sh", "-c", "find /var/lib/swbox -name busybox | wc -l"]) == "0")
         }
