@@ -22,14 +22,14 @@ class Table:
 
     def __init__(self):
         self.met = self.judged = 0
-        print(f"{'what':<52} {'ours':>10} {'peer':>10} {'ratio':>7}  {'target':<12} verdict")
+        print(f"{'what':<58} {'ours':>10} {'peer':>10} {'ratio':>7}  {'target':<12} verdict")
 
     def line(self, what, ours, peer="", ratio=None, target="", passed=None):
         verdict = "" if passed is None else "PASS" if passed else "MISS"
         self.judged += passed is not None
         self.met += passed is True
         ratio = "" if ratio is None else f"{ratio:.2f}"
-        print(f"{what:<52} {ours:>10} {peer:>10} {ratio:>7}  {target:<12} {verdict}", flush=True)
+        print(f"{what:<58} {ours:>10} {peer:>10} {ratio:>7}  {target:<12} {verdict}", flush=True)
 
     def at_most(self, what, value, limit, unit="ms"):
         self.line(what, f"{value:.2f} {unit}", target=f"≤ {limit} {unit}", passed=value <= limit)
