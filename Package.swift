@@ -70,7 +70,9 @@ let package = Package(
         // Engines: networking and the runtime are peers and do not know each other.
         .target(
             name: "NetworkEngine",
-            dependencies: ["Addressing", "CLinux", "LinuxSystem", "NetworkModel", "Netlink", "Nftables", "Rtnetlink", system],
+            dependencies: [
+                "Addressing", "CLinux", "LinuxSystem", "NetworkModel", "Netlink", "Nftables", "Rtnetlink", system,
+            ],
             swiftSettings: strict),
         .target(
             name: "ContainerRuntime",
@@ -102,7 +104,10 @@ let package = Package(
         .target(name: "ArgumentSupport", dependencies: ["CommandSupport", arguments], swiftSettings: strict),
         .executableTarget(
             name: "swnet",
-            dependencies: ["Addressing", "ArgumentSupport", "CLinux", "CommandSupport", "LinuxSystem", "NetworkEngine", "NetworkModel", arguments],
+            dependencies: [
+                "Addressing", "ArgumentSupport", "CLinux", "CommandSupport", "LinuxSystem", "NetworkEngine",
+                "NetworkModel", arguments,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "swrun",
@@ -118,7 +123,9 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "swbox-image",
-            dependencies: ["ArgumentSupport", "CommandSupport", "ImageArchive", "ImageStore", "LinuxSystem", arguments],
+            dependencies: [
+                "ArgumentSupport", "CommandSupport", "ImageArchive", "ImageStore", "LinuxSystem", arguments,
+            ],
             swiftSettings: strict),
         // One monitor stays with every detached container, so its memory is counted: Embedded Swift has no runtime to
         // relocate. It compiles ContainerLog's sources into itself (a link in its folder); the embedded standard library
@@ -130,12 +137,16 @@ let package = Package(
             ]),
 
         // Tests.
-        .target(name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .testTarget(name: "AddressingTests", dependencies: ["Addressing"], swiftSettings: strict),
-        .testTarget(name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RtnetlinkTests",
-            dependencies: ["Addressing", "LinuxSystem", "Netlink", "Rtnetlink", "TestSupport", system], swiftSettings: strict),
+            dependencies: ["Addressing", "LinuxSystem", "Netlink", "Rtnetlink", "TestSupport", system],
+            swiftSettings: strict),
         .testTarget(
             name: "NftablesTests",
             dependencies: ["Addressing", "CLinux", "LinuxSystem", "Netlink", "Nftables", "TestSupport", system],
@@ -167,7 +178,8 @@ let package = Package(
                 "NetworkModel", "RuntimeSpec", "TestSupport",
             ], swiftSettings: strict),
         .testTarget(
-            name: "CommandSupportTests", dependencies: ["ArgumentSupport", "CommandSupport", arguments], swiftSettings: strict),
+            name: "CommandSupportTests", dependencies: ["ArgumentSupport", "CommandSupport", arguments],
+            swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
             // Not swbox-monitor: a test bundle cannot hold Embedded Swift. It is built with every product all the same.

@@ -18,7 +18,9 @@ public struct SignalDescriptor: ~Copyable {
             unsafe sigdelset(&set, number)
         }
         var former = sigset_t()
-        guard unsafe sigprocmask(SIG_BLOCK, &set, &former) == 0 else { throw SystemError("block signals", errno: .last) }
+        guard unsafe sigprocmask(SIG_BLOCK, &set, &former) == 0 else {
+            throw SystemError("block signals", errno: .last)
+        }
         let number = unsafe signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK))
         guard number >= 0 else {
             let errno = Errno.last

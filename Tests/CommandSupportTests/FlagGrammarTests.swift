@@ -48,7 +48,8 @@ import Testing
     @Test(arguments: [
         (["--restart=always", "x"], "unknown flag: --restart"), (["-z"], "unknown shorthand flag: 'z' in -z"),
         (["-itz"], "unknown shorthand flag: 'z' in -itz"), (["--name"], "flag needs an argument: --name"),
-        (["-p"], "flag needs an argument: 'p' in -p"), (["--rm=maybe"], "invalid argument \"maybe\" for \"--rm\" flag: not a truth value"),
+        (["-p"], "flag needs an argument: 'p' in -p"),
+        (["--rm=maybe"], "invalid argument \"maybe\" for \"--rm\" flag: not a truth value"),
         (["--="], "unknown flag: --"),
     ])
     func badOnesAreNamed(_ arguments: [String], _ message: String) {

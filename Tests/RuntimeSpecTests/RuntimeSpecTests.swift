@@ -40,7 +40,10 @@ struct SpecDocumentTests {
         (#"{"ociVersion":"1.0.0","process":{"args":["sh"]}}"#, "process.cwd"),
         (#"{"ociVersion":"1.0.0","process":{"args":["sh"],"cwd":"/","user":{"uid":-1,"gid":0}}}"#, "process.user.uid"),
         (#"{"ociVersion":"1.0.0","mounts":[{"destination":"/a"},{"type":"proc"}]}"#, "mounts[1].destination"),
-        (#"{"ociVersion":"1.0.0","linux":{"namespaces":[{"type":"pid"},{"type":"nosuch"}]}}"#, "linux.namespaces[1].type"),
+        (
+            #"{"ociVersion":"1.0.0","linux":{"namespaces":[{"type":"pid"},{"type":"nosuch"}]}}"#,
+            "linux.namespaces[1].type"
+        ),
         (#"{"ociVersion":"1.0.0","linux":{"resources":{"memory":{"limit":"1"}}}}"#, "linux.resources.memory.limit"),
     ])
     func `a wrong type is named by its field`(text: String, field: String) {
@@ -97,8 +100,10 @@ struct SpecValidationTests {
                 $0.linux?.namespaces?.removeAll { $0.type == .uts }
             } == "hostname")
         #expect(Self.field { $0.linux?.devices = [.init(type: "x", path: "/dev/x")] } == "linux.devices[0].type")
-        #expect(Self.field { $0.linux?.devices = [.init(type: "c", path: "/dev/x", major: 1)] } == "linux.devices[0].minor")
         #expect(
-            Self.field { $0.process?.rlimits = [.init(type: "RLIMIT_NOFILE", soft: 2, hard: 1)] } == "process.rlimits[0]")
+            Self.field { $0.linux?.devices = [.init(type: "c", path: "/dev/x", major: 1)] } == "linux.devices[0].minor")
+        #expect(
+            Self.field { $0.process?.rlimits = [.init(type: "RLIMIT_NOFILE", soft: 2, hard: 1)] }
+                == "process.rlimits[0]")
     }
 }
