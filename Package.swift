@@ -9,6 +9,9 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .treatAllWarnings(as: .error),
+    // glibc declares more with _GNU_SOURCE. Two C modules that disagree about it cannot be imported together, and
+    // which ones meet depends on the order of the build, so every module sees the headers in the same way.
+    .unsafeFlags(["-Xcc", "-D_GNU_SOURCE"]),
 ]
 
 /// The kernel layer is the only one that may touch unsafe memory, and it has to say where it does.
