@@ -85,7 +85,8 @@ struct CrashTests {
             let failed = try await host.swnet("connect", "lab", "web", "-p", "8080:80")
             #expect(failed.status == 1 && failed.errors.contains("connect web to lab: add route default"), "\(failed)")
             let settled = try await eventually { try await host.leftovers() == before }
-            #expect(settled, "\(try await host.leftovers())")
+            let after = try await host.leftovers()
+            #expect(settled, "\(after)")
             #expect(try await host.elements("published4").isEmpty)
             #expect(try await host.json(["ip", "-j", "link"], at: .inside("web")).items.count == 1)
             // Of a whole network too: here the name of the bridge is somebody else's.
