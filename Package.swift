@@ -165,7 +165,9 @@ let package = Package(
         .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),
         .testTarget(
             name: "ContainerRuntimeTests",
-            dependencies: ["CLinux", "ContainerRuntime", "LinuxSystem", "RuntimeSpec", "TestSupport", "swrun", system],
+            dependencies: [
+                "CLinux", "CSeccomp", "ContainerRuntime", "LinuxSystem", "RuntimeSpec", "TestSupport", "swrun", system,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ImageStoreTests",

@@ -32,7 +32,7 @@ public struct SeccompCache: Hashable, Sendable {
 
     /// The layout's version, libseccomp's, the machine's architecture and its kernel, on which libseccomp depends.
     private static let environment: [UInt8] = {
-        var text = "swbox seccomp 1 \(SeccompDefaultProfile.KernelVersion.release()) \(seccomp_arch_native()) "
+        var text = "swbox seccomp 2 \(SeccompDefaultProfile.KernelVersion.release()) \(seccomp_arch_native()) "
         if let version = unsafe seccomp_version() {
             unsafe text += "\(version.pointee.major).\(version.pointee.minor).\(version.pointee.micro)"
         }

@@ -81,10 +81,13 @@ public struct SeccompDefaultProfile: Hashable, Sendable {
         return true
     }
 
-    /// The machine's architecture and those of older programs that it runs as well.
+    /// The machine's architecture and that of 32-bit programs, which it runs as well.
+    ///
+    /// docker has x32 too, which no distribution's kernel has switched on; a table for it would make every container
+    /// start later.
     private static func family(of architecture: SeccompFilter.Architecture) -> [SeccompFilter.Architecture] {
         switch architecture {
-        case .x86_64: [.x86_64, .x86, .x32]
+        case .x86_64: [.x86_64, .x86]
         case .aarch64: [.aarch64, .arm]
         default: [architecture]
         }
