@@ -118,12 +118,14 @@ extension Cgroup {
         }
     }
 
-    /// Kills without `cgroup.kill`: nothing that is frozen forks, so one pass over the processes gets them all.
+    /// Kills without `cgroup.kill`: what is frozen does not fork, so that one pass over the processes gets them all.
     private func killFrozen(_ pause: Pause) throws(CgroupError) {
         var pause = pause
         repeat {
             // A process that cannot be frozen (or no freezer at all) leaves repeated passes.
-            try? freeze(waiting: min(pause.remaining, 200))
+            let canFreeze = (try? setFrozen(true)) != nil
+            var patience = Pause(milliseconds: min(pause.remaining, 1000))
+            while canFreeze, (try? isFrozen()) == false, patience.wait() {}
             for process in try processes() { _ = CLinux.kill(process, SIGKILL) }
             // v1 delivers signals to frozen processes only when they thaw.
             try? thaw()

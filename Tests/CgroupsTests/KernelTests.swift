@@ -12,6 +12,10 @@ private let roots: [CgroupRoot] = {
     return root.mode == .hybrid ? [root, CgroupRoot(hierarchies: root.hierarchies, unified: nil)] : [root]
 }()
 
+/// Processes that do nothing but make more of themselves; a test that is killed leaves them for half a minute at most.
+private let bomb =
+    "exec setsid sh -c '(sleep 30; kill -9 0) & bomb() { while :; do (bomb) & done; }; bomb 2>/dev/null'"
+
 /// Runs a test in a cgroup of its own that is gone afterwards.
 private func withCgroup(
     _ root: CgroupRoot, _ limits: CgroupLimits = CgroupLimits(), tracking: Set<CgroupController> = [],
@@ -41,7 +45,7 @@ struct KernelTests {
         limits.memory.limit = 64 << 20
         limits.pids = 50
         try withCgroup(root, limits) { cgroup in
-            let child = try Child("exec sleep 1000", in: cgroup)
+            let child = try Child("exec sleep 60", in: cgroup)
             let seen = try String(contentsOfFile: "/proc/\(child.identifier)/cgroup", encoding: .utf8)
             let places = seen.split(separator: "\n").filter { $0.hasSuffix("/\(cgroup.path)") }
             #expect(places.contains { $0.hasPrefix("0::") } == (root.unified != nil))
@@ -79,7 +83,7 @@ struct KernelTests {
         var limits = CgroupLimits()
         limits.pids = 40
         try withCgroup(root, limits) { cgroup in
-            let child = try Child("exec 2>/dev/null; bomb() { bomb | bomb & }; while :; do bomb; done", in: cgroup)
+            let child = try Child(bomb, in: cgroup)
             var refusals = ""
             for _ in 0..<400 {
                 refusals = kernelFile(cgroup, "pids", "pids.events") ?? ""
@@ -89,29 +93,24 @@ struct KernelTests {
             #expect(!refusals.hasPrefix("max 0"))
             #expect((try cgroup.statistics().pids?.current ?? .max) <= 40)
             try cgroup.kill()
-            // The shell may have given up by itself.
-            #expect(try [2, 137].contains(child.process.wait()))
             #expect(try cgroup.isEmpty())
+            // The first shell ends by itself when it may not fork.
+            _ = try child.process.wait()
         }
     }
 
-    /// Every process forks for ever, and each fork leaves its parent: killing them one after another would lose.
+    /// Every process forks as fast as it can: killing them one after another would lose.
     @Test(arguments: roots) func killWinsAgainstForkBomb(_ root: CgroupRoot) throws {
         var limits = CgroupLimits()
-        limits.pids = 200
+        limits.pids = 100
         try withCgroup(root, limits) { cgroup in
-            let child = try Child(
-                """
-                exec python3 -c 'import os
-                while True:
-                  try:
-                    if os.fork(): os._exit(0)
-                    os.fork()
-                  except OSError: pass'
-                """,
-                in: cgroup)
-            for _ in 0..<2000 where (try cgroup.statistics().pids?.current ?? 0) < 20 { usleep(10_000) }
-            #expect((try cgroup.statistics().pids?.current ?? 0) >= 20)
+            let child = try Child(bomb, in: cgroup)
+            var most: UInt64 = 0
+            for _ in 0..<2000 where most < 50 {
+                most = max(most, try cgroup.statistics().pids?.current ?? 0)
+                usleep(5000)
+            }
+            #expect(most >= 50)
             try cgroup.kill()
             #expect(try cgroup.isEmpty())
             try cgroup.delete()
@@ -123,7 +122,7 @@ struct KernelTests {
         var limits = CgroupLimits()
         limits.cpu = try .init(processors: 0.1)
         try withCgroup(root, limits) { cgroup in
-            let child = try Child("while :; do :; done", in: cgroup)
+            let child = try Child("ulimit -t 60; while :; do :; done", in: cgroup)
             for _ in 0..<300 where (try cgroup.statistics().cpu?.throttledPeriods ?? 0) < 5 { usleep(20_000) }
             let table = kernelFile(cgroup, "cpu", "cpu.stat") ?? ""
             #expect(table.contains("nr_throttled"))
@@ -146,7 +145,7 @@ struct KernelTests {
 
     @Test(arguments: roots) func freezeStopsAndThawGoesOn(_ root: CgroupRoot) throws {
         try withCgroup(root, tracking: [.cpu]) { cgroup in
-            let child = try Child("while :; do :; done", in: cgroup)
+            let child = try Child("ulimit -t 60; while :; do :; done", in: cgroup)
             let time = { try String(contentsOfFile: "/proc/\(child.identifier)/stat", encoding: .utf8) }
             try cgroup.freeze()
             #expect(try cgroup.isFrozen())
@@ -167,7 +166,7 @@ struct KernelTests {
         try withCgroup(root, tracking: [.memory]) { cgroup in
             let inner = try Cgroup.create(
                 try CgroupPath("\(cgroup.path)/a/b"), tracking: root.mode == .unified ? [] : [.memory], root: root)
-            let child = try Child("exec sleep 1000", in: inner)
+            let child = try Child("exec sleep 60", in: inner)
             #expect(try cgroup.processes() == [child.identifier])
             let error = #expect(throws: CgroupError.self) { try cgroup.delete(waiting: 20) }
             #expect(error?.errno == .resourceBusy)
@@ -182,7 +181,7 @@ struct KernelTests {
         var limits = CgroupLimits()
         limits.memory = .init(limit: 32 << 20, swap: 32 << 20)
         try withCgroup(root, limits) { cgroup in
-            let child = try Child("exec sleep 1000", in: cgroup)
+            let child = try Child("exec sleep 60", in: cgroup)
             // Larger than the present limit on memory and swap: the order of writing matters on v1.
             limits.memory = .init(limit: 64 << 20, swap: 128 << 20)
             limits.pids = 7

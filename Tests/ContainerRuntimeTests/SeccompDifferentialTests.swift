@@ -43,7 +43,8 @@ struct SeccompDifferentialTests {
                     var own = ours.answer(number: number, architecture: architecture, arguments)
                     var oracle = theirs.answer(number: number, architecture: architecture, arguments)
                     // A call newer than the filter: libseccomp has the default action.
-                    if own == enosys, number & 0x3fff_ffff > newest { own = oracle }
+                    let plain = name == "x86_64" ? number & 0x3fff_ffff : number
+                    if own == enosys, plain > newest { own = oracle }
                     // Another architecture: libseccomp kills the thread, we the process.
                     if own == 0x8000_0000 { own = 0 }
                     if oracle == 0x8000_0000 { oracle = 0 }
