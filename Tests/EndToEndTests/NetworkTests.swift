@@ -132,7 +132,7 @@ struct NetworkTests {
             #expect(link["addr_info"][0]["local"].text == "10.44.0.9")
             let server = try host.start([
                 "ip", "netns", "exec", "web", "socat", "TCP4-LISTEN:80,fork,reuseaddr",
-                "SYSTEM:echo $SOCAT_PEERADDR web",
+                "SYSTEM:read question; echo $SOCAT_PEERADDR web",
             ])
             try await host.net("publish", "web", "8080:80")
             #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")

@@ -73,7 +73,7 @@ extension TestHost {
 
     /// A server of the host or its neighbour that answers with the caller's address and its own name.
     func serve(_ listen: String, name: String, at place: Place = .host) throws -> Command {
-        try start(["socat", listen, "SYSTEM:echo $SOCAT_PEERADDR \(name)"], at: place)
+        try start(["socat", listen, "SYSTEM:read question; echo $SOCAT_PEERADDR \(name)"], at: place)
     }
 
     /// Starts a detached container of the image `tools`.
