@@ -122,7 +122,8 @@ extension RootFilesystem {
     fileprivate var name: String {
         switch self {
         case .directory(let path): path
-        case .overlay(let overlay): "overlay of \((overlay.upper.map { [$0] } ?? overlay.lower).joined(separator: ", "))"
+        case .overlay(let overlay):
+            "overlay of \((overlay.upper.map { [$0] } ?? overlay.lower).joined(separator: ", "))"
         }
     }
 }

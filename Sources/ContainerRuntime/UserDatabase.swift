@@ -120,6 +120,7 @@ private enum LayeredFile {
         guard number >= 0 else { return false }
         let directory = Descriptor(owning: number)
         var value: UInt8 = 0
-        return unsafe fgetxattr(directory.rawValue, "trusted.overlay.opaque", &value, 1) == 1 && value == UInt8(ascii: "y")
+        return unsafe fgetxattr(directory.rawValue, "trusted.overlay.opaque", &value, 1) == 1
+            && value == UInt8(ascii: "y")
     }
 }

@@ -21,7 +21,8 @@ struct RunCommand {
             }
         }
         guard isValid, !identifier.isEmpty, identifier != ".", identifier != ".." else {
-            throw CommandFailure("container ID '\(identifier)' has characters other than a-z A-Z 0-9 _ + - .", status: .usage)
+            throw CommandFailure(
+                "container ID '\(identifier)' has characters other than a-z A-Z 0-9 _ + - .", status: .usage)
         }
         bundle = parsed.flags["bundle"] ?? "."
     }

@@ -101,7 +101,8 @@ struct RunningContainer {
         return text.split(separator: "\n").reduce(into: [:]) { mounts, line in
             let fields = line.split(separator: " ").map(String.init)
             guard let dash = fields.firstIndex(of: "-"), dash > 5, fields.count > dash + 1 else { return }
-            mounts[fields[4]] = MountLine(type: fields[dash + 1], options: Set(fields[5].split(separator: ",").map(String.init)))
+            mounts[fields[4]] = MountLine(
+                type: fields[dash + 1], options: Set(fields[5].split(separator: ",").map(String.init)))
         }
     }
 }

@@ -29,7 +29,10 @@ struct ContainerTests {
         #expect(mounts["/proc/kcore"] != nil || !FileManager.default.fileExists(atPath: "/proc/kcore"))
         #expect(mounts.filter { $0.key.hasPrefix("/sys/fs/cgroup") }.allSatisfy { $0.value.options.contains("ro") })
         // Nothing of the host is left.
-        #expect(mounts.keys.allSatisfy { $0 == "/" || $0.hasPrefix("/proc") || $0.hasPrefix("/sys") || $0.hasPrefix("/dev") })
+        #expect(
+            mounts.keys.allSatisfy {
+                $0 == "/" || $0.hasPrefix("/proc") || $0.hasPrefix("/sys") || $0.hasPrefix("/dev")
+            })
         await container.command.stop()
     }
 
@@ -87,7 +90,8 @@ struct ContainerTests {
     @Test func `has the usual devices`() async throws {
         let bundle = try ContainerBundle()
         let result = try await bundle.shell(
-            "stat -c '%n %a %t:%T' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; echo x > /dev/null; ls -l /dev")
+            "stat -c '%n %a %t:%T' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; echo x > /dev/null; ls -l /dev"
+        )
         #expect(
             result.lines.prefix(6) == [
                 "/dev/null 666 1:3", "/dev/zero 666 1:5", "/dev/full 666 1:7", "/dev/random 666 1:8",
@@ -117,13 +121,16 @@ struct ContainerTests {
         let bundle = try ContainerBundle()
         try FileManager.default.createDirectory(atPath: bundle.folder + "/data", withIntermediateDirectories: true)
         try "hello".write(toFile: bundle.folder + "/data/file", atomically: true, encoding: .utf8)
-        let container = try await bundle.start("cat /a/b/c/file /one /copied/file; touch /a/b/c/x || echo read-only; sleep 1000") {
+        let container = try await bundle.start(
+            "cat /a/b/c/file /one /copied/file; touch /a/b/c/x || echo read-only; sleep 1000"
+        ) {
             spec in
             spec.mounts? += [
                 Spec.Mount(destination: "/a/b/c", type: "bind", source: "data", options: ["rbind", "ro", "nosuid"]),
                 Spec.Mount(destination: "/one", type: "bind", source: bundle.folder + "/data/file", options: ["bind"]),
                 Spec.Mount(destination: "/copied/..//copied", type: "bind", source: "data", options: ["bind"]),
-                Spec.Mount(destination: "/t", type: "tmpfs", source: "tmpfs", options: ["size=4m", "mode=700", "noexec"]),
+                Spec.Mount(
+                    destination: "/t", type: "tmpfs", source: "tmpfs", options: ["size=4m", "mode=700", "noexec"]),
             ]
         }
         try await container.command.waitForOutput("read-only")
@@ -178,7 +185,9 @@ struct ContainerTests {
         kill(try container.processIdentifier, SIGKILL)
         #expect(await container.command.result.status == 137)
         #expect(try await Command.run(find).output == "")
-        _ = try await Command.run(["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-name", name, "-exec", "rmdir", "{}", ";"])
+        _ = try await Command.run([
+            "find", "/sys/fs/cgroup", "-depth", "-type", "d", "-name", name, "-exec", "rmdir", "{}", ";",
+        ])
     }
 
     @Test func `cannot use the host's disks, although it may make nodes`() async throws {

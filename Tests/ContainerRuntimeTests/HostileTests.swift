@@ -65,7 +65,7 @@ struct HostileTests {
         try bundle.link("escape", to: "../../../../../../../..\(outside)")
         let result = try await bundle.shell("ls /target") { spec in
             spec.mounts? += [
-                Spec.Mount(destination: "/escape/target", type: "tmpfs", source: "tmpfs", options: []),
+                Spec.Mount(destination: "/escape/target", type: "tmpfs", source: "tmpfs", options: [])
             ]
         }
         // The link leads to a place that does not exist inside.
@@ -104,7 +104,10 @@ struct HostileTests {
             ("linux.sysctl.net/../kernel/panic", { $0.linux?.sysctl = ["net/../kernel/panic": "1"] }),
             ("process.capabilities.bounding[0]", { $0.process?.capabilities?.bounding = ["CAP_NOSUCH"] }),
             ("process.rlimits[0].type", { $0.process?.rlimits = [Spec.Rlimit(type: "RLIMIT_X", soft: 1, hard: 1)] }),
-            ("mounts[7].options[0]", { $0.mounts?.append(Spec.Mount(destination: "/x", type: "bind", source: "/", options: ["remount"])) }),
+            (
+                "mounts[7].options[0]",
+                { $0.mounts?.append(Spec.Mount(destination: "/x", type: "bind", source: "/", options: ["remount"])) }
+            ),
         ]
         for (field, change) in cases {
             let result = try await bundle.shell("true", change)
@@ -116,19 +119,32 @@ struct HostileTests {
     @Test func `a step that the kernel refuses is named`() async throws {
         let bundle = try ContainerBundle()
         let cases: [(String, (inout Spec) -> Void)] = [
-            ("mount nosuchfs (mounts[7]) on /x: no such device", {
-                $0.mounts?.append(Spec.Mount(destination: "/x", type: "nosuchfs", source: "x"))
-            }),
-            ("mount /nosuch/source (mounts[7]) on /x: no such file", {
-                $0.mounts?.append(Spec.Mount(destination: "/x", type: "bind", source: "/nosuch/source"))
-            }),
-            ("tmpfs (mounts[7]) on /x", {
-                $0.mounts?.append(Spec.Mount(destination: "/x", type: "tmpfs", source: "x", options: ["nosuchoption=1"]))
-            }),
+            (
+                "mount nosuchfs (mounts[7]) on /x: no such device",
+                {
+                    $0.mounts?.append(Spec.Mount(destination: "/x", type: "nosuchfs", source: "x"))
+                }
+            ),
+            (
+                "mount /nosuch/source (mounts[7]) on /x: no such file",
+                {
+                    $0.mounts?.append(Spec.Mount(destination: "/x", type: "bind", source: "/nosuch/source"))
+                }
+            ),
+            (
+                "tmpfs (mounts[7]) on /x",
+                {
+                    $0.mounts?.append(
+                        Spec.Mount(destination: "/x", type: "tmpfs", source: "x", options: ["nosuchoption=1"]))
+                }
+            ),
             ("nosuchparameter", { $0.linux?.sysctl = ["net.nosuchparameter": "1"] }),
-            ("join net namespace (linux.namespaces[1].path)", {
-                $0.linux?.namespaces?[1].path = "/etc/passwd"
-            }),
+            (
+                "join net namespace (linux.namespaces[1].path)",
+                {
+                    $0.linux?.namespaces?[1].path = "/etc/passwd"
+                }
+            ),
             ("mount the root", { $0.root?.path = "/nosuch" }),
         ]
         for (words, change) in cases {

@@ -100,7 +100,8 @@ extension ChildProcess {
     private func enterWorkingDirectory() throws(InitFailure) {
         let path = plan.command.workingDirectory
         if unsafe chdir(path) != 0 {
-            guard swn_errno() == ENOENT, plan.command.makesWorkingDirectory, makeDirectories(path), unsafe chdir(path) == 0
+            guard swn_errno() == ENOENT, plan.command.makesWorkingDirectory, makeDirectories(path),
+                unsafe chdir(path) == 0
             else { throw InitFailure(.workingDirectory) }
         }
         // The kernel answers "(unreachable)" for a directory outside of the root, as a leaked descriptor under

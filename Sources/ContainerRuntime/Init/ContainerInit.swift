@@ -65,7 +65,8 @@ struct ContainerInit {
         do throws(SystemError) {
             // A container without a /proc gets a private one for the purpose.
             proc =
-                mounted >= 0 ? try .open(".", O_PATH | O_DIRECTORY, relativeTo: mounted)
+                mounted >= 0
+                ? try .open(".", O_PATH | O_DIRECTORY, relativeTo: mounted)
                 : try FileSystemContext("proc").mount()
         } catch {
             throw InitFailure(.sysctl, 0, error)

@@ -25,7 +25,9 @@ enum DefaultDevices {
     static func fill(_ directory: borrowing Descriptor) throws(SystemError) {
         for node in nodes {
             let number = swn_makedev(node.major, node.minor)
-            try make(node.name, mode: FileKind.characterDevice.bits | 0o666, number: number, in: directory, host: "/dev/\(node.name)")
+            try make(
+                node.name, mode: FileKind.characterDevice.bits | 0o666, number: number, in: directory,
+                host: "/dev/\(node.name)")
         }
         for (name, target) in links {
             guard unsafe symlinkat(target, directory.rawValue, name) == 0 || swn_errno() == EEXIST else {

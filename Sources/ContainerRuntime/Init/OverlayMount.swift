@@ -8,26 +8,28 @@ struct OverlayMount {
 
     init(_ overlay: RootFilesystem.Overlay) { self.overlay = overlay }
 
-    /// Makes the mount, attached to nothing yet where the kernel can do that.
+    /// Makes the mount, attached to nothing yet.
     func make() throws(SystemError) -> Descriptor {
         // The kernel takes no more than 255 bytes for a value of the new mount interface.
         let paths = overlay.lower + [overlay.upper, overlay.work].compactMap { $0 }
         guard paths.allSatisfy({ $0.utf8.count < 256 }) else { return try makeByOptions() }
-        let context = try FileSystemContext("overlay")
         do throws(SystemError) {
-            for (index, layer) in overlay.lower.enumerated() {
-                do throws(SystemError) {
-                    try context.set("lowerdir+", layer)
-                } catch {
-                    // Linux before 6.5 takes all layers as one text only.
-                    if index == 0 && error.errno == .invalidArgument { throw Unsupported.error }
-                    throw error
-                }
+            return try makeByParameters()
+        } catch let first {
+            // Linux before 6.5 does not know single layers, and says so only at the end. A kernel that does know them
+            // gives the better reasons.
+            guard first.errno == .invalidArgument else { throw first }
+            do throws(SystemError) {
+                return try makeByOptions()
+            } catch let second {
+                throw second.errno == .invalidArgument ? first : second
             }
-        } catch {
-            if error == Unsupported.error { return try makeByOptions() }
-            throw error
         }
+    }
+
+    private func makeByParameters() throws(SystemError) -> Descriptor {
+        let context = try FileSystemContext("overlay")
+        for layer in overlay.lower { try context.set("lowerdir+", layer) }
         if let upper = overlay.upper, let work = overlay.work {
             try context.set("upperdir", upper)
             try context.set("workdir", work)
@@ -36,10 +38,6 @@ struct OverlayMount {
             if let value = option.value { try context.set(option.name, value) } else { try context.set(option.name) }
         }
         return try context.mount()
-    }
-
-    private enum Unsupported {
-        static let error = SystemError("lowerdir+", errno: .notSupported)
     }
 
     /// The older way, with one text for all options, in which some characters have to be escaped.

@@ -52,10 +52,11 @@ struct RootBuilder {
     private func openRoot() throws(InitFailure) -> Descriptor {
         let root: Descriptor
         do throws(SystemError) {
-            root = switch plan.root {
-            case .directory(let path): try MountTree.clone(path: path, recursive: true)
-            case .overlay(let overlay): try OverlayMount(overlay).make()
-            }
+            root =
+                switch plan.root {
+                case .directory(let path): try MountTree.clone(path: path, recursive: true)
+                case .overlay(let overlay): try OverlayMount(overlay).make()
+                }
         } catch {
             throw InitFailure(.root, 0, error)
         }
@@ -89,7 +90,8 @@ struct RootBuilder {
                     try context.set(setting.name)
                 }
             }
-            let mount = try context.mount(attributes: step.role == .dev ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
+            let mount = try context.mount(
+                attributes: step.role == .dev ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
             if step.copiesUp { try CopyUp.copy(from: target, to: mount) }
             if step.role == .dev { try DefaultDevices.fill(mount) }
             try setAttributes(of: mount, step, isNew: true)

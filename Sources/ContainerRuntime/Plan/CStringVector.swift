@@ -11,7 +11,9 @@ import CLinux
     init(_ strings: [[UInt8]]) {
         count = strings.count
         unsafe vector = .allocate(capacity: count + 1)
-        for (index, string) in strings.enumerated() { unsafe vector[index] = unsafe strndup(string + [0], string.count) }
+        for (index, string) in strings.enumerated() {
+            unsafe vector[index] = unsafe strndup(string + [0], string.count)
+        }
         unsafe vector[count] = nil
     }
 

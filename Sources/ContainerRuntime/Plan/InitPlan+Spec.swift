@@ -80,7 +80,8 @@ extension InitPlan {
             }
         }
         guard flags & NamespaceKind.mnt.flag != 0 else {
-            throw SpecError("linux.namespaces", "a namespace of type mount is missing: the root cannot be changed without")
+            throw SpecError(
+                "linux.namespaces", "a namespace of type mount is missing: the root cannot be changed without")
         }
         return (flags, makesCgroup, joins)
     }
@@ -125,7 +126,9 @@ extension FileIdentity {
     /// Of the program that is running. Read through /proc before there is a child: in a container its /proc lies.
     static func ofThisProgram() throws(SystemError) -> FileIdentity {
         var status = stat()
-        guard unsafe stat("/proc/self/exe", &status) == 0 else { throw SystemError("stat", "/proc/self/exe", errno: .last) }
+        guard unsafe stat("/proc/self/exe", &status) == 0 else {
+            throw SystemError("stat", "/proc/self/exe", errno: .last)
+        }
         return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 }

@@ -34,6 +34,7 @@ private func execute(_ invocation: Invocation) throws -> ExitStatus {
     if options.isInteractive && options.hasTerminal && !options.isDetached && !Terminal.isTerminal(0) {
         throw CommandFailure("the input device is not a TTY (leave -t out, or -i)")
     }
+    try Engine.protectProgram()
     try invocation.engine.recover()
     let container = try invocation.engine.containers.find(invocation.arguments[0])
     return ExitStatus(rawValue: try invocation.engine.exec(options, in: container))
