@@ -68,7 +68,8 @@ let package = Package(
 
         // Model: pure values, no kernel and no file.
         .target(name: "NetworkModel", dependencies: ["Addressing"], swiftSettings: strict),
-        .target(name: "RuntimeSpec", swiftSettings: strict),
+        .target(name: "JSONCoding", swiftSettings: strict),
+        .target(name: "RuntimeSpec", dependencies: ["JSONCoding"], swiftSettings: strict),
 
         // Engines: networking and the runtime are peers and do not know each other.
         .target(
@@ -81,7 +82,7 @@ let package = Package(
             name: "ContainerRuntime",
             dependencies: ["CLinux", "CSeccomp", "Cgroups", "LinuxSystem", "RuntimeSpec", system],
             swiftSettings: kernel),
-        .target(name: "ImageStore", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
+        .target(name: "ImageStore", dependencies: ["CLinux", "JSONCoding", "LinuxSystem", system], swiftSettings: strict),
         .target(
             name: "ImageArchive",
             dependencies: [
@@ -103,7 +104,7 @@ let package = Package(
 
         // Commands: parse, call one engine function, print.
         // ArgumentParser stays out of CommandSupport: swbox, which parses docker's grammar itself, must not carry it.
-        .target(name: "CommandSupport", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
+        .target(name: "CommandSupport", dependencies: ["CLinux", "JSONCoding", "LinuxSystem", system], swiftSettings: strict),
         .target(name: "ArgumentSupport", dependencies: ["CommandSupport", arguments], swiftSettings: strict),
         .executableTarget(
             name: "swnet",

@@ -1,4 +1,4 @@
-import FoundationEssentials
+import JSONCoding
 
 /// The OCI image configuration (config.md of the image specification), whose digest is the image's id.
 ///
@@ -76,10 +76,8 @@ public struct ImageDocument: Codable, Hashable, Sendable {
 public func decodeJSON<Value: Decodable>(
     _ type: Value.Type, from bytes: [UInt8], name: String
 ) throws(ImageStoreError) -> Value {
-    do {
-        return try JSONDecoder().decode(type, from: Data(bytes))
-    } catch let error as DecodingError {
-        throw ImageStoreError(.damaged, "\(name): \(explain(error))")
+    do throws(JSONCodingError) {
+        return try JSONDecoding.decode(type, from: bytes)
     } catch {
         throw ImageStoreError(.damaged, "\(name): \(error)")
     }
@@ -87,22 +85,5 @@ public func decodeJSON<Value: Decodable>(
 
 /// Encodes a document with its members in a fixed order.
 public func encodeJSON(_ value: some Encodable) throws -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return [UInt8](try encoder.encode(value))
-}
-
-private func explain(_ error: DecodingError) -> String {
-    func place(_ context: DecodingError.Context) -> String {
-        let path = context.codingPath.map { key in key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)" }.joined()
-        return path.isEmpty ? "" : "\(path.hasPrefix(".") ? String(path.dropFirst()) : path): "
-    }
-    switch error {
-    case .keyNotFound(let key, let context): return "\(place(context))member '\(key.stringValue)' is missing"
-    case .typeMismatch(let type, let context): return "\(place(context))not of type \(type)"
-    case .valueNotFound(_, let context): return "\(place(context))must not be null"
-    case .dataCorrupted(let context):
-        return context.codingPath.isEmpty ? "not valid JSON" : "\(place(context))\(context.debugDescription)"
-    @unknown default: return "not valid"
-    }
+    try JSONEncoding.encode(value, layout: .init(isIndented: false, isSorted: true))
 }

@@ -40,9 +40,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "not valid JSON"), ("{", "not valid JSON"), ("[]", "not of type"),
-        (#"{"os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#, "'architecture' is missing"),
-        (#"{"architecture":"a","os":"linux"}"#, "'rootfs' is missing"),
+        ("", "is not JSON"), ("{", "is not JSON"), ("[]", "has to be an object"),
+        (#"{"os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#, "architecture: missing"),
+        (#"{"architecture":"a","os":"linux"}"#, "rootfs: missing"),
         (
             #"{"architecture":"a","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:1"]}}"#,
             "not a sha256 digest"

@@ -158,6 +158,6 @@ import Testing
         let image = try add(0xa, layers: [], names: ["one"])
         try Data("{".utf8).write(to: URL(filePath: "\(root)/images/\(image.id.hex)/image.json"))
         let error = #expect(throws: ImageStoreError.self) { try self.store.image("one") }
-        #expect(error?.description.contains("image.json: not valid JSON") == true)
+        #expect(error?.description.contains("image.json: is not JSON") == true)
     }
 }

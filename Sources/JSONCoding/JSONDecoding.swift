@@ -1,26 +1,33 @@
-/// Reads a `Decodable` value out of a JSON tree. Errors are `SpecError` with the path of the field.
-struct JSONDecoding: Decoder {
-    let value: JSONValue
-    let codingPath: [any CodingKey]
-    var userInfo: [CodingUserInfoKey: Any] { [:] }
-
-    static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws(SpecError) -> Value {
-        let tree: JSONValue
+/// Reads a `Decodable` value out of a JSON document.
+///
+/// It is of our own, and not Foundation's, because linking the other costs every start of a program more time than
+/// reading a document does.
+public enum JSONDecoding {
+    /// - Throws: `JSONCodingError` with the path of the member that is missing or has the wrong type.
+    public static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws(JSONCodingError) -> Value {
+        let tree: JSONTree
         do throws(JSONError) {
             tree = try JSONParser.parse(bytes)
         } catch {
-            throw SpecError("", "is not JSON: \(error.reason) at byte \(error.offset)")
+            throw JSONCodingError("", "is not JSON: \(error.reason) at byte \(error.offset)")
         }
         do {
-            return try Value(from: JSONDecoding(value: tree, codingPath: []))
-        } catch let error as SpecError {
+            return try Value(from: TreeDecoder(value: tree, codingPath: []))
+        } catch let error as JSONCodingError {
             throw error
         } catch let error as DecodingError {
-            throw SpecError(error)
+            throw JSONCodingError(error)
         } catch {
-            throw SpecError("", "\(error)")
+            throw JSONCodingError("", "\(error)")
         }
     }
+}
+
+/// A place in a document that is being read.
+struct TreeDecoder: Decoder {
+    let value: JSONTree
+    let codingPath: [any CodingKey]
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         guard case .object(let members) = value else { throw mismatch("an object") }
@@ -34,12 +41,12 @@ struct JSONDecoding: Decoder {
 
     func singleValueContainer() throws -> any SingleValueDecodingContainer { self }
 
-    private func mismatch(_ wanted: String) -> SpecError {
-        SpecError(SpecError.path(codingPath), "is \(value.kind) and has to be \(wanted)")
+    private func mismatch(_ wanted: String) -> JSONCodingError {
+        JSONCodingError(JSONCodingError.path(codingPath), "is \(value.kind) and has to be \(wanted)")
     }
 }
 
-extension JSONDecoding: SingleValueDecodingContainer {
+extension TreeDecoder: SingleValueDecodingContainer {
     func decodeNil() -> Bool { if case .null = value { true } else { false } }
 
     func decode(_ type: Bool.Type) throws -> Bool {
@@ -76,26 +83,26 @@ extension JSONDecoding: SingleValueDecodingContainer {
         // 1e3 and 1.0 are integers as well, if they are small enough to be exact.
         if let number = Double(text), number.magnitude < 9e15, let whole = Number(exactly: number) { return whole }
         let range = "a whole number from \(Number.min) to \(Number.max)"
-        throw SpecError(SpecError.path(codingPath), "is \(text) and has to be \(range)")
+        throw JSONCodingError(JSONCodingError.path(codingPath), "is \(text) and has to be \(range)")
     }
 }
 
-extension JSONDecoding {
+extension TreeDecoder {
     private struct Keyed<Key: CodingKey>: KeyedDecodingContainerProtocol {
-        let members: [(name: String, value: JSONValue)]
+        let members: [(name: String, value: JSONTree)]
         let codingPath: [any CodingKey]
 
         var allKeys: [Key] { members.compactMap { Key(stringValue: $0.name) } }
 
-        private func member(_ key: any CodingKey) -> JSONValue? {
+        private func member(_ key: any CodingKey) -> JSONTree? {
             // From the back: of a name that comes twice, the last counts.
             members.last { $0.name == key.stringValue }?.value
         }
 
-        private func decoder(_ key: any CodingKey) throws -> JSONDecoding {
+        private func decoder(_ key: any CodingKey) throws -> TreeDecoder {
             let path = codingPath + [key]
-            guard let value = member(key) else { throw SpecError(SpecError.path(path), "missing") }
-            return JSONDecoding(value: value, codingPath: path)
+            guard let value = member(key) else { throw JSONCodingError(JSONCodingError.path(path), "missing") }
+            return TreeDecoder(value: value, codingPath: path)
         }
 
         func contains(_ key: Key) -> Bool { member(key) != nil }
@@ -126,22 +133,22 @@ extension JSONDecoding {
             try decoder(key).unkeyedContainer()
         }
 
-        func superDecoder() throws -> any Decoder { JSONDecoding(value: .object(members), codingPath: codingPath) }
+        func superDecoder() throws -> any Decoder { TreeDecoder(value: .object(members), codingPath: codingPath) }
         func superDecoder(forKey key: Key) throws -> any Decoder { try decoder(key) }
     }
 
     private struct Unkeyed: UnkeyedDecodingContainer {
-        let elements: [JSONValue]
+        let elements: [JSONTree]
         let codingPath: [any CodingKey]
         var currentIndex = 0
 
         var count: Int? { elements.count }
         var isAtEnd: Bool { currentIndex >= elements.count }
 
-        private func current() throws -> JSONDecoding {
+        private func current() throws -> TreeDecoder {
             let path = codingPath + [ListIndex(currentIndex)]
-            guard !isAtEnd else { throw SpecError(SpecError.path(path), "missing") }
-            return JSONDecoding(value: elements[currentIndex], codingPath: path)
+            guard !isAtEnd else { throw JSONCodingError(JSONCodingError.path(path), "missing") }
+            return TreeDecoder(value: elements[currentIndex], codingPath: path)
         }
 
         mutating func decodeNil() throws -> Bool {

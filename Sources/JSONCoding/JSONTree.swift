@@ -1,16 +1,13 @@
 /// A JSON document as a tree (RFC 8259).
-///
-/// A reader of its own, and not Foundation's, because a container runtime starts once for every container and linking
-/// the other costs more time than reading a document does.
-enum JSONValue {
+enum JSONTree {
     case null
     case bool(Bool)
     /// As it is written: an integer keeps all its digits until somebody says which type it is.
     case number(Substring)
     case string(String)
-    case array([JSONValue])
+    case array([JSONTree])
     /// In the order of the document. Of a name that comes twice, the last counts.
-    case object([(name: String, value: JSONValue)])
+    case object([(name: String, value: JSONTree)])
 
     /// What it is, for an error message.
     var kind: String {

@@ -7,7 +7,7 @@ struct JSONParser {
     private static let maximumDepth = 128
     private static let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
 
-    static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+    static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONTree {
         var parser = JSONParser(bytes: bytes)
         let value = try parser.value()
         parser.skipSpace()
@@ -31,7 +31,7 @@ struct JSONParser {
         return true
     }
 
-    private mutating func value() throws(JSONError) -> JSONValue {
+    private mutating func value() throws(JSONError) -> JSONTree {
         skipSpace()
         switch next {
         case UInt8(ascii: "{"): return try nested { parser throws(JSONError) in try parser.object() }
@@ -47,8 +47,8 @@ struct JSONParser {
     }
 
     private mutating func nested(
-        _ body: (inout JSONParser) throws(JSONError) -> JSONValue
-    ) throws(JSONError) -> JSONValue {
+        _ body: (inout JSONParser) throws(JSONError) -> JSONTree
+    ) throws(JSONError) -> JSONTree {
         guard depth < Self.maximumDepth else { throw error("nested more than \(Self.maximumDepth) levels deep") }
         depth += 1
         position += 1
@@ -57,8 +57,8 @@ struct JSONParser {
         return value
     }
 
-    private mutating func object() throws(JSONError) -> JSONValue {
-        var members: [(name: String, value: JSONValue)] = []
+    private mutating func object() throws(JSONError) -> JSONTree {
+        var members: [(name: String, value: JSONTree)] = []
         skipSpace()
         if take("}") { return .object(members) }
         repeat {
@@ -74,8 +74,8 @@ struct JSONParser {
         return .object(members)
     }
 
-    private mutating func array() throws(JSONError) -> JSONValue {
-        var elements: [JSONValue] = []
+    private mutating func array() throws(JSONError) -> JSONTree {
+        var elements: [JSONTree] = []
         skipSpace()
         if take("]") { return .array(elements) }
         repeat {
@@ -86,7 +86,7 @@ struct JSONParser {
         return .array(elements)
     }
 
-    private mutating func word(_ word: String, _ value: JSONValue) throws(JSONError) -> JSONValue {
+    private mutating func word(_ word: String, _ value: JSONTree) throws(JSONError) -> JSONTree {
         guard bytes[position...].starts(with: word.utf8) else { throw error("no value begins here") }
         position += word.utf8.count
         return value

@@ -1,33 +1,39 @@
-/// Writes an `Encodable` value as JSON, indented by two spaces, members in the order they are encoded in.
-struct JSONEncoding: Encoder {
-    /// A tree that is being built: containers are handed out before they are complete.
-    final class Node {
-        enum Content {
-            case scalar(String)
-            case list([Node])
-            case object([(name: String, node: Node)])
+/// Writes an `Encodable` value as a JSON document.
+public enum JSONEncoding {
+    /// How a document is laid out.
+    public struct Layout: Hashable, Sendable {
+        /// Two spaces for each level, or everything on one line.
+        public var isIndented: Bool
+        /// Members by name, or in the order in which they are encoded: that of a dictionary is a different one each
+        /// time.
+        public var isSorted: Bool
+
+        public init(isIndented: Bool = true, isSorted: Bool = false) {
+            self.isIndented = isIndented
+            self.isSorted = isSorted
         }
-        var content: Content = .scalar("null")
     }
 
-    let node: Node
-    let codingPath: [any CodingKey]
-    var userInfo: [CodingUserInfoKey: Any] { [:] }
-
-    static func encode(_ value: some Encodable) throws(SpecError) -> [UInt8] {
-        let node = Node()
+    /// - Throws: `JSONCodingError` for a number that JSON cannot say, or for what the value itself throws.
+    public static func encode(
+        _ value: some Encodable, layout: Layout = Layout()
+    ) throws(JSONCodingError) -> [UInt8] {
+        let node = TreeEncoder.Node()
         do {
-            try value.encode(to: JSONEncoding(node: node, codingPath: []))
+            try value.encode(to: TreeEncoder(node: node, codingPath: []))
+        } catch let error as JSONCodingError {
+            throw error
         } catch {
-            throw SpecError("", "\(error)")
+            throw JSONCodingError("", "\(error)")
         }
         var text = ""
-        write(node, indent: "\n", to: &text)
+        write(node, layout, indent: "\n", to: &text)
         return Array(text.utf8)
     }
 
-    private static func write(_ node: Node, indent: String, to text: inout String) {
-        let inner = indent + "  "
+    private static func write(_ node: TreeEncoder.Node, _ layout: Layout, indent: String, to text: inout String) {
+        let inner = layout.isIndented ? indent + "  " : ""
+        let outer = layout.isIndented ? indent : ""
         switch node.content {
         case .scalar(let scalar): text += scalar
         case .list(let list) where list.isEmpty: text += "[]"
@@ -35,15 +41,16 @@ struct JSONEncoding: Encoder {
         case .list(let list):
             for (position, element) in list.enumerated() {
                 text += (position == 0 ? "[" : ",") + inner
-                write(element, indent: inner, to: &text)
+                write(element, layout, indent: inner, to: &text)
             }
-            text += indent + "]"
-        case .object(let members):
+            text += outer + "]"
+        case .object(var members):
+            if layout.isSorted { members.sort { $0.name < $1.name } }
             for (position, member) in members.enumerated() {
-                text += (position == 0 ? "{" : ",") + inner + quote(member.name) + ": "
-                write(member.node, indent: inner, to: &text)
+                text += (position == 0 ? "{" : ",") + inner + quote(member.name) + (layout.isIndented ? ": " : ":")
+                write(member.node, layout, indent: inner, to: &text)
             }
-            text += indent + "}"
+            text += outer + "}"
         }
     }
 
@@ -64,6 +71,23 @@ struct JSONEncoding: Encoder {
         }
         return text + "\""
     }
+}
+
+/// A place in a document that is being built.
+struct TreeEncoder: Encoder {
+    /// A tree that is being built: containers are handed out before they are complete.
+    final class Node {
+        enum Content {
+            case scalar(String)
+            case list([Node])
+            case object([(name: String, node: Node)])
+        }
+        var content: Content = .scalar("null")
+    }
+
+    let node: Node
+    let codingPath: [any CodingKey]
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
         if case .object = node.content {} else { node.content = .object([]) }
@@ -78,10 +102,10 @@ struct JSONEncoding: Encoder {
     func singleValueContainer() -> any SingleValueEncodingContainer { self }
 }
 
-extension JSONEncoding: SingleValueEncodingContainer {
+extension TreeEncoder: SingleValueEncodingContainer {
     func encodeNil() { node.content = .scalar("null") }
     func encode(_ value: Bool) { node.content = .scalar(value ? "true" : "false") }
-    func encode(_ value: String) { node.content = .scalar(Self.quote(value)) }
+    func encode(_ value: String) { node.content = .scalar(JSONEncoding.quote(value)) }
     func encode(_ value: Double) throws { try encode(float: value) }
     func encode(_ value: Float) throws { try encode(float: Double(value)) }
     func encode(_ value: Int) { encode(integer: value) }
@@ -99,20 +123,22 @@ extension JSONEncoding: SingleValueEncodingContainer {
     private func encode(integer: some FixedWidthInteger) { node.content = .scalar("\(integer)") }
 
     private func encode(float: Double) throws {
-        guard float.isFinite else { throw SpecError(SpecError.path(codingPath), "\(float) cannot be written in JSON") }
+        guard float.isFinite else {
+            throw JSONCodingError(JSONCodingError.path(codingPath), "\(float) cannot be written in JSON")
+        }
         node.content = .scalar("\(float)")
     }
 }
 
-extension JSONEncoding {
+extension TreeEncoder {
     private struct Keyed<Key: CodingKey>: KeyedEncodingContainerProtocol {
         let node: Node
         let codingPath: [any CodingKey]
 
-        private func member(_ key: any CodingKey) -> JSONEncoding {
+        private func member(_ key: any CodingKey) -> TreeEncoder {
             let child = Node()
             if case .object(let members) = node.content { node.content = .object(members + [(key.stringValue, child)]) }
-            return JSONEncoding(node: child, codingPath: codingPath + [key])
+            return TreeEncoder(node: child, codingPath: codingPath + [key])
         }
 
         func encodeNil(forKey key: Key) { member(key).encodeNil() }
@@ -123,7 +149,7 @@ extension JSONEncoding {
         ) -> KeyedEncodingContainer<Nested> { member(key).container(keyedBy: type) }
 
         func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer { member(key).unkeyedContainer() }
-        func superEncoder() -> any Encoder { JSONEncoding(node: node, codingPath: codingPath) }
+        func superEncoder() -> any Encoder { TreeEncoder(node: node, codingPath: codingPath) }
         func superEncoder(forKey key: Key) -> any Encoder { member(key) }
     }
 
@@ -133,11 +159,11 @@ extension JSONEncoding {
 
         var count: Int { if case .list(let list) = node.content { list.count } else { 0 } }
 
-        private func element() -> JSONEncoding {
+        private func element() -> TreeEncoder {
             let child = Node()
             let path = codingPath + [ListIndex(count)]
             if case .list(let list) = node.content { node.content = .list(list + [child]) }
-            return JSONEncoding(node: child, codingPath: path)
+            return TreeEncoder(node: child, codingPath: path)
         }
 
         func encodeNil() { element().encodeNil() }
