@@ -6,7 +6,7 @@ import sys
 # A module may depend on modules of lower rows only; modules of one row do not know each other, but for the arrows
 # listed below, which lead from one half of a row to the other.
 RANKS = [
-    ["CLinux", "CMnl", "CNftnl", "CSeccomp", "CArchive"],
+    ["CLinux", "CMnl", "CNftnl", "CSeccomp", "CArchive", "JSONCoding"],
     ["Addressing", "RuntimeSpec", "LinuxSystem"],
     ["NetworkModel", "Netlink", "Cgroups"],
     ["Rtnetlink", "Nftables"],
@@ -23,7 +23,7 @@ RUNTIME = {"RuntimeSpec", "Cgroups", "ContainerRuntime"}
 IMAGES = {"ImageStore", "ImageArchive"}
 SIDES = [("networking", NETWORK), ("the container runtime", RUNTIME), ("images", IMAGES)]
 # Pure values: neither the kernel nor a file.
-PURE = {"Addressing", "NetworkModel", "RuntimeSpec"}
+PURE = {"Addressing", "JSONCoding", "NetworkModel", "RuntimeSpec"}
 KERNEL = {"CLinux", "LinuxSystem", "Netlink", "Rtnetlink", "Nftables", "Cgroups"}
 
 
