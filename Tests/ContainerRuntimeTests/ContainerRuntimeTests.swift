@@ -225,4 +225,16 @@ struct ContainerTests {
         #expect(fileSystem.f_flag & UInt(ST_RDONLY) != 0)
         await shared.command.stop()
     }
+
+    @Test func `sees only its own cgroup, also without a cgroup namespace`() async throws {
+        let bundle = try ContainerBundle()
+        let line =
+            "for f in /sys/fs/cgroup/devices /sys/fs/cgroup; do [ -e $f/cgroup.procs ] && cat $f/cgroup.procs && break; done"
+        let result = try await bundle.shell("\(line); ls -d /sys/fs/cgroup/swrun /sys/fs/cgroup/devices/swrun") {
+            $0.linux?.namespaces?.removeAll { $0.type == .cgroup }
+        }
+        // Process 1 is in it, and no other cgroup is below.
+        #expect(result.lines.first == "1", "\(result)")
+        #expect(!result.output.contains("swrun"), "\(result)")
+    }
 }

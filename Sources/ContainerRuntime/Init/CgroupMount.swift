@@ -2,46 +2,85 @@ import CLinux
 import LinuxSystem
 import SystemPackage
 
-/// The container's view of its cgroups: since it is in a cgroup namespace, its own cgroup is what it sees as the root.
+/// The container's view of its cgroups: its own cgroup is what it sees as the root.
 struct CgroupMount {
     let hierarchies: CgroupHierarchies
     /// `MOUNT_ATTR_*`.
     let attributes: UInt64
+    /// In a cgroup namespace of its own a new mount shows just that. Without one it would show the host's whole tree,
+    /// so the process's directory of it is bound instead.
+    let isNamespaced: Bool
 
     func attach(to target: borrowing Descriptor) throws(SystemError) {
         switch hierarchies {
         case .unified:
-            try MountTree.attach(try FileSystemContext("cgroup2").mount(attributes: attributes), to: target)
+            let mount =
+                isNamespaced
+                ? try FileSystemContext("cgroup2").mount(attributes: attributes) : try bind("", controllers: "")
+            try MountTree.attach(mount, to: target)
         case .legacy(let list):
-            let context = try FileSystemContext("tmpfs")
-            try context.set("mode", "755")
-            try context.set("size", "64k")
-            let directory = try context.mount(attributes: attributes & ~UInt64(MOUNT_ATTR_RDONLY))
-            for hierarchy in list {
-                try directory.makeDirectory(hierarchy.directory)
-                for link in hierarchy.links {
-                    guard unsafe symlinkat(hierarchy.directory, directory.rawValue, link) == 0 else {
-                        throw SystemError("link \(link) to", hierarchy.directory, errno: .last)
-                    }
-                }
-            }
+            let directory = try makeDirectories(list)
             try MountTree.attach(directory, to: target)
             for hierarchy in list {
-                let context = try FileSystemContext("cgroup")
-                for setting in hierarchy.settings {
-                    if let value = setting.value {
-                        try context.set(setting.name, value)
-                    } else {
-                        try context.set(setting.name)
-                    }
-                }
                 let place = try Descriptor.open(
                     hierarchy.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW, relativeTo: directory.rawValue)
-                try MountTree.attach(try context.mount(attributes: attributes), to: place)
+                try MountTree.attach(try mount(hierarchy), to: place)
             }
             if attributes & UInt64(MOUNT_ATTR_RDONLY) != 0 {
                 try MountTree.setAttributes(of: directory, set: attributes)
             }
         }
+    }
+
+    private func makeDirectories(_ list: [CgroupHierarchies.Hierarchy]) throws(SystemError) -> Descriptor {
+        let context = try FileSystemContext("tmpfs")
+        try context.set("source", "tmpfs")
+        try context.set("mode", "755")
+        try context.set("size", "64k")
+        let directory = try context.mount(attributes: attributes & ~UInt64(MOUNT_ATTR_RDONLY))
+        for hierarchy in list {
+            try directory.makeDirectory(hierarchy.directory)
+            for link in hierarchy.links {
+                guard unsafe symlinkat(hierarchy.directory, directory.rawValue, link) == 0 else {
+                    throw SystemError("link \(link) to", hierarchy.directory, errno: .last)
+                }
+            }
+        }
+        return directory
+    }
+
+    private func mount(_ hierarchy: CgroupHierarchies.Hierarchy) throws(SystemError) -> Descriptor {
+        guard isNamespaced else {
+            let isNamed = hierarchy.settings.contains { $0.name == "name" }
+            let controllers = isNamed ? "name=\(hierarchy.directory)" : hierarchy.directory
+            return try bind(hierarchy.directory, controllers: controllers)
+        }
+        let context = try FileSystemContext("cgroup")
+        try context.set("source", "cgroup")
+        for setting in hierarchy.settings {
+            if let value = setting.value {
+                try context.set(setting.name, value)
+            } else {
+                try context.set(setting.name)
+            }
+        }
+        return try context.mount(attributes: attributes)
+    }
+
+    /// The directory of the host's mount that this process is in, from /proc/self/cgroup (cgroups(7)).
+    private func bind(_ directory: String, controllers: String) throws(SystemError) -> Descriptor {
+        let lines = try Descriptor.open("/proc/self/cgroup").readAll(limit: 1 << 16).split(
+            separator: UInt8(ascii: "\n"))
+        let path = lines.lazy.compactMap { line -> String? in
+            let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3, fields[1].elementsEqual(controllers.utf8) else { return nil }
+            return String(decoding: fields[2], as: UTF8.self)
+        }.first
+        guard let path else {
+            throw SystemError("find cgroup of", controllers, errno: .noSuchFileOrDirectory)
+        }
+        let tree = try MountTree.clone(path: "/sys/fs/cgroup/\(directory)/\(path)", recursive: false)
+        try MountTree.setAttributes(of: tree, set: attributes)
+        return tree
     }
 }

@@ -103,7 +103,9 @@ struct RootBuilder {
             }
         case .cgroups(let hierarchies):
             let target = try resolver.open(step.destination, isDirectory: true, isPlain: true)
-            try CgroupMount(hierarchies: hierarchies, attributes: step.set).attach(to: target)
+            let isNamespaced = plan.makesCgroupNamespace || plan.joins.contains { $0.kind == .cgroup }
+            try CgroupMount(hierarchies: hierarchies, attributes: step.set, isNamespaced: isNamespaced)
+                .attach(to: target)
         }
     }
 
