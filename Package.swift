@@ -149,7 +149,7 @@ let package = Package(
             name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RtnetlinkTests",
-            dependencies: ["Addressing", "LinuxSystem", "Netlink", "Rtnetlink", "TestSupport", system],
+            dependencies: ["Addressing", "CLinux", "LinuxSystem", "Netlink", "Rtnetlink", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
             name: "NftablesTests",

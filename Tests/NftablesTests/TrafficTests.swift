@@ -1,4 +1,5 @@
 import Addressing
+import CLinux
 import Glibc
 import Nftables
 import TestSupport
@@ -78,7 +79,7 @@ private struct Listener: ~Copyable {
         address.sin6_port = port.bigEndian
         let bound = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                bind(descriptor, __CONST_SOCKADDR_ARG(__sockaddr__: $0), socklen_t(MemoryLayout<sockaddr_in6>.size))
             }
         }
         try #require(bound == 0 && listen(descriptor, 16) == 0)
@@ -93,7 +94,9 @@ private struct Listener: ~Copyable {
         var address = sockaddr_in6()
         var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
         let connection = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { accept(descriptor, $0, &length) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                accept(descriptor, __SOCKADDR_ARG(__sockaddr__: $0), &length)
+            }
         }
         guard connection >= 0 else { return nil }
         close(connection)
@@ -119,7 +122,8 @@ private func connection(to address: String, port: UInt16, patience seconds: Int 
     storage.replaceSubrange(offset..<offset + address.bytes.count, with: address.bytes)
     let result = storage.withUnsafeBytes { buffer in
         buffer.withMemoryRebound(to: sockaddr.self) { pointer in
-            connect(descriptor, pointer.baseAddress, address.family == .v4 ? 16 : 28)
+            connect(
+                descriptor, __CONST_SOCKADDR_ARG(__sockaddr__: pointer.baseAddress), address.family == .v4 ? 16 : 28)
         }
     }
     return result == 0 ? 0 : errno

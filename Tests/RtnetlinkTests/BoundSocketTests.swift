@@ -1,4 +1,5 @@
 import Addressing
+import CLinux
 import Foundation
 import Netlink
 import Rtnetlink
@@ -25,7 +26,7 @@ struct BoundSocketTests {
         }
         let bound = bytes.withUnsafeBytes { raw in
             raw.withMemoryRebound(to: sockaddr.self) {
-                bind(number, $0.baseAddress, socklen_t(raw.count))
+                bind(number, __CONST_SOCKADDR_ARG(__sockaddr__: $0.baseAddress), socklen_t(raw.count))
             }
         }
         if bound == 0 && (transport == .udp || listen(number, 5) == 0) { return number }
