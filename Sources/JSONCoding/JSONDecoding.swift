@@ -4,7 +4,9 @@
 /// reading a document does.
 public enum JSONDecoding {
     /// - Throws: `JSONCodingError` with the path of the member that is missing or has the wrong type.
-    public static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws(JSONCodingError) -> Value {
+    public static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws(JSONCodingError)
+        -> Value
+    {
         let tree: JSONTree
         do throws(JSONError) {
             tree = try JSONParser.parse(bytes)

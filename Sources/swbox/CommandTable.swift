@@ -81,7 +81,8 @@ enum CommandTable {
         if let root = globals.value("run-root") { roots.run = root }
         do {
             return try command.run(
-                Invocation(engine: Engine(roots: roots) { program.notify($0) }, flags: flags, program: program, words: words))
+                Invocation(
+                    engine: Engine(roots: roots) { program.notify($0) }, flags: flags, program: program, words: words))
         } catch {
             throw Failure.of(error, default: command.failure)
         }

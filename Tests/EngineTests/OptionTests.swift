@@ -3,10 +3,11 @@ import NetworkModel
 import Testing
 
 @Suite struct OptionTests {
-    @Test(arguments: [
-        ("512m", 512 << 20), ("512M", 512 << 20), ("1g", 1 << 30), ("1.5g", 3 << 29), ("8388608", 8 << 20),
-        ("64MiB", 64 << 20), ("64mb", 64 << 20), ("8192k", 8 << 20), ("1t", 1 << 40), ("8388608b", 8 << 20),
-    ] as [(String, Int64)])
+    @Test(
+        arguments: [
+            ("512m", 512 << 20), ("512M", 512 << 20), ("1g", 1 << 30), ("1.5g", 3 << 29), ("8388608", 8 << 20),
+            ("64MiB", 64 << 20), ("64mb", 64 << 20), ("8192k", 8 << 20), ("1t", 1 << 40), ("8388608b", 8 << 20),
+        ] as [(String, Int64)])
     func memory(_ text: String, _ bytes: Int64) throws {
         #expect(try MemorySize(parsing: text, flag: "-m").bytes == bytes)
     }
@@ -31,7 +32,9 @@ import Testing
             try VolumeOption(parsing: text, relativeTo: "/home/me")
         }
         #expect(try parse("/a/b:/c") == VolumeOption(source: .path("/a/b"), destination: "/c"))
-        #expect(try parse("/a/../b/:/c//d/./e:ro") == VolumeOption(source: .path("/b"), destination: "/c/d/e", isReadOnly: true))
+        #expect(
+            try parse("/a/../b/:/c//d/./e:ro")
+                == VolumeOption(source: .path("/b"), destination: "/c/d/e", isReadOnly: true))
         #expect(try parse("data:/c") == VolumeOption(source: .volume("data"), destination: "/c"))
         #expect(try parse("./x:/c") == VolumeOption(source: .path("/home/me/x"), destination: "/c"))
         #expect(try parse("../x:/c") == VolumeOption(source: .path("/home/x"), destination: "/c"))
@@ -119,7 +122,9 @@ import Testing
         try refuse("bad name") { $0.name = "bad name" }
         try refuse("relative") { $0.workingDirectory = "relative" }
         try refuse("/x") { options in
-            options.volumes = [.init(source: .anonymous, destination: "/x"), .init(source: .path("/a"), destination: "/x")]
+            options.volumes = [
+                .init(source: .anonymous, destination: "/x"), .init(source: .path("/a"), destination: "/x"),
+            ]
         }
         try refuse("two words") { $0.hostname = "two words" }
         try refuse("NOSUCH") { $0.stopSignal = "NOSUCH" }

@@ -78,7 +78,8 @@ import Testing
 }
 
 @Suite struct RecordBuilderTests {
-    private func builder(_ change: (inout RunOptions, inout ImageConfig) -> Void = { _, _ in }) throws -> RecordBuilder {
+    private func builder(_ change: (inout RunOptions, inout ImageConfig) -> Void = { _, _ in }) throws -> RecordBuilder
+    {
         var options = RunOptions(image: "x")
         var config = ImageConfig()
         config.entrypoint = ["entry"]

@@ -193,4 +193,35 @@ func sampleRecord(id: String = String(repeating: "ab", count: 32), name: String 
         // The name of the half-made one is free, although nothing said whose it was.
         try store.remove(try store.create(name: "half", removesItself: false))
     }
+
+    @Test func anEndThatIsWrittenDownIsNotWrittenAgain() throws {
+        let scratch = try Scratch()
+        let engine = Engine(
+            roots: EngineRoots(
+                state: "\(scratch.path)/state", run: "\(scratch.path)/run", networkState: "\(scratch.path)/net",
+                networkRun: "\(scratch.path)/netrun"))
+        do {
+            let lock = try engine.containers.create(name: "web", removesItself: false)
+            try engine.containers.write(try sampleRecord(id: lock.id))
+            try lock.write(ContainerStatus(.running))
+            var ended = ContainerStatus(.exited)
+            ended.exitCode = 7
+            // The supervisor is killed when the end is written and the lock is still there.
+            try Descriptor.openDirectory(engine.containers.directory(of: lock.id))
+                .replaceFile("status.json", with: ended.json.bytes)
+        }
+        try engine.recover()
+        let found = try engine.containers.find("web")
+        #expect(found.status.exitCode == 7 && found.status.phase == .exited)
+    }
+
+    @Test func nobodyElseLooksIn() throws {
+        let scratch = try Scratch()
+        let lock = try scratch.store.create(name: "web", removesItself: false)
+        for path in ["containers", "containers/\(lock.id)", "names"] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: "\(scratch.path)/state/\(path)")
+            #expect(attributes[.posixPermissions] as? Int == 0o700, "\(path)")
+        }
+        try scratch.store.remove(lock)
+    }
 }

@@ -39,9 +39,10 @@ public struct Inspection {
 
     private var hostConfig: JSONValue {
         let record = container.record
-        let binds = record.mounts.map { mount in
-            .string("\(mount.volume ?? mount.source):\(mount.destination)\(mount.isReadOnly ? ":ro" : "")")
-        } as [JSONValue]
+        let binds =
+            record.mounts.map { mount in
+                .string("\(mount.volume ?? mount.source):\(mount.destination)\(mount.isReadOnly ? ":ro" : "")")
+            } as [JSONValue]
         return JSONValue([
             "Binds": .array(binds), "NetworkMode": .string(record.network), "PortBindings": portBindings,
             "AutoRemove": .bool(record.removesItself), "Privileged": .bool(record.isPrivileged),

@@ -13,7 +13,9 @@ public struct CPUCount: Hashable, Sendable {
 
     /// - Throws: `EngineError` when it is no number above 0 or more than this machine has.
     public init(parsing text: String, available: Int) throws(EngineError) {
-        let isPlain = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".") }
+        let isPlain = text.utf8.allSatisfy {
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".")
+        }
         guard isPlain, let count = Double(text), count > 0 else {
             throw EngineError(.invalid, "invalid number of processors '\(text)' for --cpus (for example 1.5)")
         }

@@ -14,7 +14,8 @@ public enum ContainerName {
         guard isValid(text) else {
             throw EngineError(
                 .invalid,
-                "invalid container name '\(text)' (letters, digits, '_', '.', '-'; the first a letter or digit; at most 128)")
+                "invalid container name '\(text)' (letters, digits, '_', '.', '-'; the first a letter or digit; at most 128)"
+            )
         }
     }
 

@@ -48,7 +48,8 @@ public struct RunOptions: Hashable, Sendable {
     /// Refuses what makes no sense together.
     public func validate() throws(EngineError) {
         if let name { try ContainerName.check(name) }
-        if case .networks = network {} else if !ports.isEmpty {
+        if case .networks = network {
+        } else if !ports.isEmpty {
             throw EngineError(.invalid, "a port cannot be published in network mode '\(network)'")
         }
         var destinations: Set<String> = []

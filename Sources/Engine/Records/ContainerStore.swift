@@ -23,9 +23,13 @@ public struct ContainerStore: Sendable {
 
     public func directory(of id: String) -> String { "\(root)/containers/\(id)" }
 
-    func open(_ path: String) throws(SystemError) -> Descriptor { try openMakingDirectories(path, mode: 0o711) }
+    /// Nobody but root may look into a container from outside: its files may be set-user-id programs of its own
+    /// making (CVE-2021-41103).
+    func open(_ path: String) throws(SystemError) -> Descriptor { try openMakingDirectories(path, mode: 0o700) }
 
-    func openRunning() throws(SystemError) -> Descriptor { try openMakingDirectories("\(runRoot)/running", mode: 0o700) }
+    func openRunning() throws(SystemError) -> Descriptor {
+        try openMakingDirectories("\(runRoot)/running", mode: 0o700)
+    }
 }
 
 // MARK: - Making and removing
@@ -55,7 +59,7 @@ extension ContainerStore {
                 continue
             }
             do {
-                try containers.makeDirectory(id, mode: 0o711)
+                try containers.makeDirectory(id, mode: 0o700)
                 return lock
             } catch {
                 try? names.remove(candidate)
@@ -101,6 +105,12 @@ extension ContainerStore {
         try directory.replaceFile("status.json", with: status.json.bytes, mode: 0o600)
         try openRunning().remove(lock.id)
     }
+
+    /// Whether a container's end has been written down.
+    func hasEnded(_ id: String) -> Bool { access("\(directory(of: id))/status.json", F_OK) == 0 }
+
+    /// Lets others have a container whose end has been written down.
+    func release(_ lock: consuming SupervisorLock) throws { try openRunning().remove(lock.id) }
 
     /// Takes a container that has ended, to work on it.
     func take(_ record: ContainerRecord, phase: ContainerStatus.Phase) throws -> SupervisorLock {

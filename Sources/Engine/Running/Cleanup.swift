@@ -9,6 +9,8 @@ extension Engine {
     /// record says how it ended, or is gone.
     func finish(_ lock: consuming SupervisorLock, exitCode: Int32, error: String? = nil) throws {
         var status = lock.lastStatus()
+        // Killed between its last two steps, a supervisor has left nothing but the lock.
+        if status.phase == .running, containers.hasEnded(lock.id) { return try containers.release(lock) }
         let record = try containers.container(id: lock.id)?.record
         let cgroup = Cgroup(try CgroupPath(ContainerSpec.cgroupPath(of: lock.id)), root: try CgroupRoot.find())
         if let record { clean(record, cgroup, hasRun: status.phase == .running) }

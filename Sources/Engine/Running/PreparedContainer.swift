@@ -42,7 +42,8 @@ extension Engine {
             let hostname = try hostname(options, shared, id: lock.id)
             for volume in builder.volumes() { volumes.append(try mount(volume, files)) }
             let record = try builder.record(
-                id: lock.id, name: lock.name, created: Engine.now(), hostname: hostname, mounts: volumes, layers: layers)
+                id: lock.id, name: lock.name, created: Engine.now(), hostname: hostname, mounts: volumes, layers: layers
+            )
             let directory = try Descriptor.openDirectory(containers.directory(of: lock.id))
             try directory.makeDirectory("upper", mode: 0o755)
             try directory.makeDirectory("work", mode: 0o700)
@@ -117,7 +118,8 @@ extension Engine {
         try create("hosts", isHost ? host("/etc/hosts") ?? own : own)
         try create(
             "resolv.conf",
-            isHost ? resolvers : HostFiles.resolvers(host: resolvers, upstream: host("/run/systemd/resolve/resolv.conf")))
+            isHost
+                ? resolvers : HostFiles.resolvers(host: resolvers, upstream: host("/run/systemd/resolve/resolv.conf")))
     }
 
     static func now() -> String {

@@ -38,7 +38,8 @@ extension Engine {
             guard isForced else {
                 throw EngineError(
                     .conflict,
-                    "container \(container.record.name) is running (swbox stop \(container.record.name) first, or rm -f)")
+                    "container \(container.record.name) is running (swbox stop \(container.record.name) first, or rm -f)"
+                )
             }
             if let process = try process(of: container) { try send(SIGKILL, to: process) }
             try waitUntilFinished(container.record)

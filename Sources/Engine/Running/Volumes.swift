@@ -26,6 +26,8 @@ extension Engine {
     ) throws -> MountRecord {
         let path = "\(roots.state)/volumes/\(name)/_data"
         if access(path, F_OK) != 0 {
+            // Only the volume itself is for everybody in a container; from outside nobody but root gets that far.
+            _ = try openMakingDirectories("\(roots.state)/volumes", mode: 0o700)
             _ = try openMakingDirectories(path, mode: 0o755)
             if let status = try files.directoryStatus(String(option.destination.dropFirst())) {
                 guard chown(path, status.st_uid, status.st_gid) == 0, chmod(path, status.st_mode & 0o7777) == 0 else {

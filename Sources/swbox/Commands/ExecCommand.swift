@@ -21,7 +21,8 @@ extension Command {
 private func execute(_ invocation: Invocation) throws -> ExitStatus {
     let flags = invocation.flags
     guard invocation.arguments.count >= 2 else {
-        throw CommandFailure("exec needs a container and a command (swbox exec --help)", status: invocation.program.usage)
+        throw CommandFailure(
+            "exec needs a container and a command (swbox exec --help)", status: invocation.program.usage)
     }
     var options = ExecOptions(arguments: Array(invocation.arguments.dropFirst()))
     options.isDetached = flags.isOn("detach")

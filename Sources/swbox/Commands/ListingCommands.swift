@@ -135,7 +135,8 @@ func humanSize(_ bytes: Int64) -> String {
 }
 
 /// - Throws: What the command wants when it got nothing.
-func requireArguments(_ invocation: Invocation, _ command: String, what: String = "a container") throws(CommandFailure) {
+func requireArguments(_ invocation: Invocation, _ command: String, what: String = "a container") throws(CommandFailure)
+{
     guard !invocation.arguments.isEmpty else {
         throw CommandFailure("\(command) needs \(what) (swbox \(command) --help)", status: invocation.program.usage)
     }
