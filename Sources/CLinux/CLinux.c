@@ -199,6 +199,26 @@ int swn_interface_up(const char *name) {
 
 long swn_getcwd(uint8_t *buffer, size_t size) { return syscall(SYS_getcwd, buffer, size); }
 
+int swn_bpf_load_device_program(const void *instructions, uint32_t count) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    attributes.insns = (uint64_t)(uintptr_t)instructions;
+    attributes.insn_cnt = count;
+    attributes.license = (uint64_t)(uintptr_t)"Apache-2.0";
+    return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+}
+
+int swn_bpf_attach_device_program(int cgroup, int program) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.target_fd = (uint32_t)cgroup;
+    attributes.attach_bpf_fd = (uint32_t)program;
+    attributes.attach_type = BPF_CGROUP_DEVICE;
+    attributes.attach_flags = BPF_F_ALLOW_MULTI;
+    return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes);
+}
+
 ssize_t swn_send_descriptor(int socket, const void *bytes, size_t length, int descriptor) {
     struct iovec vector = {.iov_base = (void *)bytes, .iov_len = length};
     union {

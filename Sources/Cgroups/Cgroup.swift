@@ -50,7 +50,14 @@ public struct Cgroup: Hashable, Sendable {
     public func update(_ limits: CgroupLimits) throws(CgroupError) {
         var made: [CgroupDirectory] = []
         do throws(CgroupError) {
-            try carryOut(try CgroupPlan(limits, tracking: [], root: root), made: &made, adopting: false)
+            let plan = try CgroupPlan(limits, tracking: [], root: root)
+            // A second program would not lift what the first one refuses.
+            if plan.deviceProgram != nil {
+                throw CgroupError(
+                    "change device rules", "", controller: .devices, errno: .notSupported,
+                    hint: "on cgroup v2 they stay as they were when the cgroup was made")
+            }
+            try carryOut(plan, made: &made, adopting: false)
             for directory in made where directory.path != unifiedDirectory?.path {
                 try moveProcesses(into: directory)
             }
@@ -145,6 +152,7 @@ extension Cgroup {
             try make(unifiedDirectory, in: mountPoint, made: &made, adopting: adopting)
             try enable(plan.version2Controllers, in: mountPoint)
             try unifiedDirectory.write(plan.version2Settings)
+            try plan.deviceProgram?.attach(to: unifiedDirectory)
         }
     }
 

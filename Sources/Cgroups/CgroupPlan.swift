@@ -10,6 +10,8 @@ struct CgroupPlan {
     var needsUnified: Bool
     var version2Controllers: Set<CgroupController> = []
     var version2Settings: [CgroupSetting] = []
+    /// Device rules where no v1 hierarchy has them: a BPF program of the v2 cgroup.
+    var deviceProgram: DeviceProgram?
 
     /// - Throws: `CgroupError`; ENODEV for a controller that no hierarchy can have.
     init(_ limits: CgroupLimits, tracking: Set<CgroupController>, root: CgroupRoot) throws(CgroupError) {
@@ -27,8 +29,11 @@ struct CgroupPlan {
                 version2Controllers.insert(controller)
             }
         }
-        // `limits.devices` on cgroup v2 is a BPF program, not a file.
-        if inVersion1.contains(.devices) { deviceRules = limits.devices }
+        if inVersion1.contains(.devices) {
+            deviceRules = limits.devices
+        } else if let rules = limits.devices {
+            deviceProgram = DeviceProgram(rules)
+        }
         if !inVersion1.isEmpty {
             version1Settings = try limits.version1Settings().filter { inVersion1.contains($0.controller) }
         }

@@ -55,6 +55,7 @@
 #include <unistd.h>
 
 #include <linux/audit.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/if_addr.h>
@@ -168,6 +169,14 @@ _Noreturn void swn_exit_now(int status);
 int swn_interface_up(const char *name);
 /// `getcwd(2)` itself, which answers "(unreachable)…" for a directory outside of the root. Returns the length.
 long swn_getcwd(uint8_t *buffer, size_t size);
+
+// MARK: BPF
+
+/// `bpf(BPF_PROG_LOAD)` of a `BPF_PROG_TYPE_CGROUP_DEVICE` program: `count` instructions of 8 bytes. Returns a descriptor,
+/// or -1 with `errno`. (`union bpf_attr` holds anonymous structures, which Swift cannot fill.)
+int swn_bpf_load_device_program(const void *instructions, uint32_t count);
+/// `bpf(BPF_PROG_ATTACH)` of such a program to an open cgroup v2 directory, next to those of the cgroups above it.
+int swn_bpf_attach_device_program(int cgroup, int program);
 
 // MARK: Descriptors over a socket
 
