@@ -201,11 +201,7 @@ extension Session {
             }
             try checkIndex(port, sandbox)
         }
-        do {
-            try HostPorts.check(ports)
-        } catch let error as NetworkError {
-            throw error
-        }
+        try HostPorts.check(ports)
     }
 
     private static func reason(_ port: PortMapping, _ sandbox: Sandbox) -> String {
