@@ -82,7 +82,8 @@ let package = Package(
             name: "ContainerRuntime",
             dependencies: ["CLinux", "CSeccomp", "Cgroups", "LinuxSystem", "RuntimeSpec", system],
             swiftSettings: kernel),
-        .target(name: "ImageStore", dependencies: ["CLinux", "JSONCoding", "LinuxSystem", system], swiftSettings: strict),
+        .target(
+            name: "ImageStore", dependencies: ["CLinux", "JSONCoding", "LinuxSystem", system], swiftSettings: strict),
         .target(
             name: "ImageArchive",
             dependencies: [
@@ -104,7 +105,9 @@ let package = Package(
 
         // Commands: parse, call one engine function, print.
         // ArgumentParser stays out of CommandSupport: swbox, which parses docker's grammar itself, must not carry it.
-        .target(name: "CommandSupport", dependencies: ["CLinux", "JSONCoding", "LinuxSystem", system], swiftSettings: strict),
+        .target(
+            name: "CommandSupport", dependencies: ["CLinux", "JSONCoding", "LinuxSystem", system], swiftSettings: strict
+        ),
         .target(name: "ArgumentSupport", dependencies: ["CommandSupport", arguments], swiftSettings: strict),
         .executableTarget(
             name: "swnet",

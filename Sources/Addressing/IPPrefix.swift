@@ -73,7 +73,8 @@ extension IPPrefix: LosslessStringConvertible {
     /// Parses `ADDRESS/LENGTH`; the length is required.
     public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let address = IPAddress(String(parts[0])), let length = Int(decimal: Array(parts[1].utf8))
+        guard parts.count == 2, let address = IPAddress(String(parts[0])),
+            let length = Int(decimal: Array(parts[1].utf8))
         else { return nil }
         self.init(address: address, length: length)
     }
@@ -88,7 +89,8 @@ extension IPAddress {
         case .v6(let address):
             .v6(
                 IPv6Address(
-                    high: address.high & IPv6Address.mask(length).high, low: address.low & IPv6Address.mask(length).low))
+                    high: address.high & IPv6Address.mask(length).high, low: address.low & IPv6Address.mask(length).low)
+            )
         }
     }
 }

@@ -56,7 +56,8 @@ extension IPv6Address: LosslessStringConvertible {
             if index == parts.count - 1, part.contains("."), let v4 = IPv4Address(String(part)) {
                 groups = [UInt16(v4.rawValue >> 16), UInt16(truncatingIfNeeded: v4.rawValue)]
             } else {
-                guard part.utf8.count <= 4, part.utf8.allSatisfy(\.isHexadecimalDigit), let group = UInt16(part, radix: 16)
+                guard part.utf8.count <= 4, part.utf8.allSatisfy(\.isHexadecimalDigit),
+                    let group = UInt16(part, radix: 16)
                 else { return nil }
                 groups = [group]
             }

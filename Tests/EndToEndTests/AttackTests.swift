@@ -133,7 +133,10 @@ struct AttackTests {
             ])
             try await host.importTools()
             let far = try host.start(
-                ["ip", "netns", "exec", "far", "socat", "TCP4-LISTEN:80,fork,reuseaddr", "SYSTEM:read question; echo far"])
+                [
+                    "ip", "netns", "exec", "far", "socat", "TCP4-LISTEN:80,fork,reuseaddr",
+                    "SYSTEM:read question; echo far",
+                ])
             try await host.detach("--name", "a", "-p", "8080:80", "tools", "whoasks", "80")
             #expect(try await host.answer("TCP:198.51.100.2:80") == "far")
             #expect(try await host.answer("TCP:198.51.100.2:80", inside: "a") == "far")

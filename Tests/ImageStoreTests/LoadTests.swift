@@ -97,10 +97,10 @@ import Testing
         fixture.expectLoadRefusal(
             try docker(config(one), one, tags: "[\"Bad Name\"]"), "invalid image reference 'Bad Name'")
         fixture.expectLoadRefusal(try docker(config(one, os: "windows"), one), "is for windows, not for linux")
-        fixture.expectLoadRefusal(try docker(Array("{}".utf8), one), "is missing")
+        fixture.expectLoadRefusal(try docker(Array("{}".utf8), one), "missing")
         fixture.expectLoadRefusal(try archive([("manifest.json", Array("[]".utf8))]), "names no image")
         fixture.expectLoadRefusal(
-            try archive([("manifest.json", Array("nonsense".utf8))]), "manifest.json: not valid JSON")
+            try archive([("manifest.json", Array("nonsense".utf8))]), "manifest.json: is not JSON")
         fixture.expectLoadRefusal(
             try archive([("other", [1])]), "image.tar: is neither a docker archive nor an OCI layout")
         fixture.expectLoadRefusal(
