@@ -23,11 +23,15 @@ struct DeviceProgram: Hashable {
         put(word, Self.major, Self.context, offset: 4)
         put(word, Self.minor, Self.context, offset: 8)
         // The last rule that matches decides, so they are asked from the last one on; what none matches is allowed.
-        for rule in rules.reversed() { put(rule) }
+        for rule in rules.reversed() {
+            // A rule that always matches is the last one asked: the verifier refuses what can never be reached.
+            if put(rule) { return }
+        }
         answer(true)
     }
 
-    private mutating func put(_ rule: DeviceRule) {
+    /// Returns whether the rule matches everything.
+    private mutating func put(_ rule: DeviceRule) -> Bool {
         // Where each "does not match" jumps to is known at the end of the rule.
         var jumps: [Int] = []
         func test(_ register: Int, is value: UInt32) {
@@ -57,6 +61,7 @@ struct DeviceProgram: Hashable {
             // The offset is 16 bits after the code and the registers, counted from the next instruction.
             instructions[jump] |= UInt64(UInt16(instructions.count - jump - 1)) << 16
         }
+        return jumps.isEmpty
     }
 
     private mutating func answer(_ allow: Bool) {
