@@ -210,7 +210,7 @@ struct ContainerTests {
         }
         #expect(try container.status("Seccomp") == "2")
         #expect(try container.status("NoNewPrivs") == (noNewPrivileges ? "1" : "0"))
-        #expect(try await eventually(seconds: 5) { container.command.errorsSoFar.contains("Read-only file system") })
+        #expect(try await eventually { container.command.errorsSoFar.contains("Read-only file system") })
         await container.command.stop()
     }
 

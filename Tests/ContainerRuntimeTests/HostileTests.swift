@@ -162,7 +162,7 @@ struct HostileTests {
             usleep(delay)
             await command.stop(SIGKILL)
         }
-        let gone = try await eventually(seconds: 5) {
+        let gone = try await eventually {
             try await Command.run(["pgrep", "-f", "^sleep 4321|\(bundle.folder)"]).status == 1
         }
         #expect(gone)

@@ -134,7 +134,7 @@ struct PublishTests {
                 try await host.detach(
                     "--name", name, "--hostname", name, "-p", "5353:53/udp", "tools", "whoasks", "53", "udp4")
                 // The same source port again and again: a connection the kernel still tracks leads to the old owner.
-                let answered = try await eventually(seconds: 8) {
+                let answered = try await eventually {
                     try await host.ask("UDP:192.0.2.1:5353,sourceport=40000", at: .neighbour, timeout: 1)
                         == "\(TestHost.neighbour) \(name)"
                 }

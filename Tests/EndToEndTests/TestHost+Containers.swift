@@ -16,7 +16,7 @@ extension TestHost {
     /// The answer of a server that may still be starting.
     func answer(_ target: String, at place: Place = .host) async throws -> String? {
         var answer: String?
-        _ = try await eventually(seconds: 8) {
+        _ = try await eventually {
             answer = try await ask(target, at: place)
             return answer != nil
         }
@@ -33,7 +33,7 @@ extension TestHost {
 
     func answer(_ target: String, inside container: String) async throws -> String? {
         var answer: String?
-        _ = try await eventually(seconds: 8) {
+        _ = try await eventually {
             answer = try await ask(target, inside: container)
             return answer != nil
         }

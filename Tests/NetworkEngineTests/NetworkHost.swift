@@ -154,7 +154,7 @@ final class NetworkHost: Sendable {
     /// The answer of a server that must answer, however busy this machine is.
     func answer(_ target: String, at place: Place = .host) async throws -> String? {
         var answer: String?
-        _ = try await eventually(seconds: 15) {
+        _ = try await eventually {
             answer = try await ask(target, at: place, wait: 2)
             return answer != nil
         }
@@ -210,7 +210,7 @@ extension NetworkHost {
     /// Waits until nothing is left, which the kernel may take a moment for.
     func nothingLeft() async throws -> [String] {
         var left: [String] = []
-        _ = try await eventually(seconds: 5) {
+        _ = try await eventually {
             left = try await leftovers()
             return left.isEmpty
         }

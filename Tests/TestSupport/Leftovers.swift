@@ -44,7 +44,7 @@ extension TestHost {
         try await removeNetworks()
         var left: [String] = []
         // The kernel takes an interface away some time after its namespace, and a process is a zombie until reaped.
-        let clean = try await eventually(seconds: 5) {
+        let clean = try await eventually {
             left = try await Leftovers.of(self).items.subtracting(baseline.items).sorted()
             return left.isEmpty
         }
