@@ -136,7 +136,7 @@ import Testing
 
     @Test(arguments: ["gzip", "zstd"])
     func theWholeArchiveMayBeCompressed(program: String) async throws {
-        guard isInstalled(program) else { return }
+        try #require(isInstalled(program), "tools/test installs it")
         let layers = [layer("one")]
         let path = try docker(config(layers), layers)
         let made = try await Command.run(["sh", "-c", "\(program) -c \(path) > \(path).z"])
