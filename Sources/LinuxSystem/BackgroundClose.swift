@@ -9,13 +9,18 @@ extension Descriptor {
     /// of sockets that then refers to itself only: the kernel's collector of such pairs (net/unix/garbage.c) finds it
     /// at once, and closes the file in a worker of its own. Before Linux 6.8 the collector runs in the process, which
     /// then waits as it would have anyway; so it does when there is no pair to be had.
+    ///
+    /// The descriptor's number must not be used for anything but to be closed afterwards.
     public borrowing func leaveClosingToKernel() {
         var ends: [Int32] = [-1, -1]
         let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else { return }
         var byte: UInt8 = 0
         for file in [rawValue, ends[1]] { _ = unsafe swn_send_descriptor(ends[0], &byte, 1, file) }
-        // The second end first: the collector starts when a socket is released, which this one is not, being in flight.
+        // The collector starts when a socket is released, and on another processor it can be done before the next line
+        // here. So this process gives up the file first: from now on the number stands for the pair's first end, whose
+        // release, when the owner closes it, is what starts the collector.
+        _ = dup3(ends[0], rawValue, O_CLOEXEC)
         close(ends[1])
         close(ends[0])
     }
