@@ -112,8 +112,7 @@ let package = Package(
         .executableTarget(
             name: "swnet",
             dependencies: [
-                "Addressing", "ArgumentSupport", "CLinux", "CommandSupport", "LinuxSystem", "NetworkEngine",
-                "NetworkModel", arguments,
+                "Addressing", "CLinux", "CommandSupport", "NetworkEngine", "NetworkModel",
             ],
             swiftSettings: strict),
         .executableTarget(

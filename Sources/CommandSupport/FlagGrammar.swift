@@ -73,7 +73,7 @@ public struct FlagGrammar: Sendable {
         let equals = text.firstIndex(of: "=")
         let name = text[..<(equals ?? text.endIndex)]
         guard !name.isEmpty, let flag = flags.first(where: { $0.names.contains { $0 == name } }) else {
-            throw FlagError("unknown flag: --\(name)")
+            throw FlagError("unknown flag: --\(name)", isHelp: name == "help")
         }
         if let equals {
             try parsed.add(String(text[text.index(after: equals)...]), to: flag, written: "--\(name)")
@@ -91,7 +91,7 @@ public struct FlagGrammar: Sendable {
         var letters = argument.dropFirst()
         while let letter = letters.popFirst() {
             guard let flag = flags.first(where: { $0.short == letter }) else {
-                throw FlagError("unknown shorthand flag: '\(letter)' in \(argument)")
+                throw FlagError("unknown shorthand flag: '\(letter)' in \(argument)", isHelp: argument == "-h")
             }
             if letters.first == "=" {
                 try parsed.add(String(letters.dropFirst()), to: flag, written: "-\(letter)")
@@ -117,7 +117,7 @@ public struct ParsedFlags: Sendable {
     public internal(set) var arguments: [String] = []
     private var values: [String: [String]] = [:]
 
-    init() {}
+    public init() {}
 
     /// Whether a switch is on; the last one counts.
     public func isOn(_ key: String) -> Bool { values[key]?.last == "true" }
@@ -145,6 +145,11 @@ public struct ParsedFlags: Sendable {
 /// A command line that does not follow the grammar.
 public struct FlagError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String
+    /// Whether it asks for help, which every grammar knows that does not say otherwise.
+    public var isHelp: Bool
 
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String, isHelp: Bool = false) {
+        self.description = description
+        self.isHelp = isHelp
+    }
 }

@@ -5,8 +5,8 @@ import NetworkModel
 /// docker's exit codes for what the engine throws.
 enum Failure {
     /// - Parameter status: What the command exits with for errors of the engine.
-    static func of(_ error: any Error, default status: ExitStatus) -> CommandFailure {
-        if let failure = error as? CommandFailure { return failure }
+    static func of(_ error: any Error, default status: ExitStatus) -> any Error {
+        if error is CommandFailure { return error }
         switch (error as? EngineError)?.kind {
         case .cannotExecute: return CommandFailure("\(error)", status: .cannotExecute)
         case .commandNotFound: return CommandFailure("\(error)", status: .notFound)

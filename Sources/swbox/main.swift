@@ -1,9 +1,8 @@
 import CLinux
 import CommandSupport
-import Engine
 
 let program = Program(name: "swbox", usage: .engineFailure)
 
 // Directories that containers' users have to enter get the modes they are made with, whatever the caller's umask is.
 umask(0o022)
-program.main { try CommandTable.run(Array(CommandLine.arguments.dropFirst()), program) }
+program.main { try SwboxCommands.table(program).run(Array(CommandLine.arguments.dropFirst())) }

@@ -1,10 +1,10 @@
 import CommandSupport
 import Engine
 
-extension Command {
+extension SwboxCommands {
     static let exec = Command(
-        name: "exec", synopsis: "[FLAG…] CONTAINER COMMAND [ARGUMENT…]",
-        summary: "run a command in a container that runs",
+        "exec", "[FLAG…] CONTAINER COMMAND [ARGUMENT…]", summary: "run a command in a container that runs",
+        examples: ["swbox exec -it web sh", "swbox exec -u nobody -e LANG=C web id"],
         grammar: FlagGrammar(
             [
                 .init("detach", short: "d", help: "do not wait for it"),
@@ -20,10 +20,7 @@ extension Command {
 
 private func execute(_ invocation: Invocation) throws -> ExitStatus {
     let flags = invocation.flags
-    guard invocation.arguments.count >= 2 else {
-        throw CommandFailure(
-            "exec needs a container and a command (swbox exec --help)", status: invocation.program.usage)
-    }
+    try invocation.require(2..., "a container and a command")
     var options = ExecOptions(arguments: Array(invocation.arguments.dropFirst()))
     options.isDetached = flags.isOn("detach")
     options.isInteractive = flags.isOn("interactive")

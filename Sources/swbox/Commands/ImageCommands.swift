@@ -3,17 +3,17 @@ import Engine
 import ImageStore
 import LinuxSystem
 
-extension Command {
+extension SwboxCommands {
     static let load = Command(
-        name: "load", synopsis: "[-i FILE] [-q]", summary: "load images from a docker archive or an OCI layout",
+        "load", "[-i FILE] [-q]", summary: "load images from a docker archive or an OCI layout", grammar: nil,
         run: { try executeImageProgram("load", $0) })
 
     static let `import` = Command(
-        name: "import", synopsis: "FILE|- NAME[:TAG]", summary: "make an image of a root file system's archive",
+        "import", "FILE|- NAME[:TAG]", summary: "make an image of a root file system's archive", grammar: nil,
         run: { try executeImageProgram("import", $0) })
 
     static let rmi = Command(
-        name: "rmi", synopsis: "[-f] IMAGE…", summary: "remove images",
+        "rmi", "[-f] IMAGE…", summary: "remove images", examples: ["swbox rmi redis"],
         grammar: FlagGrammar([.init("force", short: "f", help: "also when containers that ended use it")]),
         run: removeImages)
 }
@@ -27,7 +27,7 @@ private func executeImageProgram(_ command: String, _ invocation: Invocation) th
 }
 
 private func removeImages(_ invocation: Invocation) throws -> ExitStatus {
-    try requireArguments(invocation, "rmi", what: "an image")
+    try invocation.require(1..., "an image")
     try invocation.engine.recover()
     var status = ExitStatus.success
     for name in invocation.arguments {

@@ -3,34 +3,34 @@ import Engine
 import ImageStore
 import NetworkModel
 
-extension Command {
+extension SwboxCommands {
     static let ps = Command(
-        name: "ps", synopsis: "[-a] [-q] [--no-trunc] [--format table|json]", summary: "list containers",
+        "ps", "[-a] [-q] [--no-trunc] [--format table|json]", summary: "list containers",
+        examples: ["swbox ps -a", "swbox ps --format json"],
         grammar: FlagGrammar([
             .init("all", short: "a", help: "those that do not run too"),
             .init("quiet", short: "q", help: "ids only"), .init("no-trunc", help: "whole ids and commands"),
-            .init("format", value: "FORMAT", help: "table or json"),
+            .format,
         ]), run: listContainers)
 
     static let images = Command(
-        name: "images", synopsis: "[-q] [--no-trunc] [--format table|json]", summary: "list images",
+        "images", "[-q] [--no-trunc] [--format table|json]", summary: "list images",
+        examples: ["swbox images", "swbox images -q --no-trunc"],
         grammar: FlagGrammar([
+            // Every image that is here has a name or had one: there are no others to leave out.
+            .init("all", short: "a", help: "the same list, for docker's sake"),
             .init("quiet", short: "q", help: "ids only"), .init("no-trunc", help: "whole ids"),
-            .init("format", value: "FORMAT", help: "table or json"),
+            .format,
         ]), run: listImages)
 
     static let inspect = Command(
-        name: "inspect", synopsis: "CONTAINER…", summary: "everything about containers, as JSON",
-        grammar: FlagGrammar([]), run: inspectContainers)
-}
-
-private func format(_ flags: ParsedFlags) throws -> OutputFormat {
-    try flags.value("format").map { text throws(CommandFailure) in try OutputFormat(parsing: text) } ?? .table
+        "inspect", "CONTAINER…", summary: "everything about containers, as JSON", examples: ["swbox inspect web"],
+        run: inspectContainers)
 }
 
 private func listContainers(_ invocation: Invocation) throws -> ExitStatus {
     let flags = invocation.flags
-    let format = try format(flags)
+    let format = try invocation.format
     try invocation.engine.recover()
     let containers = try invocation.engine.containers.containers().filter { flags.isOn("all") || $0.isRunning }
     let isWhole = flags.isOn("no-trunc")
@@ -71,7 +71,7 @@ extension ContainerRecord {
 }
 
 private func inspectContainers(_ invocation: Invocation) throws -> ExitStatus {
-    try requireArguments(invocation, "inspect")
+    try invocation.require(1..., "a container")
     try invocation.engine.recover()
     let found = try invocation.arguments.map { try invocation.engine.containers.find($0) }
     try JSONOutput.print(found.map { invocation.engine.inspect($0).json })
@@ -80,7 +80,7 @@ private func inspectContainers(_ invocation: Invocation) throws -> ExitStatus {
 
 private func listImages(_ invocation: Invocation) throws -> ExitStatus {
     let flags = invocation.flags
-    let format = try format(flags)
+    let format = try invocation.format
     let store = invocation.engine.images
     let references = try store.references()
     var rows: [(reference: ImageReference?, image: Image)] = []
@@ -132,12 +132,4 @@ func humanSize(_ bytes: Int64) -> String {
     fraction = String(repeating: "0", count: digits - fraction.count) + fraction
     while fraction.last == "0" { fraction.removeLast() }
     return "\(scaled / Int(scale))" + (fraction.isEmpty ? "" : ".\(fraction)") + unit
-}
-
-/// - Throws: What the command wants when it got nothing.
-func requireArguments(_ invocation: Invocation, _ command: String, what: String = "a container") throws(CommandFailure)
-{
-    guard !invocation.arguments.isEmpty else {
-        throw CommandFailure("\(command) needs \(what) (swbox \(command) --help)", status: invocation.program.usage)
-    }
 }

@@ -2,9 +2,10 @@ import CommandSupport
 import ContainerLog
 import Engine
 
-extension Command {
+extension SwboxCommands {
     static let logs = Command(
-        name: "logs", synopsis: "[-f] [-t] [-n NUMBER] CONTAINER", summary: "what a container has written",
+        "logs", "[-f] [-t] [-n NUMBER] CONTAINER", summary: "what a container has written",
+        examples: ["swbox logs web", "swbox logs -f --tail 20 web"],
         grammar: FlagGrammar([
             .init("follow", short: "f", help: "go on until the container ends"),
             .init("tail", short: "n", value: "NUMBER", help: "begin with the last lines (all)"),
@@ -14,13 +15,11 @@ extension Command {
 
 private func printLogs(_ invocation: Invocation) throws -> ExitStatus {
     let flags = invocation.flags
-    guard invocation.arguments.count == 1 else {
-        throw CommandFailure("logs needs one container (swbox logs --help)", status: invocation.program.usage)
-    }
+    try invocation.require(1...1, "one container")
     var last: Int?
     if let text = flags.value("tail"), text != "all" {
         guard let number = Int(text), number >= 0 else {
-            throw CommandFailure("'\(text)' for --tail is no number of lines", status: invocation.program.usage)
+            throw invocation.misuse("'\(text)' for --tail is no number of lines")
         }
         last = number
     }

@@ -4,10 +4,16 @@ import CommandSupport
 import Engine
 import NetworkModel
 
-extension Command {
+extension SwboxCommands {
     static let run = Command(
-        name: "run", synopsis: "[FLAG…] IMAGE [COMMAND [ARGUMENT…]]", summary: "run a command in a new container",
-        grammar: FlagGrammar(RunFlags.all, interspersed: false), run: RunFlags.run, failure: .engineFailure)
+        "run", "[FLAG…] IMAGE [COMMAND [ARGUMENT…]]", summary: "run a command in a new container",
+        examples: [
+            "swbox run --rm -it debian bash", "swbox run -d --name cache -p 6379:6379 redis",
+            "swbox run --rm -v \"$PWD\":/src:ro -w /src debian ls",
+            "swbox run -d -m 512m --cpus 1.5 --pids-limit 100 --read-only web",
+            "swbox run --rm --net container:cache redis redis-cli ping",
+        ],
+        grammar: FlagGrammar(RunFlags.all, interspersed: false), failure: .engineFailure, run: RunFlags.run)
 }
 
 /// The flags of `swbox run`, and what they mean.
@@ -58,10 +64,8 @@ enum RunFlags {
 
     static func options(_ invocation: Invocation) throws -> RunOptions {
         let flags = invocation.flags
-        guard let image = flags.arguments.first else {
-            throw CommandFailure("run needs an image (swbox run [FLAG…] IMAGE [COMMAND…])", status: .engineFailure)
-        }
-        var options = RunOptions(image: image)
+        try invocation.require(1..., "an image")
+        var options = RunOptions(image: flags.arguments[0])
         options.command = Array(flags.arguments.dropFirst())
         options.name = flags.value("name")
         options.isDetached = flags.isOn("detach")

@@ -1,0 +1,56 @@
+import Addressing
+import CommandSupport
+import NetworkEngine
+import NetworkModel
+
+extension SwnetCommands {
+    static let publish = Command(
+        "publish", "SANDBOX PORT…", summary: "publish ports of a sandbox on the host",
+        details: """
+            A PORT is [HOSTIP:]HOSTPORT[-END]:PORT[-END][/tcp|/udp]; an IPv6 host address stands in brackets. Without a
+            host address the port is published on all of them, 127.0.0.1 included.
+            """,
+        examples: [
+            "swnet publish web 8080:80", "swnet publish web 127.0.0.1:8080:80 53:53/udp",
+            "swnet publish web 8000-8010:9000-9010", "swnet publish web [fd00::1]:8080:80",
+        ],
+        run: { invocation in
+            try invocation.require(2..., "a sandbox and a port")
+            try invocation.engine.publish(
+                try invocation.sandbox(invocation.arguments[0]), try invocation.ports(invocation.arguments.dropFirst()))
+            return .success
+        })
+
+    static let unpublish = Command(
+        "unpublish", "SANDBOX PORT…", summary: "take back published ports",
+        details: "Ports are named as they were published; 'swnet ports' lists them.",
+        examples: ["swnet unpublish web 8080:80"],
+        run: { invocation in
+            try invocation.require(2..., "a sandbox and a port")
+            try invocation.engine.unpublish(
+                try invocation.sandbox(invocation.arguments[0]), try invocation.ports(invocation.arguments.dropFirst()))
+            return .success
+        })
+
+    static let ports = Command(
+        "ports", "[--format table|json]", summary: "list published ports",
+        examples: ["swnet ports", "swnet ports --format json"], grammar: FlagGrammar([.format]),
+        run: { invocation in
+            try invocation.require(0...0, "no argument")
+            let format = try invocation.format
+            let ports = try invocation.engine.ports()
+            if format == .json {
+                try JSONOutput.print(JSONValue.array(ports.map(\.json)))
+                return .success
+            }
+            var table = TextTable(["SANDBOX", "HOST", "PORT", "PROTOCOL", "LEADS TO"])
+            for port in ports {
+                table.add([
+                    port.sandbox, port.mapping.hostPart, "\(port.mapping.sandboxPorts)",
+                    port.mapping.transport.rawValue, port.targets.map(\.description).joined(separator: ", "),
+                ])
+            }
+            table.print()
+            return .success
+        })
+}

@@ -1,0 +1,41 @@
+import Addressing
+import CommandSupport
+import NetworkEngine
+import NetworkModel
+
+/// What stands on swnet's command lines, each with what it should have been when it is something else.
+extension CommandSupport.Invocation<NetworkEngine> {
+    var engine: NetworkEngine { context }
+
+    /// A flag's value as a type that can be written as text.
+    ///
+    /// - Parameter what: What the value has to be: `an IPv4 address`.
+    func value<Value: LosslessStringConvertible>(_ flag: String, _ what: String) throws(CommandFailure) -> Value? {
+        let values: [Value] = try values(flag, what)
+        return values.last
+    }
+
+    /// All values of a flag.
+    func values<Value: LosslessStringConvertible>(_ flag: String, _ what: String) throws(CommandFailure) -> [Value] {
+        try flags.values(flag).map { text throws(CommandFailure) in
+            guard let value = Value(text) else { throw misuse("'\(text)' for --\(flag) is not \(what)") }
+            return value
+        }
+    }
+
+    func sandbox(_ text: String) throws(CommandFailure) -> SandboxReference {
+        do throws(NetworkError) {
+            return try SandboxReference(parsing: text)
+        } catch {
+            throw misuse("\(error)")
+        }
+    }
+
+    func ports(_ texts: some Sequence<String>) throws(CommandFailure) -> [PortMapping] {
+        do throws(NetworkError) {
+            return try texts.map { text throws(NetworkError) in try PortMapping(parsing: text) }
+        } catch {
+            throw misuse("\(error)")
+        }
+    }
+}

@@ -1,5 +1,0 @@
-import CLinux
-
-enum Privilege {
-    static var isRoot: Bool { geteuid() == 0 }
-}

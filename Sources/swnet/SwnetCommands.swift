@@ -1,0 +1,38 @@
+import CLinux
+import CommandSupport
+import NetworkEngine
+
+/// The commands of swnet. Each parses, calls one function of the engine, and prints.
+enum SwnetCommands {
+    typealias Command = CommandSupport.Command<NetworkEngine>
+    typealias Invocation = CommandSupport.Invocation<NetworkEngine>
+
+    static func table(_ program: Program) -> CommandTable<NetworkEngine> {
+        CommandTable(
+            program, version: "0.1.0", summary: "Networks for containers and for any other network namespace.",
+            details: """
+                A SANDBOX is a container's name, a named network namespace (/run/netns/NAME), pid:N, or the path of a
+                namespace file.
+
+                Examples:
+                  ip netns add web
+                  swnet connect bridge web
+                  swnet publish web 8080:80
+                  swnet ports
+                  swnet disconnect bridge web
+                """,
+            globals: [
+                .init("root", value: "DIR", help: "where networks are defined (/var/lib/swnet)"),
+                .init("run-root", value: "DIR", help: "where the state of this boot is (/run/swnet)"),
+            ],
+            commands: [create, list, inspect, remove, connect, disconnect, publish, unpublish, ports, collect],
+            context: { flags in
+                guard geteuid() == 0 else {
+                    throw CommandFailure("networks can only be changed and listed by root (try sudo)")
+                }
+                return NetworkEngine(
+                    runRoot: flags.value("run-root") ?? "/run/swnet", stateRoot: flags.value("root") ?? "/var/lib/swnet"
+                ) { program.warn($0) }
+            })
+    }
+}
