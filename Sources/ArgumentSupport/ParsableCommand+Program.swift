@@ -5,7 +5,7 @@ extension ParsableCommand {
     /// Parses this process's arguments, runs the command and ends the process, without `async` and with errors of
     /// one line: `PROGRAM: message`.
     ///
-    /// Use it as the only statement of a program's `main.swift`: `Swnet.main(as: Program(name: "swnet"))`.
+    /// Use it as the only statement of a program's `main.swift`: `ImageCommand.main(as: Program(name: "swbox"))`.
     public static func main(as program: Program) -> Never {
         program.main {
             do {
@@ -39,5 +39,3 @@ extension ParsableCommand {
         return line.hasSuffix(".") ? String(line.dropLast()) : line
     }
 }
-
-extension OutputFormat: ExpressibleByArgument {}

@@ -6,9 +6,15 @@ import ImageStore
 /// `swbox import`, with docker's arguments.
 struct ImportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Make an image of one layer out of an archive of a root file system.")
+        commandName: "import", abstract: "Make an image of one layer out of an archive of a root file system.",
+        discussion: """
+            Examples:
+              swbox import redis.tar redis
+              swbox import -c 'CMD ["redis-server"]' redis.tar redis:7
+              tar -C rootfs -c . | swbox import - web
+            """)
 
-    @Option(name: .customLong("root"), help: "Where images are kept.")
+    @Option(name: .customLong("root"), help: ArgumentHelp("Where images are kept.", visibility: .hidden))
     var root = ImageStore.defaultRoot
 
     @Option(name: [.short, .long], help: "Apply a Dockerfile instruction to the image: CMD [\"sh\"], ENV A=b.")

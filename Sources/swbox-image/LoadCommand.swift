@@ -6,9 +6,14 @@ import ImageStore
 /// `swbox load`, with docker's arguments and output.
 struct LoadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "load", abstract: "Add the images of a docker archive or an OCI layout.")
+        commandName: "load", abstract: "Add the images of a docker archive or an OCI layout.",
+        discussion: """
+            Examples:
+              swbox load -i images.tar
+              docker save redis | swbox load
+            """)
 
-    @Option(name: .customLong("root"), help: "Where images are kept.")
+    @Option(name: .customLong("root"), help: ArgumentHelp("Where images are kept.", visibility: .hidden))
     var root = ImageStore.defaultRoot
 
     @Option(name: [.short, .long], help: "An archive or an OCI layout's directory, instead of standard input.")

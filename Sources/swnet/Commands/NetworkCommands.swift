@@ -22,7 +22,8 @@ extension SwnetCommands {
             try invocation.require(1...1, "one name")
             let network = try invocation.engine.createNetwork(
                 NetworkRequest(
-                    name: invocation.arguments[0], subnets: try invocation.values("subnet", "a subnet as ADDRESS/LENGTH"),
+                    name: invocation.arguments[0],
+                    subnets: try invocation.values("subnet", "a subnet as ADDRESS/LENGTH"),
                     gateways: try invocation.values("gateway", "an IP address"),
                     mtu: try invocation.value("mtu", "a number"), isInternal: invocation.flags.isOn("internal")))
             Output.line(network.name)
