@@ -20,6 +20,34 @@ struct NetworkTests {
         }
     }
 
+    /// The bridge asks for a container's hardware address under its own link-local one, which must be ready from the
+    /// start: while the kernel still looks for duplicates of it, the first packets from outside are lost.
+    @Test func `the first packet over IPv6 is not lost`() async throws {
+        try await TestHost.with { host in
+            for place in [TestHost.Place.host, .neighbour] {
+                let ready = try await eventually {
+                    try await host.must(["ip", "-6", "addr", "show", "dev", "eth0", "tentative"], at: place).isEmpty
+                }
+                try #require(ready, "eth0 itself is not ready")
+            }
+            try await host.must(["ip", "netns", "add", "web"])
+            let server = try host.start([
+                "ip", "netns", "exec", "web", "socat", "TCP6-LISTEN:80,fork,reuseaddr", "SYSTEM:read q; echo here",
+            ])
+            let listens = try await eventually {
+                try await host.must(["ip", "netns", "exec", "web", "ss", "-Hltn"]).contains(":80")
+            }
+            try #require(listens)
+            try await host.net("connect", "bridge", "web", "-p", "8080:80")
+            #expect(try await host.ask("TCP6:[\(TestHost.address6)]:8080", at: .neighbour, timeout: 10) == "here")
+            let counters = try await host.json(["nstat", "-asz", "--json", "TcpRetransSegs"], at: .neighbour)
+            #expect(counters["kernel"]["TcpRetransSegs"].integer == 0, "\(counters)")
+            await server.stop()
+            try await host.net("disconnect", "bridge", "web")
+            try await host.must(["ip", "netns", "del", "web"])
+        }
+    }
+
     @Test func `two networks do not see each other`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

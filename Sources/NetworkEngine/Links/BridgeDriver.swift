@@ -48,7 +48,12 @@ struct BridgeDriver {
         try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", to: "0")
         // Lets 127.0.0.1 be published. The firewall drops what comes from outside and says it is loopback.
         try Sysctl.set("net/ipv4/conf/\(name)/route_localnet", to: "1")
-        if network.subnet(.v6) != nil { try Sysctl.set("net/ipv6/conf/\(name)/disable_ipv6", to: "0") }
+        if network.subnet(.v6) != nil {
+            // The bridge asks for its sandboxes' hardware addresses under its link-local address. While the kernel looks
+            // for duplicates of that one, for a second after the first sandbox came, it asks nothing and drops packets.
+            try Sysctl.set("net/ipv6/conf/\(name)/accept_dad", to: "0")
+            try Sysctl.set("net/ipv6/conf/\(name)/disable_ipv6", to: "0")
+        }
         var changes = network.subnets.map { subnet in
             // There is nobody to ask yet whether the address is taken, and asking would delay its use by a second.
             Change.addAddress(
