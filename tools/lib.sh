@@ -47,11 +47,7 @@ give_back() {
 }
 
 build_release() {
-    swift build --package-path "$root" -c release --static-swift-stdlib --product swnet
-    local product
-    for product in swbox swbox-image swbox-monitor swrun; do
-        swift build --package-path "$root" -c release --static-swift-stdlib --product "$product"
-    done
+    swift build --package-path "$root" -c release --static-swift-stdlib
 }
 
 # copy_program ROOT FILE…: copies programs into an image's root, each with its loader and shared libraries.

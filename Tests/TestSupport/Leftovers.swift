@@ -1,5 +1,4 @@
 import Foundation
-import Testing
 
 /// Everything of a host that a container could leave behind, as text, so that two moments can be compared.
 public struct Leftovers: Sendable {
@@ -49,7 +48,7 @@ extension TestHost {
             return left.isEmpty
         }
         if !clean {
-            Issue.record("left behind:\n\(left.joined(separator: "\n"))")
+            throw CommandError("left behind:\n\(left.joined(separator: "\n"))")
         }
     }
 
