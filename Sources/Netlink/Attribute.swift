@@ -15,6 +15,9 @@ public struct Attribute: Sendable {
     public var u32: UInt32? { payload.integer() }
     public var u64: UInt64? { payload.integer() }
     public var i32: Int32? { payload.integer() }
+    public var i64: Int64? { payload.integer() }
+    /// One byte: whether it is not zero.
+    public var bool: Bool? { u8.map { $0 != 0 } }
 
     /// The text up to the first zero byte; what is not UTF-8 is replaced.
     public var string: String { String(decoding: payload.prefix { $0 != 0 }, as: UTF8.self) }
@@ -56,6 +59,7 @@ public struct Attributes: Sequence, Sendable {
     /// The first attribute of a type.
     public subscript(type: Int) -> Attribute? { first { $0.type == type } }
 
+    public func bool(_ type: Int) -> Bool? { self[type]?.bool }
     public func u8(_ type: Int) -> UInt8? { self[type]?.u8 }
     public func u16(_ type: Int) -> UInt16? { self[type]?.u16 }
     public func u32(_ type: Int) -> UInt32? { self[type]?.u32 }

@@ -35,11 +35,14 @@ public struct MessageBuilder: Sendable {
         pad()
     }
 
+    /// Appends one byte, 0 or 1.
+    public mutating func put(_ attribute: Int, _ value: Bool) { putInteger(attribute, UInt8(value ? 1 : 0)) }
     public mutating func put(_ attribute: Int, _ value: UInt8) { putInteger(attribute, value) }
     public mutating func put(_ attribute: Int, _ value: UInt16) { putInteger(attribute, value) }
     public mutating func put(_ attribute: Int, _ value: UInt32) { putInteger(attribute, value) }
     public mutating func put(_ attribute: Int, _ value: UInt64) { putInteger(attribute, value) }
     public mutating func put(_ attribute: Int, _ value: Int32) { putInteger(attribute, value) }
+    public mutating func put(_ attribute: Int, _ value: Int64) { putInteger(attribute, value) }
 
     /// Appends bytes as they are.
     public mutating func put(_ attribute: Int, _ value: some Collection<UInt8>) {
@@ -55,6 +58,12 @@ public struct MessageBuilder: Sendable {
             bytes.append(contentsOf: value.utf8)
             bytes.append(0)
         }
+    }
+
+    /// Appends an attribute whose value is a C struct of integers.
+    public mutating func put<Value: BitwiseCopyable>(_ attribute: Int, structure: Value) {
+        let bytes = unsafe withUnsafeBytes(of: structure) { unsafe Array($0) }
+        attributeBody(type: attribute) { $0.append(contentsOf: bytes) }
     }
 
     /// Appends an attribute whose presence is its value.

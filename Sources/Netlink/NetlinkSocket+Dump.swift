@@ -44,7 +44,7 @@ extension NetlinkSocket {
                 if message.flags & NLM_F_DUMP_INTR != 0 { interrupted = true }
                 switch message.type {
                 case Int(NLMSG_DONE), Int(NLMSG_ERROR):
-                    if let error = message.failure { throw error.about(request.operation, request.object) }
+                    if let error = message.failure { throw request.refused(error) }
                     return interrupted ? nil : result
                 case Int(NLMSG_NOOP), Int(NLMSG_OVERRUN): continue
                 default: result.append(message)

@@ -75,7 +75,7 @@ extension NetlinkSocket {
                     continue
                 }
                 let request = requests[requests.startIndex + index]
-                answers[index].error = message.failure?.about(request.operation, request.object)
+                answers[index].error = message.failure.map(request.refused)
                 if message.sequence == last { return answers }
             }
         }

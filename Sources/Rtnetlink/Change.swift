@@ -4,7 +4,10 @@ import Netlink
 public struct Change: Sendable {
     let request: NetlinkRequest
 
-    init(_ message: MessageBuilder, _ operation: String, _ object: String) {
-        request = NetlinkRequest(message, operation, object)
+    init(
+        _ message: MessageBuilder, _ operation: String, _ object: String,
+        hint: (@Sendable (NetlinkError) -> String?)? = nil
+    ) {
+        request = NetlinkRequest(message, operation, object, hint: hint)
     }
 }

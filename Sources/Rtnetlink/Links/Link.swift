@@ -24,12 +24,16 @@ public struct Link: Hashable, Sendable {
     /// The id by which this namespace knows the one of `peer` (ip-netns(8), `nsid`); nil when it is this one.
     public var peerNamespace: Int32?
     public var operationalState: OperationalState = .unknown
-    /// Whether the bridge sends a frame back through the port that it came from; nil when it is no bridge port.
-    public var hairpin: Bool?
+    /// What only its kind has; nil where that is nothing, or not known here.
+    public var details: LinkDetails?
+    /// Its settings as a port of a bridge; nil when it is none.
+    public var port: BridgePort?
     /// `ARPHRD_*`: 1 Ethernet, 772 loopback.
     public var hardwareType: UInt16
 
     public var isUp: Bool { flags.contains(.up) }
+    /// Whether the bridge sends a frame back through the port that it came from; nil when it is no bridge port.
+    public var hairpin: Bool? { port?.hairpin }
 }
 
 extension Link {
@@ -63,8 +67,9 @@ extension Link {
 
     private mutating func readInformation(_ attributes: Attributes) {
         kind = attributes.string(IFLA_INFO_KIND)
+        details = kind.flatMap { LinkDetails(kind: $0, attributes.nested(IFLA_INFO_DATA)) }
         if attributes.string(IFLA_INFO_SLAVE_KIND) == "bridge" {
-            hairpin = attributes.nested(IFLA_INFO_SLAVE_DATA).u8(IFLA_BRPORT_MODE).map { $0 != 0 }
+            port = BridgePort(attributes.nested(IFLA_INFO_SLAVE_DATA))
         }
     }
 }

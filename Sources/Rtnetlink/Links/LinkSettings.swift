@@ -15,14 +15,18 @@ public struct LinkSettings: Hashable, Sendable {
     public var alias: String?
     /// The index of a bridge; 0 takes the link out of the one it is in.
     public var master: UInt32?
-    /// The bridge sends frames back through this port. The link has to be a bridge port, by an earlier change.
-    public var hairpin: Bool?
+    /// Settings as a port of a bridge. The link has to be one, by an earlier change.
+    public var port: BridgePort?
+    /// Settings of its own kind, which the link has to be of: only what is set is changed (a bridge's ageing time).
+    /// Not every setting of every kind can be changed while the link exists.
+    public var kind: NewLink.Kind?
     /// An open namespace file: the link is moved there. It has to stay open until the change was made.
     public var namespaceDescriptor: Int32?
 
     public init(
         up: Bool? = nil, name: String? = nil, mtu: UInt32? = nil, address: MACAddress? = nil, alias: String? = nil,
-        master: UInt32? = nil, hairpin: Bool? = nil, namespaceDescriptor: Int32? = nil
+        master: UInt32? = nil, hairpin: Bool? = nil, port: BridgePort? = nil, kind: NewLink.Kind? = nil,
+        namespaceDescriptor: Int32? = nil
     ) {
         self.up = up
         self.name = name
@@ -30,8 +34,19 @@ public struct LinkSettings: Hashable, Sendable {
         self.address = address
         self.alias = alias
         self.master = master
-        self.hairpin = hairpin
+        self.port = port
+        self.kind = kind
         self.namespaceDescriptor = namespaceDescriptor
+        if let hairpin { self.hairpin = hairpin }
+    }
+
+    /// See `BridgePort.hairpin`.
+    public var hairpin: Bool? {
+        get { port?.hairpin }
+        set {
+            if port == nil { port = BridgePort() }
+            port?.hairpin = newValue
+        }
     }
 }
 
@@ -53,11 +68,14 @@ extension LinkSettings {
         // Without the zero at the end: the kernel counts it as part of the text, and an empty text removes the alias.
         if let alias { message.put(IFLA_IFALIAS, Array(alias.utf8)) }
         if let master { message.put(IFLA_MASTER, master) }
-        if let hairpin {
+        if let port {
+            if kind != nil { message.refuse(.invalidArgument, "a port and its own kind are two changes") }
             message.nest(IFLA_LINKINFO) { information in
                 information.put(IFLA_INFO_SLAVE_KIND, "bridge")
-                information.nest(IFLA_INFO_SLAVE_DATA) { $0.put(IFLA_BRPORT_MODE, UInt8(hairpin ? 1 : 0)) }
+                information.nest(IFLA_INFO_SLAVE_DATA) { port.put(in: &$0) }
             }
+        } else if let kind {
+            kind.put(in: &message)
         }
         if let namespaceDescriptor { message.put(IFLA_NET_NS_FD, namespaceDescriptor) }
         return message

@@ -4,42 +4,28 @@ import Netlink
 
 /// A link to be made.
 public struct NewLink: Hashable, Sendable {
-    /// What to make, with what only this kind has.
-    public enum Kind: Hashable, Sendable {
-        case bridge(Bridge)
-        case veth(peer: Peer)
-        /// A kind that needs nothing said: `dummy`, `ifb`.
-        case other(String)
-
-        /// The kernel's name of the kind.
-        public var name: String {
-            switch self {
-            case .bridge: "bridge"
-            case .veth: "veth"
-            case .other(let name): name
-            }
-        }
-    }
-
     public var name: String
     public var kind: Kind
     /// Bytes.
     public var mtu: UInt32?
     public var address: MACAddress?
-    /// The index of a bridge that the link becomes a port of.
+    /// The index of a bridge or VRF that the link becomes a port of.
     public var master: UInt32?
     public var up: Bool
     public var alias: String?
     public var alternativeNames: [String]
-    /// For a port of a bridge: see `LinkSettings.hairpin`.
-    public var hairpin: Bool
+    /// For a port of a bridge.
+    public var port: BridgePort?
     /// Transmit and receive queues. Each costs the kernel files in /sys, so one makes a link faster to create.
     public var queues: UInt32?
+    /// An open namespace file: the link is made there at once, and never seen in this one. It has to stay open until
+    /// the link was made.
+    public var namespaceDescriptor: Int32?
 
     public init(
         _ name: String, _ kind: Kind, mtu: UInt32? = nil, address: MACAddress? = nil, master: UInt32? = nil,
         up: Bool = false, alias: String? = nil, alternativeNames: [String] = [], hairpin: Bool = false,
-        queues: UInt32? = nil
+        port: BridgePort? = nil, queues: UInt32? = nil, namespaceDescriptor: Int32? = nil
     ) {
         self.name = name
         self.kind = kind
@@ -49,8 +35,19 @@ public struct NewLink: Hashable, Sendable {
         self.up = up
         self.alias = alias
         self.alternativeNames = alternativeNames
-        self.hairpin = hairpin
+        self.port = port
         self.queues = queues
+        self.namespaceDescriptor = namespaceDescriptor
+        if hairpin { self.hairpin = true }
+    }
+
+    /// For a port of a bridge: see `BridgePort.hairpin`.
+    public var hairpin: Bool {
+        get { port?.hairpin ?? false }
+        set {
+            if port == nil { port = BridgePort() }
+            port?.hairpin = newValue
+        }
     }
 }
 
@@ -78,42 +75,20 @@ extension NewLink {
             self.queues = queues
         }
     }
-
-    /// The settings of a bridge; what is nil is as the kernel has it.
-    public struct Bridge: Hashable, Sendable {
-        /// Spanning tree protocol; off by default.
-        public var stp: Bool?
-        /// Hundredths of a second.
-        public var forwardDelay: UInt32?
-        /// Hundredths of a second.
-        public var ageingTime: UInt32?
-        public var multicastSnooping: Bool?
-        public var vlanFiltering: Bool?
-
-        public init(
-            stp: Bool? = nil, forwardDelay: UInt32? = nil, ageingTime: UInt32? = nil, multicastSnooping: Bool? = nil,
-            vlanFiltering: Bool? = nil
-        ) {
-            self.stp = stp
-            self.forwardDelay = forwardDelay
-            self.ageingTime = ageingTime
-            self.multicastSnooping = multicastSnooping
-            self.vlanFiltering = vlanFiltering
-        }
-    }
 }
 
 extension NewLink {
     /// What the kernel does not take when it makes a link: it is set afterwards.
     var laterSettings: LinkSettings? {
-        alias == nil && !hairpin ? nil : LinkSettings(alias: alias, hairpin: hairpin ? true : nil)
+        alias == nil && port == nil ? nil : LinkSettings(alias: alias, port: port)
     }
 
     /// What to say when one of the names is taken.
     var takenNames: String {
-        guard case .veth(let peer) = kind else { return "an interface named \(name) exists" }
-        let place = peer.namespaceDescriptor == nil ? "" : " in the peer's namespace"
-        return "an interface named \(name) exists, or one named \(peer.name)\(place)"
+        let place = namespaceDescriptor == nil ? "" : " in the link's namespace"
+        guard case .veth(let peer) = kind else { return "an interface named \(name) exists\(place)" }
+        let peerPlace = peer.namespaceDescriptor == nil ? "" : " in the peer's namespace"
+        return "an interface named \(name) exists\(place), or one named \(peer.name)\(peerPlace)"
     }
 
     /// The message that makes the link, without the later settings and the alternative names.
@@ -122,18 +97,10 @@ extension NewLink {
         message.put(header: Self.header(up: up))
         message.put(IFLA_IFNAME, name)
         Self.put(mtu, address, queues, in: &message)
+        if let parent = kind.parent { message.put(IFLA_LINK, parent) }
         if let master { message.put(IFLA_MASTER, master) }
-        message.nest(IFLA_LINKINFO) { information in
-            information.put(IFLA_INFO_KIND, kind.name)
-            switch kind {
-            case .bridge(let bridge): information.nest(IFLA_INFO_DATA) { bridge.put(in: &$0) }
-            case .veth(let peer):
-                information.nest(IFLA_INFO_DATA) { data in
-                    data.nest(Int(VETH_INFO_PEER)) { peer.put(in: &$0) }
-                }
-            case .other: break
-            }
-        }
+        if let namespaceDescriptor { message.put(IFLA_NET_NS_FD, namespaceDescriptor) }
+        kind.put(in: &message)
         return message
     }
 
@@ -159,20 +126,10 @@ extension NewLink {
 }
 
 extension NewLink.Peer {
-    fileprivate func put(in message: inout MessageBuilder) {
+    func put(in message: inout MessageBuilder) {
         message.put(header: ifinfomsg())
         message.put(IFLA_IFNAME, name)
         NewLink.put(mtu, address, queues, in: &message)
         if let namespaceDescriptor { message.put(IFLA_NET_NS_FD, namespaceDescriptor) }
-    }
-}
-
-extension NewLink.Bridge {
-    fileprivate func put(in message: inout MessageBuilder) {
-        if let stp { message.put(IFLA_BR_STP_STATE, UInt32(stp ? 1 : 0)) }
-        if let forwardDelay { message.put(IFLA_BR_FORWARD_DELAY, forwardDelay) }
-        if let ageingTime { message.put(IFLA_BR_AGEING_TIME, ageingTime) }
-        if let multicastSnooping { message.put(IFLA_BR_MCAST_SNOOPING, UInt8(multicastSnooping ? 1 : 0)) }
-        if let vlanFiltering { message.put(IFLA_BR_VLAN_FILTERING, UInt8(vlanFiltering ? 1 : 0)) }
     }
 }

@@ -31,10 +31,12 @@ extension Rtnetlink {
     /// Makes a link and returns it as it then is: `index` is its own, `peer` that of a veth's other end.
     ///
     /// Creation and look-up are one system call. When a later setting is refused (an alias that is too long), the link is
-    /// deleted again. Equivalent to `ip link add $name type $kind …; ip -d link show dev $name`.
+    /// deleted again. What a link in another namespace stands on is told as seen from this one. Equivalent to `ip link add $name type $kind …; ip -d link show dev $name`.
     @discardableResult
     public mutating func add(_ link: NewLink) throws(NetlinkError) -> Link {
-        let creation = NetlinkRequest(link.creation, "create \(link.kind.name)", link.name)
+        if let namespace = link.namespaceDescriptor { return try add(link, inNamespace: namespace) }
+        let creation = NetlinkRequest(
+            link.creation, "create \(link.kind.name)", link.name, hint: link.kind.lacking)
         let answers = try socket.exchange([creation, Self.query(.name(link.name))])
         if var refusal = answers.lazy.compactMap(\.error).first {
             // The kernel has no words for this one, and does not say which end of a pair it is about.
@@ -58,7 +60,28 @@ extension Rtnetlink {
         }
         made.alias = link.alias
         made.alternativeNames = link.alternativeNames
-        if link.hairpin { made.hairpin = true }
+        // The port's settings are more than those that were asked for, and an answer of the kernel's has them all.
+        return link.port == nil ? made : try self.link(.index(made.index)) ?? made
+    }
+
+    /// Makes a link in another namespace, where only what the creation itself takes can be set from here.
+    private mutating func add(_ link: NewLink, inNamespace namespace: Int32) throws(NetlinkError) -> Link {
+        let identifier = try namespaceIdentifier(of: namespace)
+        do throws(NetlinkError) {
+            try apply(.add(link))
+        } catch {
+            var refusal = error
+            if refusal.errno == .fileExists { refusal.hint = link.takenNames }
+            throw refusal
+        }
+        var query = Self.query(.name(link.name))
+        query.message.put(IFLA_TARGET_NETNSID, identifier)
+        guard var made = try socket.get(query).lazy.compactMap(Link.init).first else {
+            throw NetlinkError("create \(link.kind.name)", link.name, errno: .noSuchDevice, hint: "it is gone again")
+        }
+        // The kernel tells everything as seen from here, and what a link stands on is here; only a veth's peer need not be.
+        if case .veth = link.kind { return made }
+        made.peerNamespace = nil
         return made
     }
 

@@ -1,0 +1,84 @@
+import CLinux
+import Netlink
+
+/// The settings of a link as a port of a bridge; in a request, what is nil stays as it is.
+///
+/// Source: `br_setport`, net/bridge/br_netlink.c. Equivalent to `bridge link set dev $link isolated on learning off …`.
+public struct BridgePort: Hashable, Sendable {
+    /// The bridge sends frames back through the port that they came from.
+    public var hairpin: Bool?
+    /// No frame passes between it and another isolated port.
+    public var isolated: Bool?
+    /// The bridge learns who is behind it from the frames that come in.
+    public var learning: Bool?
+    /// A spanning tree message that comes in disables the port (BPDU guard).
+    public var isGuarded: Bool?
+    /// It cannot become the way to the root of the spanning tree.
+    public var blocksRoot: Bool?
+    /// Frames for an address that nobody knows go out here.
+    public var floods: Bool?
+    public var floodsMulticast: Bool?
+    public var floodsBroadcast: Bool?
+    /// A group is left with the first message that says so.
+    public var fastLeave: Bool?
+    /// The bridge answers for the neighbours that it knows, and keeps the question from the port.
+    public var suppressesNeighbours: Bool?
+    /// Only addresses that are in the forwarding table may send through it (Linux 5.18).
+    public var locked: Bool?
+    /// 0 to 63, for the spanning tree.
+    public var priority: UInt16?
+    /// 1 to 65535, for the spanning tree.
+    public var cost: UInt32?
+
+    public init(
+        hairpin: Bool? = nil, isolated: Bool? = nil, learning: Bool? = nil, isGuarded: Bool? = nil,
+        blocksRoot: Bool? = nil, floods: Bool? = nil, floodsMulticast: Bool? = nil, floodsBroadcast: Bool? = nil,
+        fastLeave: Bool? = nil, suppressesNeighbours: Bool? = nil, locked: Bool? = nil, priority: UInt16? = nil,
+        cost: UInt32? = nil
+    ) {
+        self.hairpin = hairpin
+        self.isolated = isolated
+        self.learning = learning
+        self.isGuarded = isGuarded
+        self.blocksRoot = blocksRoot
+        self.floods = floods
+        self.floodsMulticast = floodsMulticast
+        self.floodsBroadcast = floodsBroadcast
+        self.fastLeave = fastLeave
+        self.suppressesNeighbours = suppressesNeighbours
+        self.locked = locked
+        self.priority = priority
+        self.cost = cost
+    }
+}
+
+extension BridgePort {
+    func put(in message: inout MessageBuilder) {
+        message.put(IFLA_BRPORT_MODE, optional: hairpin)
+        message.put(IFLA_BRPORT_ISOLATED, optional: isolated)
+        message.put(IFLA_BRPORT_LEARNING, optional: learning)
+        message.put(IFLA_BRPORT_GUARD, optional: isGuarded)
+        message.put(IFLA_BRPORT_PROTECT, optional: blocksRoot)
+        message.put(IFLA_BRPORT_UNICAST_FLOOD, optional: floods)
+        message.put(IFLA_BRPORT_MCAST_FLOOD, optional: floodsMulticast)
+        message.put(IFLA_BRPORT_BCAST_FLOOD, optional: floodsBroadcast)
+        message.put(IFLA_BRPORT_FAST_LEAVE, optional: fastLeave)
+        message.put(IFLA_BRPORT_NEIGH_SUPPRESS, optional: suppressesNeighbours)
+        message.put(IFLA_BRPORT_LOCKED, optional: locked)
+        message.put(IFLA_BRPORT_PRIORITY, optional: priority)
+        message.put(IFLA_BRPORT_COST, optional: cost)
+    }
+
+    init(_ attributes: Attributes) {
+        self.init(
+            hairpin: attributes.bool(IFLA_BRPORT_MODE), isolated: attributes.bool(IFLA_BRPORT_ISOLATED),
+            learning: attributes.bool(IFLA_BRPORT_LEARNING), isGuarded: attributes.bool(IFLA_BRPORT_GUARD),
+            blocksRoot: attributes.bool(IFLA_BRPORT_PROTECT), floods: attributes.bool(IFLA_BRPORT_UNICAST_FLOOD),
+            floodsMulticast: attributes.bool(IFLA_BRPORT_MCAST_FLOOD),
+            floodsBroadcast: attributes.bool(IFLA_BRPORT_BCAST_FLOOD),
+            fastLeave: attributes.bool(IFLA_BRPORT_FAST_LEAVE),
+            suppressesNeighbours: attributes.bool(IFLA_BRPORT_NEIGH_SUPPRESS),
+            locked: attributes.bool(IFLA_BRPORT_LOCKED), priority: attributes.u16(IFLA_BRPORT_PRIORITY),
+            cost: attributes.u32(IFLA_BRPORT_COST))
+    }
+}
