@@ -22,16 +22,18 @@ extension Change {
 }
 
 extension Rtnetlink {
-    /// The neighbours of a family (or both) and of a link (or all). Equivalent to `ip neighbour show dev $link`.
+    /// The neighbours of a family (or both), and of a link, of the ports of a bridge or VRF, or of all.
+    /// Equivalent to `ip neighbour show dev $link`, `ip neighbour show master $bridge`.
     public mutating func neighbours(
-        family: IPFamily? = nil, link: UInt32? = nil, proxies: Bool = false
+        family: IPFamily? = nil, link: UInt32? = nil, master: UInt32? = nil, proxies: Bool = false
     ) throws(NetlinkError) -> [Neighbour] {
         var header = ndmsg()
         header.ndm_family = family?.number ?? 0
         if proxies { header.ndm_flags = UInt8(NTF_PROXY) }
         var message = MessageBuilder(type: RTM_GETNEIGH)
         message.put(header: header)
-        if let link { message.put(NDA_IFINDEX, link) }
+        message.put(NDA_IFINDEX, optional: link)
+        message.put(NDA_MASTER, optional: master)
         return try socket.dump(NetlinkRequest(message, "list", "neighbours")).compactMap(Neighbour.init)
     }
 
