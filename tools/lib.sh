@@ -9,7 +9,13 @@ packages_run=(busybox-static redis-tools iproute2 nftables conntrack)
 packages_test=("${packages_run[@]}" iputils-ping socat tcpdump jq bsdutils util-linux procps
     skopeo umoci bzip2 xz-utils zstd)
 
-say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+# Colour is for terminals, and for those who want it (no-color.org).
+bold='' dim='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
+    bold=$'\033[1m' dim=$'\033[2m' plain=$'\033[0m'
+fi
+
+say() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 # Namespaces, mounts and cgroups need root: start again through sudo, with the same PATH so that Swift is found.

@@ -34,6 +34,8 @@ int swn_ioctl_pointer(int descriptor, unsigned long request, void *argument) {
     return ioctl(descriptor, request, argument);
 }
 
+int swn_namespace_type(int descriptor) { return ioctl(descriptor, NS_GET_NSTYPE); }
+
 ssize_t swn_copy_file_range(int from, int to, size_t length) {
     return copy_file_range(from, NULL, to, NULL, length, 0);
 }

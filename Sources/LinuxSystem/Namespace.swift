@@ -38,15 +38,20 @@ public struct Namespace: ~Copyable, Sendable {
 
     /// Opens a namespace file (`/proc/PID/ns/net`, `/run/netns/NAME`) and checks that it is one.
     ///
-    /// - Throws: `SystemError`; EINVAL when the file is not a namespace.
-    public init(path: String) throws(SystemError) {
-        let file = try Descriptor.open(path, O_RDONLY)
+    /// - Parameter kind: What it has to be a namespace of; nil when that is checked by who enters it.
+    /// - Throws: `SystemError`; EINVAL when the file is not a namespace, or not of the kind.
+    public init(path: String, kind: NamespaceKind? = nil) throws(SystemError) {
+        // A path from outside may be a pipe that nobody writes to: opening it must not wait.
+        let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
         var fileSystem = statfs()
         guard unsafe fstatfs(file.rawValue, &fileSystem) == 0 else {
             throw SystemError("statfs", path, errno: .last)
         }
         guard UInt64(fileSystem.f_type) == UInt64(NSFS_MAGIC) else {
             throw SystemError("open namespace", path, errno: .invalidArgument, hint: "not a namespace file")
+        }
+        if let kind, swn_namespace_type(file.rawValue) != Int32(kind.flag) {
+            throw SystemError("open namespace", path, errno: .invalidArgument, hint: "not a \(kind.rawValue) namespace")
         }
         let status = try file.status()
         identity = NamespaceIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))

@@ -113,6 +113,8 @@ int swn_fcntl(int descriptor, int command, int argument);
 int swn_ioctl(int descriptor, unsigned long request, unsigned long argument);
 /// `ioctl(2)` with a pointer argument.
 int swn_ioctl_pointer(int descriptor, unsigned long request, void *argument);
+/// `ioctl(2)` `NS_GET_NSTYPE` of nsfs: the `CLONE_NEW*` flag of an open namespace's kind.
+int swn_namespace_type(int descriptor);
 /// `sendfile`-free copy of a whole file: `copy_file_range(2)`.
 ssize_t swn_copy_file_range(int from, int to, size_t length);
 /// `dev_t` from its numbers, and back: macros in C.

@@ -29,6 +29,8 @@ struct OverlayMount {
 
     private func makeByParameters() throws(SystemError) -> Descriptor {
         let context = try FileSystemContext("overlay")
+        // What `mount` and `df` show in front of the mount point.
+        try context.set("source", "overlay")
         for layer in overlay.lower { try context.set("lowerdir+", layer) }
         if let upper = overlay.upper, let work = overlay.work {
             try context.set("upperdir", upper)

@@ -23,7 +23,7 @@ extension SandboxIdentity {
 
     /// The namespace of a file.
     init(path: String) throws {
-        let namespace = try Namespace(path: path).identity
+        let namespace = try Namespace(path: path, kind: .net).identity
         self.init(source: .path(path), device: namespace.device, inode: namespace.inode)
     }
 
