@@ -78,7 +78,7 @@ struct MessageTests {
                 for index in bytes.indices where index % 4 != 0 || bytes[index] > 60 { bytes[index] &= 0x3f }
                 for index in bytes.indices where index % 4 == 1 { bytes[index] = 0 }
             }
-            for type: UInt8 in [2, 3, 16, 20, 24, 28, 32] {
+            for type: UInt8 in [2, 3, 16, 20, 24, 28, 32, 36, 40, 44] {
                 let length = UInt8(truncatingIfNeeded: 16 + bytes.count)
                 seen += readAsEverything([length, 0, 0, 0, type, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0] + bytes)
             }
@@ -96,10 +96,11 @@ struct MessageTests {
         try host.must("ip", "address", "add", "10.0.0.1/24", "dev", "aa")
         try host.must("ip", "neighbour", "add", "10.0.0.9", "lladdr", "02:00:00:00:00:01", "dev", "aa")
         try host.must("ip", "route", "add", "10.2.0.0/16", "nexthop", "via", "10.0.0.2", "nexthop", "via", "10.0.0.3")
+        try host.must("tc", "qdisc", "add", "dev", "aa", "root", "tbf", "rate", "8mbit", "burst", "9k", "limit", "9k")
         var socket = try NetlinkSocket(.route, in: host.namespace)
         var originals: [[UInt8]] = []
-        // RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH, RTM_GETRULE with the size of each one's fixed part.
-        for (type, size) in [(18, 16), (22, 8), (26, 12), (30, 12), (34, 12)] {
+        // RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH, RTM_GETRULE, RTM_GETQDISC with the size of each one's fixed part.
+        for (type, size) in [(18, 16), (22, 8), (26, 12), (30, 12), (34, 12), (38, 20)] {
             var message = MessageBuilder(type: type)
             for _ in 0..<size / 4 { message.put(header: UInt32(0)) }
             originals += try socket.dump(NetlinkRequest(message, "list", "\(type)")).map { Array($0.bytes) }
@@ -134,6 +135,9 @@ struct MessageTests {
             _ = Neighbour(message)
             _ = ForwardingEntry(message)
             _ = RoutingRule(message)
+            _ = Qdisc(message)
+            _ = TrafficClass(message)
+            _ = TrafficFilter(message)
             _ = BoundSocket(message, .tcp)
             for attribute in Attributes(message.payload) {
                 _ = (attribute.u8, attribute.u16, attribute.u32, attribute.u64, attribute.i32, attribute.string)

@@ -59,6 +59,7 @@
 #include <linux/capability.h>
 #include <linux/fib_rules.h>
 #include <linux/filter.h>
+#include <linux/gen_stats.h>
 #include <linux/if_addr.h>
 #include <linux/if_bridge.h>
 #include <linux/if_ether.h>
