@@ -67,7 +67,7 @@ let package = Package(
         .target(name: "Cgroups", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
 
         // Model: pure values, no kernel and no file.
-        .target(name: "NetworkModel", dependencies: ["Addressing"], swiftSettings: strict),
+        .target(name: "NetworkModel", dependencies: ["Addressing", "JSONCoding"], swiftSettings: strict),
         .target(name: "JSONCoding", swiftSettings: strict),
         .target(name: "RuntimeSpec", dependencies: ["JSONCoding"], swiftSettings: strict),
 
@@ -75,7 +75,8 @@ let package = Package(
         .target(
             name: "NetworkEngine",
             dependencies: [
-                "Addressing", "CLinux", "LinuxSystem", "NetworkModel", "Netlink", "Nftables", "Rtnetlink", system,
+                "Addressing", "CLinux", "JSONCoding", "LinuxSystem", "NetworkModel", "Netlink", "Nftables", "Rtnetlink",
+                system,
             ],
             swiftSettings: strict),
         .target(
@@ -98,8 +99,8 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "Addressing", "CLinux", "Cgroups", "ContainerLog", "ContainerRuntime", "ImageStore", "LinuxSystem",
-                "NetworkEngine", "NetworkModel", "RuntimeSpec", system,
+                "Addressing", "CLinux", "Cgroups", "ContainerLog", "ContainerRuntime", "ImageStore", "JSONCoding",
+                "LinuxSystem", "NetworkEngine", "NetworkModel", "RuntimeSpec", system,
             ],
             swiftSettings: strict),
 
@@ -112,7 +113,7 @@ let package = Package(
         .executableTarget(
             name: "swnet",
             dependencies: [
-                "Addressing", "CLinux", "CommandSupport", "NetworkEngine", "NetworkModel",
+                "Addressing", "CLinux", "CommandSupport", "JSONCoding", "NetworkEngine", "NetworkModel",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -124,7 +125,8 @@ let package = Package(
         .executableTarget(
             name: "swbox",
             dependencies: [
-                "Addressing", "CLinux", "CommandSupport", "Engine", "ImageStore", "LinuxSystem", "NetworkModel",
+                "Addressing", "CLinux", "CommandSupport", "Engine", "ImageStore", "JSONCoding", "LinuxSystem",
+                "NetworkModel",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -160,7 +162,9 @@ let package = Package(
         .testTarget(
             name: "CgroupsTests", dependencies: ["CLinux", "Cgroups", "LinuxSystem", "TestSupport", system],
             swiftSettings: strict),
-        .testTarget(name: "NetworkModelTests", dependencies: ["Addressing", "NetworkModel"], swiftSettings: strict),
+        .testTarget(
+            name: "NetworkModelTests", dependencies: ["Addressing", "JSONCoding", "NetworkModel"], swiftSettings: strict
+        ),
         .testTarget(
             name: "NetworkEngineTests",
             dependencies: ["Addressing", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport", "swnet"],
@@ -182,8 +186,8 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Addressing", "CLinux", "ContainerLog", "ContainerRuntime", "Engine", "ImageStore", "LinuxSystem",
-                "NetworkModel", "RuntimeSpec", "TestSupport",
+                "Addressing", "CLinux", "ContainerLog", "ContainerRuntime", "Engine", "ImageStore", "JSONCoding",
+                "LinuxSystem", "NetworkModel", "RuntimeSpec", "TestSupport",
             ], swiftSettings: strict),
         .testTarget(
             name: "CommandSupportTests", dependencies: ["ArgumentSupport", "CommandSupport", arguments],

@@ -5,7 +5,7 @@ public struct JSONCodingError: Error, Hashable, Sendable, CustomStringConvertibl
     /// What is wrong with it, and with which value.
     public var reason: String
 
-    init(_ path: String, _ reason: String) {
+    public init(_ path: String, _ reason: String) {
         self.path = path
         self.reason = reason
     }

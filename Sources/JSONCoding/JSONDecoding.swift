@@ -7,14 +7,9 @@ public enum JSONDecoding {
     public static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws(JSONCodingError)
         -> Value
     {
-        let tree: JSONTree
-        do throws(JSONError) {
-            tree = try JSONParser.parse(bytes)
-        } catch {
-            throw JSONCodingError("", "is not JSON: \(error.reason) at byte \(error.offset)")
-        }
+        let document = try JSONValue(parsing: bytes)
         do {
-            return try Value(from: TreeDecoder(value: tree, codingPath: []))
+            return try Value(from: TreeDecoder(value: document, codingPath: []))
         } catch let error as JSONCodingError {
             throw error
         } catch let error as DecodingError {
@@ -27,7 +22,7 @@ public enum JSONDecoding {
 
 /// A place in a document that is being read.
 struct TreeDecoder: Decoder {
-    let value: JSONTree
+    let value: JSONValue
     let codingPath: [any CodingKey]
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
@@ -62,8 +57,13 @@ extension TreeDecoder: SingleValueDecodingContainer {
     }
 
     func decode(_ type: Double.Type) throws -> Double {
-        guard case .number(let text) = value, let number = Double(text) else { throw mismatch("a number") }
-        return number
+        switch value {
+        case .integer(let number): return Double(number)
+        case .number(let text):
+            guard let number = Double(text), number.isFinite else { throw mismatch("smaller than \(text)") }
+            return number
+        default: throw mismatch("a number")
+        }
     }
 
     func decode(_ type: Float.Type) throws -> Float { Float(try decode(Double.self)) }
@@ -80,7 +80,14 @@ extension TreeDecoder: SingleValueDecodingContainer {
     func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try Value(from: self) }
 
     private func integer<Number: FixedWidthInteger>(_ type: Number.Type) throws -> Number {
-        guard case .number(let text) = value else { throw mismatch("a number") }
+        let text: String
+        switch value {
+        case .integer(let number):
+            if let number = Number(exactly: number) { return number }
+            text = "\(number)"
+        case .number(let digits): text = digits
+        default: throw mismatch("a number")
+        }
         if let number = Number(text) { return number }
         // 1e3 and 1.0 are integers as well, if they are small enough to be exact.
         if let number = Double(text), number.magnitude < 9e15, let whole = Number(exactly: number) { return whole }
@@ -91,12 +98,12 @@ extension TreeDecoder: SingleValueDecodingContainer {
 
 extension TreeDecoder {
     private struct Keyed<Key: CodingKey>: KeyedDecodingContainerProtocol {
-        let members: [(name: String, value: JSONTree)]
+        let members: [JSONValue.Member]
         let codingPath: [any CodingKey]
 
         var allKeys: [Key] { members.compactMap { Key(stringValue: $0.name) } }
 
-        private func member(_ key: any CodingKey) -> JSONTree? {
+        private func member(_ key: any CodingKey) -> JSONValue? {
             // From the back: of a name that comes twice, the last counts.
             members.last { $0.name == key.stringValue }?.value
         }
@@ -140,7 +147,7 @@ extension TreeDecoder {
     }
 
     private struct Unkeyed: UnkeyedDecodingContainer {
-        let elements: [JSONTree]
+        let elements: [JSONValue]
         let codingPath: [any CodingKey]
         var currentIndex = 0
 

@@ -1,3 +1,23 @@
+extension JSONValue {
+    /// Parses a document; nothing may follow it but white space.
+    ///
+    /// - Throws: `JSONCodingError` with the byte where it stops being JSON. Nesting deeper than 128 is refused.
+    public init(parsing bytes: [UInt8]) throws(JSONCodingError) {
+        do throws(JSONError) {
+            self = try JSONParser.parse(bytes)
+        } catch {
+            throw JSONCodingError("", "is not JSON: \(error.reason) at byte \(error.offset)")
+        }
+    }
+}
+
+/// A text that is not JSON, with the place where it stops being it.
+struct JSONError: Error {
+    var reason: String
+    /// In bytes from the beginning.
+    var offset: Int
+}
+
 /// Reads JSON strictly as RFC 8259 has it: no comments, no trailing commas, no other numbers, UTF-8 only.
 struct JSONParser {
     private let bytes: [UInt8]
@@ -7,7 +27,7 @@ struct JSONParser {
     private static let maximumDepth = 128
     private static let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
 
-    static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONTree {
+    static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
         var parser = JSONParser(bytes: bytes)
         let value = try parser.value()
         parser.skipSpace()
@@ -31,7 +51,7 @@ struct JSONParser {
         return true
     }
 
-    private mutating func value() throws(JSONError) -> JSONTree {
+    private mutating func value() throws(JSONError) -> JSONValue {
         skipSpace()
         switch next {
         case UInt8(ascii: "{"): return try nested { parser throws(JSONError) in try parser.object() }
@@ -40,15 +60,15 @@ struct JSONParser {
         case UInt8(ascii: "t"): return try word("true", .bool(true))
         case UInt8(ascii: "f"): return try word("false", .bool(false))
         case UInt8(ascii: "n"): return try word("null", .null)
-        case let byte? where byte == UInt8(ascii: "-") || Self.digits.contains(byte): return .number(try number())
+        case let byte? where byte == UInt8(ascii: "-") || Self.digits.contains(byte): return try number()
         case nil: throw error("the document ends early")
         default: throw error("no value begins here")
         }
     }
 
     private mutating func nested(
-        _ body: (inout JSONParser) throws(JSONError) -> JSONTree
-    ) throws(JSONError) -> JSONTree {
+        _ body: (inout JSONParser) throws(JSONError) -> JSONValue
+    ) throws(JSONError) -> JSONValue {
         guard depth < Self.maximumDepth else { throw error("nested more than \(Self.maximumDepth) levels deep") }
         depth += 1
         position += 1
@@ -57,8 +77,8 @@ struct JSONParser {
         return value
     }
 
-    private mutating func object() throws(JSONError) -> JSONTree {
-        var members: [(name: String, value: JSONTree)] = []
+    private mutating func object() throws(JSONError) -> JSONValue {
+        var members: [JSONValue.Member] = []
         skipSpace()
         if take("}") { return .object(members) }
         repeat {
@@ -67,15 +87,15 @@ struct JSONParser {
             let name = try string()
             skipSpace()
             guard take(":") else { throw error("a colon is missing") }
-            members.append((name, try value()))
+            members.append(.init(name, try value()))
             skipSpace()
         } while take(",")
         guard take("}") else { throw error("a comma or a closing brace is missing") }
         return .object(members)
     }
 
-    private mutating func array() throws(JSONError) -> JSONTree {
-        var elements: [JSONTree] = []
+    private mutating func array() throws(JSONError) -> JSONValue {
+        var elements: [JSONValue] = []
         skipSpace()
         if take("]") { return .array(elements) }
         repeat {
@@ -86,13 +106,13 @@ struct JSONParser {
         return .array(elements)
     }
 
-    private mutating func word(_ word: String, _ value: JSONTree) throws(JSONError) -> JSONTree {
+    private mutating func word(_ word: String, _ value: JSONValue) throws(JSONError) -> JSONValue {
         guard bytes[position...].starts(with: word.utf8) else { throw error("no value begins here") }
         position += word.utf8.count
         return value
     }
 
-    private mutating func number() throws(JSONError) -> Substring {
+    private mutating func number() throws(JSONError) -> JSONValue {
         let start = position
         _ = take("-")
         // No zero in front of other digits.
@@ -102,7 +122,8 @@ struct JSONParser {
             if !take("+") { _ = take("-") }
             try digits()
         }
-        return Substring(decoding: bytes[start..<position], as: UTF8.self)
+        let text = String(decoding: bytes[start..<position], as: UTF8.self)
+        return Int(text).map { .integer($0) } ?? .number(text)
     }
 
     private mutating func digits() throws(JSONError) {

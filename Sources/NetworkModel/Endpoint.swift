@@ -1,4 +1,5 @@
 public import Addressing
+public import JSONCoding
 
 /// A sandbox's place in a network: a veth pair, one end in the sandbox and one on the network's bridge.
 public struct Endpoint: Hashable, Sendable {
@@ -44,28 +45,15 @@ public struct Endpoint: Hashable, Sendable {
 }
 
 extension Endpoint: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         self.init(
             network: try json.string("network"), interface: try json.string("interface"),
             hostInterface: try json.string("hostInterface"), bridge: try json.string("bridge"),
-            macAddress: try json.text("mac"), addresses: try Self.texts(json, "addresses"),
-            gateways: try Self.texts(json, "gateways"),
+            macAddress: try json.text("mac"), addresses: try json.texts("addresses"),
+            gateways: try json.texts("gateways"),
             metric: json["metric"] == nil ? 0 : try json.integer("metric"),
             mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
-            isInternal: try json.flag("internal"), aliases: try Self.texts(json, "aliases"))
-    }
-
-    private static func texts<Value: LosslessStringConvertible>(
-        _ json: JSONValue, _ name: String
-    ) throws(NetworkError) -> [Value] {
-        var values: [Value] = []
-        for element in try json.array(name) {
-            guard case .string(let text) = element, let value = Value(text) else {
-                throw NetworkError(.failed, "record: '\(name)' holds something else than \(Value.self)s")
-            }
-            values.append(value)
-        }
-        return values
+            isInternal: try json.flag("internal"), aliases: try json.texts("aliases"))
     }
 
     public var json: JSONValue {

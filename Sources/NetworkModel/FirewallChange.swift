@@ -1,3 +1,4 @@
+public import JSONCoding
 /// What one operation changes in the firewall; it is exactly one batch, so all of it happens or nothing.
 public struct FirewallChange: Hashable, Sendable {
     public var removed: [FirewallElement]
@@ -13,7 +14,7 @@ public struct FirewallChange: Hashable, Sendable {
 }
 
 extension FirewallChange: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         self.init(removed: try json.list("removed"), added: try json.list("added"))
     }
 

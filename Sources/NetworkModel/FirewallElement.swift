@@ -1,4 +1,5 @@
 public import Addressing
+public import JSONCoding
 
 /// One fact that the firewall has to know. Rules never change; only elements of their sets and maps come and go.
 public enum FirewallElement: Hashable, Sendable {
@@ -30,19 +31,19 @@ extension FirewallElement: CustomStringConvertible {
 }
 
 extension FirewallElement: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         switch try json.string("kind") {
         case "published":
-            guard let mapping = json["mapping"] else { throw NetworkError(.failed, "record: 'mapping' is missing") }
             self = .published(
-                try PortMapping(json: mapping), target: try json.text("target"), owner: try json.string("owner"))
+                try PortMapping(json: json.member("mapping")), target: try json.text("target"),
+                owner: try json.string("owner"))
         case "bridge": self = .bridge(try json.string("bridge"))
         case "internal": self = .internalBridge(try json.string("bridge"))
         case "hairpin": self = .hairpin(try json.string("bridge"), try json.text("subnet"))
         case "masquerade": self = .masquerade(try json.text("subnet"))
         case "guarded":
             self = .guarded(try json.string("family") == IPFamily.v4.rawValue ? .v4 : .v6, try json.string("interface"))
-        case let kind: throw NetworkError(.failed, "record: firewall element '\(kind)' is not known")
+        case let kind: throw JSONCodingError("kind", "'\(kind)' is not known")
         }
     }
 

@@ -1,4 +1,5 @@
 public import Addressing
+public import JSONCoding
 
 /// What is changed so that a host forwards the packets of its networks, and goes back when the last one is removed.
 ///
@@ -51,10 +52,9 @@ public struct HostForwarding: Hashable, Sendable {
 }
 
 extension HostForwarding: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
-        func names(_ name: String) throws(NetworkError) -> [String]? {
-            guard json[name] != nil else { return nil }
-            return try json.array(name).compactMap { if case .string(let text) = $0 { text } else { nil } }
+    public init(json: JSONValue) throws(JSONCodingError) {
+        func names(_ name: String) throws(JSONCodingError) -> [String]? {
+            json[name] == nil ? nil : try json.texts(name)
         }
         self.init(
             guarded4: try names("guarded4"), guarded6: try names("guarded6"),

@@ -1,4 +1,5 @@
 public import Addressing
+public import JSONCoding
 
 /// A network: the subnets that its endpoints get addresses from, and the driver that joins them.
 public struct Network: Hashable, Sendable {
@@ -74,7 +75,7 @@ extension Network {
 }
 
 extension Subnet: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         self.init(prefix: try json.text("subnet"), gateway: try json.text("gateway"))
     }
 
@@ -82,10 +83,10 @@ extension Subnet: JSONRepresentable {
 }
 
 extension Network: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         let driverName = try json.string("driver")
         guard let driver = Driver(rawValue: driverName) else {
-            throw NetworkError(.failed, "record: driver '\(driverName)' is not known")
+            throw JSONCodingError("driver", "'\(driverName)' is not known")
         }
         var options: [String: String] = [:]
         if case .object(let members)? = json["options"] {

@@ -1,3 +1,4 @@
+public import JSONCoding
 /// What an operation is going to do, step by step, before it does any of it.
 ///
 /// A plan is a value: it can be printed, kept as the intent of an operation that may be cut short, executed, and
@@ -33,9 +34,9 @@ extension NetworkPlan: CustomStringConvertible {
 }
 
 extension NetworkPlan: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         guard let interruption = Interruption(rawValue: try json.string("interruption")) else {
-            throw NetworkError(.failed, "record: 'interruption' is not known")
+            throw JSONCodingError("interruption", "is not known")
         }
         self.init(try json.string("operation"), steps: try json.list("steps"), interruption: interruption)
     }

@@ -1,4 +1,5 @@
 public import Addressing
+public import JSONCoding
 
 /// One step of a plan. Every step knows the step that takes it back, and doing or undoing it twice is harmless.
 public enum NetworkStep: Hashable, Sendable {
@@ -70,11 +71,7 @@ extension NetworkStep: CustomStringConvertible {
 }
 
 extension NetworkStep: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
-        func part(_ name: String) throws(NetworkError) -> JSONValue {
-            guard let value = json[name] else { throw NetworkError(.failed, "record: '\(name)' is missing") }
-            return value
-        }
+    public init(json: JSONValue) throws(JSONCodingError) {
         switch try json.string("step") {
         case "lease":
             self = .lease(
@@ -82,27 +79,27 @@ extension NetworkStep: JSONRepresentable {
         case "free":
             self = .free(
                 network: try json.string("network"), address: try json.text("address"), owner: try json.string("owner"))
-        case "define": self = .define(try Network(json: try part("definition")))
-        case "undefine": self = .undefine(try Network(json: try part("definition")))
-        case "raise": self = .raise(try Network(json: try part("definition")))
-        case "lower": self = .lower(try Network(json: try part("definition")))
-        case "firewall": self = .firewall(try FirewallChange(json: try part("change")))
-        case "forward": self = .forward(try HostForwarding(json: try part("forwarding")))
-        case "unforward": self = .unforward(try HostForwarding(json: try part("forwarding")))
+        case "define": self = .define(try Network(json: try json.member("definition")))
+        case "undefine": self = .undefine(try Network(json: try json.member("definition")))
+        case "raise": self = .raise(try Network(json: try json.member("definition")))
+        case "lower": self = .lower(try Network(json: try json.member("definition")))
+        case "firewall": self = .firewall(try FirewallChange(json: try json.member("change")))
+        case "forward": self = .forward(try HostForwarding(json: try json.member("forwarding")))
+        case "unforward": self = .unforward(try HostForwarding(json: try json.member("forwarding")))
         case "attach":
             self = .attach(
-                try Endpoint(json: try part("endpoint")), sandbox: try json.string("sandbox"),
-                identity: try SandboxIdentity(json: try part("namespace")))
+                try Endpoint(json: try json.member("endpoint")), sandbox: try json.string("sandbox"),
+                identity: try SandboxIdentity(json: try json.member("namespace")))
         case "detach":
             self = .detach(
-                try Endpoint(json: try part("endpoint")), sandbox: try json.string("sandbox"),
-                identity: try SandboxIdentity(json: try part("namespace")))
+                try Endpoint(json: try json.member("endpoint")), sandbox: try json.string("sandbox"),
+                identity: try SandboxIdentity(json: try json.member("namespace")))
         case "record":
             self = .record(
                 name: try json.string("sandbox"),
-                before: json["before"] == nil ? nil : try Sandbox(json: part("before")),
-                after: json["after"] == nil ? nil : try Sandbox(json: part("after")))
-        case let step: throw NetworkError(.failed, "record: step '\(step)' is not known")
+                before: json["before"] == nil ? nil : try Sandbox(json: json.member("before")),
+                after: json["after"] == nil ? nil : try Sandbox(json: json.member("after")))
+        case let step: throw JSONCodingError("step", "'\(step)' is not known")
         }
     }
 

@@ -1,4 +1,5 @@
 public import Addressing
+public import JSONCoding
 
 /// Ports of the host that lead to ports of a sandbox: `[HOSTIP:]HOSTPORT[-END]:PORT[-END][/tcp|/udp]`.
 public struct PortMapping: Hashable, Sendable {
@@ -134,9 +135,13 @@ extension PortMapping: LosslessStringConvertible {
 }
 
 extension PortMapping: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
-        guard case .string(let text) = json else { throw NetworkError(.failed, "record: a port is not a string") }
-        try self.init(parsing: text)
+    public init(json: JSONValue) throws(JSONCodingError) {
+        guard case .string(let text) = json else { throw JSONCodingError("", "a port is not a string") }
+        do throws(NetworkError) {
+            try self.init(parsing: text)
+        } catch {
+            throw JSONCodingError("", error.message)
+        }
     }
 
     public var json: JSONValue { .string(description) }

@@ -1,4 +1,5 @@
 public import Addressing
+public import JSONCoding
 
 /// A published port as it is listed: whose it is and where it leads.
 public struct PublishedPort: Hashable, Sendable {

@@ -1,4 +1,5 @@
 public import Addressing
+public import JSONCoding
 
 /// A network namespace with endpoints in networks: a container's, or any other (libnetwork's Container Network Model).
 public struct Sandbox: Hashable, Sendable {
@@ -42,8 +43,8 @@ public struct Sandbox: Hashable, Sendable {
 }
 
 extension Sandbox: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
-        guard let identity = json["namespace"] else { throw NetworkError(.failed, "record: 'namespace' is missing") }
+    public init(json: JSONValue) throws(JSONCodingError) {
+        guard let identity = json["namespace"] else { throw JSONCodingError("namespace", "missing") }
         self.init(
             name: try json.string("name"), identity: try SandboxIdentity(json: identity),
             endpoints: try json.list("endpoints"), ports: try json.list("ports"))

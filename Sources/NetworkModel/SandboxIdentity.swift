@@ -1,3 +1,4 @@
+public import JSONCoding
 /// Which network namespace a sandbox is, in a way that is still true after its process number or inode is reused.
 public struct SandboxIdentity: Hashable, Sendable {
     /// Where the namespace is found.
@@ -32,11 +33,11 @@ public struct SandboxIdentity: Hashable, Sendable {
 }
 
 extension SandboxIdentity: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         let source: Source
         if json["pid"] != nil {
             guard let process = Int32(exactly: try json.integer("pid")) else {
-                throw NetworkError(.failed, "record: 'pid' is out of range")
+                throw JSONCodingError("pid", "is out of range")
             }
             source = .process(process, startTime: UInt64(clamping: try json.integer("startTime")))
         } else {

@@ -2,6 +2,7 @@ import CLinux
 import ContainerLog
 import Foundation
 import LinuxSystem
+import JSONCoding
 import NetworkModel
 import Testing
 

@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import LinuxSystem
+import JSONCoding
 import NetworkModel
 import Testing
 
@@ -55,8 +56,8 @@ func sampleRecord(id: String = String(repeating: "ab", count: 32), name: String 
     }
 
     @Test func damagedRecordsAreErrors() {
-        #expect(throws: NetworkError.self) { try ContainerRecord(json: .object([])) }
-        #expect(throws: NetworkError.self) { try ContainerStatus(json: JSONValue(["phase": .string("flying")])) }
+        #expect(throws: JSONCodingError.self) { try ContainerRecord(json: .object([])) }
+        #expect(throws: JSONCodingError.self) { try ContainerStatus(json: JSONValue(["phase": .string("flying")])) }
     }
 }
 

@@ -1,4 +1,5 @@
 import Addressing
+import JSONCoding
 import NetworkModel
 import Testing
 
@@ -64,10 +65,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "{", "[1,]", "{\"a\" 1}", "tru", "\"", "\"\\x\"", "1 2", "01x", "{\"a\":}", "\"\u{1}\"", "+1", "1e999",
+        "", "{", "[1,]", "{\"a\" 1}", "tru", "\"", "\"\\x\"", "1 2", "01x", "{\"a\":}", "\"\u{1}\"", "+1", "1e",
     ])
     func refusesBrokenJSON(text: String) {
-        #expect(throws: NetworkError.self) { try JSONValue(parsing: Array(text.utf8)) }
+        #expect(throws: JSONCodingError.self) { try JSONValue(parsing: Array(text.utf8)) }
     }
 
     @Test func readsAnyJSON() throws {
@@ -76,14 +77,14 @@ import Testing
         #expect(try value.array("a").count == 7)
         #expect(try value.array("a")[6] == .string("é\n😀"))
         #expect(try JSONValue(parsing: value.bytes) == value)
-        let deep = Array((String(repeating: "[", count: 100) + String(repeating: "]", count: 100)).utf8)
-        #expect(throws: NetworkError.self) { try JSONValue(parsing: deep) }
+        let deep = Array((String(repeating: "[", count: 200) + String(repeating: "]", count: 200)).utf8)
+        #expect(throws: JSONCodingError.self) { try JSONValue(parsing: deep) }
     }
 
     @Test func aRecordCutShortIsAnErrorAndNotATrap() throws {
         let bytes = try sandbox().json.bytes
         for length in 0..<bytes.count {
-            #expect(throws: NetworkError.self) { try Sandbox(json: JSONValue(parsing: Array(bytes[..<length]))) }
+            #expect(throws: JSONCodingError.self) { try Sandbox(json: JSONValue(parsing: Array(bytes[..<length]))) }
         }
     }
 }

@@ -1,5 +1,6 @@
 import Addressing
-public import NetworkModel
+import NetworkModel
+public import JSONCoding
 
 /// `swbox inspect`: docker's document, with the members that exist here, so that what reads docker's reads this.
 ///

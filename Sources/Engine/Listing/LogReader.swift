@@ -3,6 +3,7 @@ public import ContainerLog
 public import LinuxSystem
 import NetworkModel
 import SystemPackage
+import JSONCoding
 
 /// A line of a container's log.
 public struct LogEntry: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import NetworkModel
+import JSONCoding
 
 /// The limits of a container's cgroup as they were asked for; nil is no limit.
 public struct ResourceOptions: Hashable, Sendable {
@@ -18,8 +19,8 @@ public struct ResourceOptions: Hashable, Sendable {
 }
 
 extension ResourceOptions {
-    init(json: JSONValue) throws(NetworkError) {
-        func number(_ name: String) throws(NetworkError) -> Int64? {
+    init(json: JSONValue) throws(JSONCodingError) {
+        func number(_ name: String) throws(JSONCodingError) -> Int64? {
             json[name] == nil ? nil : Int64(try json.integer(name))
         }
         memory = try number("memory")

@@ -1,4 +1,5 @@
 public import NetworkModel
+public import JSONCoding
 
 /// What a container is: written once, when it is made.
 public struct ContainerRecord: Hashable, Sendable {
@@ -61,14 +62,14 @@ public struct MountRecord: Hashable, Sendable {
 }
 
 extension ContainerRecord: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         id = try json.string("id")
         name = try json.string("name")
         image = try json.string("image")
         imageID = try json.string("imageID")
         created = try json.string("created")
-        arguments = try json.strings("arguments")
-        environment = try json.strings("environment")
+        arguments = try json.texts("arguments")
+        environment = try json.texts("environment")
         workingDirectory = try json.string("workingDirectory")
         user = try json.string("user")
         hostname = try json.string("hostname")
@@ -77,7 +78,7 @@ extension ContainerRecord: JSONRepresentable {
         removesItself = try json.flag("remove")
         hasReadOnlyRoot = try json.flag("readOnly")
         isPrivileged = try json.flag("privileged")
-        capabilities = try json.strings("capabilities")
+        capabilities = try json.texts("capabilities")
         limits = try ResourceOptions(json: json["limits"] ?? .object([]))
         network = try json.string("network")
         ports = try json.list("ports")
@@ -89,7 +90,7 @@ extension ContainerRecord: JSONRepresentable {
             }
         }
         stopSignal = try json.string("stopSignal")
-        layers = try json.strings("layers")
+        layers = try json.texts("layers")
     }
 
     public var json: JSONValue {
@@ -108,7 +109,7 @@ extension ContainerRecord: JSONRepresentable {
 }
 
 extension MountRecord: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         self.init(
             volume: try json.optionalText("volume"), source: try json.string("source"),
             destination: try json.string("destination"), isReadOnly: try json.flag("readOnly"),
@@ -125,15 +126,4 @@ extension MountRecord: JSONRepresentable {
 
 extension JSONValue {
     static func strings(_ texts: [String]) -> JSONValue { .array(texts.map { .string($0) }) }
-
-    func strings(_ name: String) throws(NetworkError) -> [String] {
-        var texts: [String] = []
-        for element in try array(name) {
-            guard case .string(let text) = element else {
-                throw NetworkError(.failed, "record: '\(name)' holds something else than strings")
-            }
-            texts.append(text)
-        }
-        return texts
-    }
 }

@@ -1,5 +1,5 @@
 import CLinux
-public import NetworkModel
+public import JSONCoding
 
 /// What has become of a container. While it runs, this is in the file that its supervisor holds locked; afterwards it
 /// stands beside its record.
@@ -29,9 +29,9 @@ public struct ContainerStatus: Hashable, Sendable {
 }
 
 extension ContainerStatus: JSONRepresentable {
-    public init(json: JSONValue) throws(NetworkError) {
+    public init(json: JSONValue) throws(JSONCodingError) {
         guard let phase = Phase(rawValue: try json.string("phase")) else {
-            throw NetworkError(.failed, "record: 'phase' is not known")
+            throw JSONCodingError("phase", "is not known")
         }
         self.init(phase)
         process = json["process"] == nil ? nil : Int32(clamping: try json.integer("process"))

@@ -2,6 +2,7 @@ import CLinux
 import LinuxSystem
 import NetworkModel
 import SystemPackage
+import JSONCoding
 
 /// The records of containers.
 ///

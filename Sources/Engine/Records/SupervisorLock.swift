@@ -2,6 +2,7 @@ import CLinux
 import LinuxSystem
 import NetworkModel
 import SystemPackage
+import JSONCoding
 
 /// The right and the duty to look after one container, held by the process that supervises it.
 ///

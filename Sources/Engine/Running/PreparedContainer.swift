@@ -5,6 +5,7 @@ import ImageStore
 import LinuxSystem
 import NetworkModel
 import SystemPackage
+import JSONCoding
 
 /// A container that exists and does not run yet: record, files and names are there, the kernel knows nothing of it.
 struct PreparedContainer: ~Copyable {

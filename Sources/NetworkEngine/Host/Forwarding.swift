@@ -2,6 +2,7 @@ import Addressing
 import LinuxSystem
 import NetworkModel
 import Rtnetlink
+import JSONCoding
 
 /// The switch that makes a host forward packets, and what has to be looked after when it is thrown.
 enum Forwarding {

@@ -3,6 +3,7 @@ import CLinux
 import LinuxSystem
 import NetworkModel
 import SystemPackage
+import JSONCoding
 
 /// The engine's files, under a lock that is held as long as this value lives.
 ///
@@ -61,10 +62,10 @@ struct Store: ~Copyable {
     private static func parse<Value: JSONRepresentable>(
         _ bytes: [UInt8], _ path: String
     ) throws(NetworkError) -> Value {
-        do throws(NetworkError) {
+        do throws(JSONCodingError) {
             return try Value(json: JSONValue(parsing: bytes))
         } catch {
-            throw NetworkError(.failed, "read \(path): \(error.message)")
+            throw NetworkError(.failed, "read \(path): \(error)")
         }
     }
 }

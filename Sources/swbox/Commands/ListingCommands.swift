@@ -2,6 +2,7 @@ import CommandSupport
 import Engine
 import ImageStore
 import NetworkModel
+import JSONCoding
 
 extension SwboxCommands {
     static let ps = Command(

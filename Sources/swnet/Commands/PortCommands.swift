@@ -2,6 +2,7 @@ import Addressing
 import CommandSupport
 import NetworkEngine
 import NetworkModel
+import JSONCoding
 
 extension SwnetCommands {
     static let publish = Command(

@@ -1,12 +1,13 @@
-/// A JSON document as a value (RFC 8259), for the small records that a hot command reads and writes.
+/// A JSON document as a value (RFC 8259).
 ///
 /// Foundation's coder costs half a millisecond at its first use in a process, which is more than making a veth pair.
-/// Members keep their order, so that a record reads the way it was written.
+/// Members keep their order, so that a record reads the way it was written; of a name that comes twice, the last counts.
 public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     case integer(Int)
-    case number(Double)
+    /// Any other number, as it is written: it keeps all its digits until somebody says which type it is.
+    case number(String)
     case string(String)
     case array([JSONValue])
     case object([Member])
@@ -25,7 +26,7 @@ public enum JSONValue: Hashable, Sendable {
 
 /// A value that is kept in records as JSON.
 public protocol JSONRepresentable {
-    init(json: JSONValue) throws(NetworkError)
+    init(json: JSONValue) throws(JSONCodingError)
     var json: JSONValue { get }
 }
 
@@ -49,29 +50,29 @@ extension JSONValue {
     /// The member of that name; nil when it is missing or null, or this is no object.
     public subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
-        guard let value = members.first(where: { $0.name == name })?.value, value != .null else { return nil }
+        guard let value = members.last(where: { $0.name == name })?.value, value != .null else { return nil }
         return value
     }
 
-    public func string(_ name: String) throws(NetworkError) -> String {
+    public func string(_ name: String) throws(JSONCodingError) -> String {
         guard case .string(let text)? = self[name] else { throw wrong(name, "a string") }
         return text
     }
 
-    public func integer(_ name: String) throws(NetworkError) -> Int {
+    public func integer(_ name: String) throws(JSONCodingError) -> Int {
         guard case .integer(let number)? = self[name] else { throw wrong(name, "an integer") }
         return number
     }
 
     /// A member that may be missing, which counts as false.
-    public func flag(_ name: String) throws(NetworkError) -> Bool {
+    public func flag(_ name: String) throws(JSONCodingError) -> Bool {
         guard let value = self[name] else { return false }
         guard case .bool(let flag) = value else { throw wrong(name, "true or false") }
         return flag
     }
 
     /// The elements of an array that may be missing, which counts as empty.
-    public func array(_ name: String) throws(NetworkError) -> [JSONValue] {
+    public func array(_ name: String) throws(JSONCodingError) -> [JSONValue] {
         guard let value = self[name] else { return [] }
         guard case .array(let values) = value else { throw wrong(name, "an array") }
         return values
@@ -79,7 +80,7 @@ extension JSONValue {
 
     public func list<Element: JSONRepresentable>(
         _ name: String, of type: Element.Type = Element.self
-    ) throws(NetworkError) -> [Element] {
+    ) throws(JSONCodingError) -> [Element] {
         var elements: [Element] = []
         for value in try array(name) { elements.append(try Element(json: value)) }
         return elements
@@ -88,7 +89,7 @@ extension JSONValue {
     /// A member whose text is parsed as `Value`.
     public func text<Value: LosslessStringConvertible>(
         _ name: String, as type: Value.Type = Value.self
-    ) throws(NetworkError) -> Value {
+    ) throws(JSONCodingError) -> Value {
         guard let value = Value(try string(name)) else { throw wrong(name, "a valid \(type)") }
         return value
     }
@@ -96,11 +97,41 @@ extension JSONValue {
     /// A member that may be missing; when it is there, its text is parsed as `Value`.
     public func optionalText<Value: LosslessStringConvertible>(
         _ name: String, as type: Value.Type = Value.self
-    ) throws(NetworkError) -> Value? {
+    ) throws(JSONCodingError) -> Value? {
         self[name] == nil ? nil : try text(name, as: type)
     }
 
-    private func wrong(_ name: String, _ wanted: String) -> NetworkError {
-        NetworkError(.failed, "record: '\(name)' is not \(wanted)")
+    /// The elements of an array that may be missing, each parsed as `Value`.
+    public func texts<Value: LosslessStringConvertible>(
+        _ name: String, as type: Value.Type = Value.self
+    ) throws(JSONCodingError) -> [Value] {
+        try array(name).map { element throws(JSONCodingError) in
+            guard case .string(let text) = element, let value = Value(text) else {
+                throw wrong(name, "a list of \(type)s")
+            }
+            return value
+        }
+    }
+
+    /// A member that has to be there, whatever it is.
+    public func member(_ name: String) throws(JSONCodingError) -> JSONValue {
+        guard let value = self[name] else { throw JSONCodingError(name, "missing") }
+        return value
+    }
+
+    private func wrong(_ name: String, _ wanted: String) -> JSONCodingError {
+        JSONCodingError(name, self[name] == nil ? "missing" : "is not \(wanted)")
+    }
+
+    /// What it is, for an error message.
+    var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer, .number: "a number"
+        case .string: "a string"
+        case .array: "a list"
+        case .object: "an object"
+        }
     }
 }

@@ -14,7 +14,7 @@ extension JSONValue {
         case .null: output.append(contentsOf: "null".utf8)
         case .bool(let flag): output.append(contentsOf: (flag ? "true" : "false").utf8)
         case .integer(let number): output.append(contentsOf: String(number).utf8)
-        case .number(let number): output.append(contentsOf: String(number).utf8)
+        case .number(let number): output.append(contentsOf: number.utf8)
         case .string(let text): Self.print(text, to: &output)
         case .array(let values):
             output.append(UInt8(ascii: "["))
@@ -70,7 +70,12 @@ extension JSONValue: Encodable {
         case .null, .object: try container.encodeNil()
         case .bool(let flag): try container.encode(flag)
         case .integer(let number): try container.encode(number)
-        case .number(let number): try container.encode(number)
+        case .number(let text):
+            if let number = UInt64(text) {
+                try container.encode(number)
+            } else {
+                try container.encode(Double(text) ?? 0)
+            }
         case .string(let text): try container.encode(text)
         case .array(let values): try container.encode(values)
         }
