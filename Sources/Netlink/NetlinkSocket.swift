@@ -55,7 +55,7 @@ public struct NetlinkSocket: ~Copyable, Sendable {
         return descriptor
     }
 
-    private static func set(
+    static func set(
         _ level: Int32, _ option: Int32, _ value: Int32, on descriptor: borrowing Descriptor
     ) -> Bool {
         var value = value

@@ -34,9 +34,11 @@ public struct InterfaceAddress: Hashable, Sendable {
 }
 
 extension InterfaceAddress {
-    /// Reads an `RTM_NEWADDR`; nil when its lengths do not fit its family.
+    /// Reads an `RTM_NEWADDR` or `RTM_DELADDR`; nil when its lengths do not fit its family.
     init?(_ message: NetlinkMessage) {
-        guard message.type == RTM_NEWADDR, let header = message.header(ifaddrmsg.self) else { return nil }
+        guard [RTM_NEWADDR, RTM_DELADDR].contains(message.type), let header = message.header(ifaddrmsg.self) else {
+            return nil
+        }
         let attributes = message.attributes(after: ifaddrmsg.self)
         // IFA_ADDRESS is the peer's where there is one, and then IFA_LOCAL is ours (linux/if_addr.h).
         let other = attributes[IFA_ADDRESS].flatMap { IPAddress(bytes: $0.payload) }

@@ -37,9 +37,12 @@ public struct Link: Hashable, Sendable {
 }
 
 extension Link {
-    /// Reads an `RTM_NEWLINK`; nil when it has not even a name.
+    /// Reads an `RTM_NEWLINK` or `RTM_DELLINK`; nil when it has not even a name.
     init?(_ message: NetlinkMessage) {
-        guard message.type == RTM_NEWLINK, let header = message.header(ifinfomsg.self) else { return nil }
+        // Under another family it is what a bridge or IPv6 has to say about the link: no deletion of it.
+        guard [RTM_NEWLINK, RTM_DELLINK].contains(message.type), let header = message.header(ifinfomsg.self),
+            header.ifi_family == UInt8(AF_UNSPEC)
+        else { return nil }
         index = UInt32(bitPattern: header.ifi_index)
         flags = LinkFlags(rawValue: header.ifi_flags)
         hardwareType = header.ifi_type

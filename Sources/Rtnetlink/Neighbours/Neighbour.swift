@@ -29,9 +29,9 @@ public struct Neighbour: Hashable, Sendable {
 }
 
 extension Neighbour {
-    /// Reads an `RTM_NEWNEIGH`; nil when its lengths do not fit its family.
+    /// Reads an `RTM_NEWNEIGH` or `RTM_DELNEIGH`; nil when its lengths do not fit its family.
     init?(_ message: NetlinkMessage) {
-        guard message.type == RTM_NEWNEIGH, let header = message.header(ndmsg.self),
+        guard [RTM_NEWNEIGH, RTM_DELNEIGH].contains(message.type), let header = message.header(ndmsg.self),
             let family = IPFamily(number: header.ndm_family)
         else { return nil }
         let attributes = message.attributes(after: ndmsg.self)

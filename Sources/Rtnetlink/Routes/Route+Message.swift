@@ -17,9 +17,9 @@ private enum Field {
 }
 
 extension Route {
-    /// Reads an `RTM_NEWROUTE`; nil when its lengths do not fit its family, or when it is no route but a cached answer.
+    /// Reads an `RTM_NEWROUTE` or `RTM_DELROUTE`; nil when its lengths do not fit its family, or when it is no route but a cached answer.
     init?(_ message: NetlinkMessage) {
-        guard message.type == RTM_NEWROUTE, let header = message.header(rtmsg.self),
+        guard [RTM_NEWROUTE, RTM_DELROUTE].contains(message.type), let header = message.header(rtmsg.self),
             let family = IPFamily(number: header.rtm_family), header.rtm_flags & UInt32(RTM_F_CLONED) == 0
         else { return nil }
         self.init(header, family, message.attributes(after: rtmsg.self))
