@@ -26,6 +26,8 @@ public struct DataType: Hashable, Sendable {
         self.order = order
     }
 
+    /// A number that has one byte in a register.
+    static let bit = DataType(4, "integer", length: 1, .host)
     public static let nfProto = DataType(2, "nf_proto", length: 1, .none)
     public static let ipv4Addr = DataType(7, "ipv4_addr", length: 4, .big)
     public static let ipv6Addr = DataType(8, "ipv6_addr", length: 16, .big)

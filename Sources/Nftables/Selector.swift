@@ -118,6 +118,7 @@ extension Selector {
     public static let oif = Selector("oif", .meta(NFT_META_OIF.rawValue), .ifaceIndex)
     public static let l4proto = Selector("meta l4proto", .meta(NFT_META_L4PROTO.rawValue), .inetProto)
     public static let nfproto = Selector("meta nfproto", .meta(NFT_META_NFPROTO.rawValue), .nfProto)
+    static let nftrace = Selector("meta nftrace", .meta(NFT_META_NFTRACE.rawValue), .bit)
     public static let mark = Selector("meta mark", .meta(NFT_META_MARK.rawValue), .mark)
     public static let pkttype = Selector("meta pkttype", .meta(NFT_META_PKTTYPE.rawValue), .pktType)
 

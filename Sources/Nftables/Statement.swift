@@ -163,6 +163,9 @@ extension Statement {
     /// `meta mark set 0x10`.
     public static func setMark(_ mark: UInt32) -> Statement { Statement(.set(.mark, mark)) }
 
+    /// `meta nftrace set 1`: from here on the packet's way is told to those who listen (`NftablesMonitor`), or is no more.
+    public static func trace(_ on: Bool = true) -> Statement { Statement(.set(.nftrace, on ? 1 : 0)) }
+
     /// `ct mark set 0x10`.
     public static func setConntrackMark(_ mark: UInt32) -> Statement { Statement(.set(.ct(.mark), mark)) }
 }

@@ -21,6 +21,8 @@ struct StatementTests {
                 "tcp dport 22 counter packets 0 bytes 0 accept"
             ),
             ([.match(.udp(.sport), is: .service(53)), .drop], "udp sport 53 drop"),
+            ([.trace()], "meta nftrace set 1"),
+            ([.trace(false)], "meta nftrace set 0"),
             ([.setMark(16)], "meta mark set 0x00000010"),
             ([.setConntrackMark(16)], "ct mark set 0x00000010"),
             ([.match(.mark, is: .integer(16)), .return], "meta mark 0x00000010 return"),
