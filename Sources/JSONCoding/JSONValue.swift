@@ -40,6 +40,11 @@ extension JSONValue {
 
     public init(_ values: some Sequence<some JSONRepresentable>) { self = .array(values.map(\.json)) }
 
+    /// An object of strings, in the order of their names.
+    public init(strings: [String: String]) {
+        self = .object(strings.sorted { $0.key < $1.key }.map { Member($0.key, .string($0.value)) })
+    }
+
     /// The text of a value that prints and parses as text: an address, a name.
     public init(text value: some LosslessStringConvertible) { self = .string(value.description) }
 }
@@ -113,6 +118,18 @@ extension JSONValue {
         }
     }
 
+    /// The members of an object whose values are all strings; a missing one counts as empty.
+    public func strings(_ name: String) throws(JSONCodingError) -> [String: String] {
+        guard let value = self[name] else { return [:] }
+        guard case .object(let members) = value else { throw wrong(name, "an object") }
+        var strings: [String: String] = [:]
+        for member in members {
+            guard case .string(let text) = member.value else { throw wrong(name, "an object of strings") }
+            strings[member.name] = text
+        }
+        return strings
+    }
+
     /// A member that has to be there, whatever it is.
     public func member(_ name: String) throws(JSONCodingError) -> JSONValue {
         guard let value = self[name] else { throw JSONCodingError(name, "missing") }
@@ -124,7 +141,7 @@ extension JSONValue {
     }
 
     /// What it is, for an error message.
-    var kind: String {
+    public var kind: String {
         switch self {
         case .null: "null"
         case .bool: "a boolean"

@@ -22,17 +22,19 @@ public struct ConnectRequest: Hashable, Sendable {
         public var interface: InterfaceName?
         /// Other names of the sandbox on this network.
         public var aliases: [String]
+        /// Kept with the endpoint, for whoever asks for it to find it again.
+        public var labels: [String: String]
 
         public init(
             network: String, addresses: [IPAddress] = [], macAddress: MACAddress? = nil,
-            interface: InterfaceName? = nil,
-            aliases: [String] = []
+            interface: InterfaceName? = nil, aliases: [String] = [], labels: [String: String] = [:]
         ) {
             self.network = network
             self.addresses = addresses
             self.macAddress = macAddress
             self.interface = interface
             self.aliases = aliases
+            self.labels = labels
         }
     }
 }

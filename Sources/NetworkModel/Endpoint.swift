@@ -22,11 +22,13 @@ public struct Endpoint: Hashable, Sendable {
     public var isInternal: Bool
     /// Other names of the sandbox on this network.
     public var aliases: [String]
+    /// What whoever connected it wants to find it by again; they mean nothing to the engine.
+    public var labels: [String: String]
 
     public init(
         network: String, interface: String, hostInterface: String, bridge: String, macAddress: MACAddress,
         addresses: [IPPrefix], gateways: [IPAddress] = [], metric: Int = 0, mtu: Int? = nil, isInternal: Bool = false,
-        aliases: [String] = []
+        aliases: [String] = [], labels: [String: String] = [:]
     ) {
         self.network = network
         self.interface = interface
@@ -39,6 +41,7 @@ public struct Endpoint: Hashable, Sendable {
         self.mtu = mtu
         self.isInternal = isInternal
         self.aliases = aliases
+        self.labels = labels
     }
 
     public func address(_ family: IPFamily) -> IPAddress? { addresses.first { $0.family == family }?.address }
@@ -53,7 +56,8 @@ extension Endpoint: JSONRepresentable {
             gateways: try json.texts("gateways"),
             metric: json["metric"] == nil ? 0 : try json.integer("metric"),
             mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
-            isInternal: try json.flag("internal"), aliases: try json.texts("aliases"))
+            isInternal: try json.flag("internal"), aliases: try json.texts("aliases"),
+            labels: try json.strings("labels"))
     }
 
     public var json: JSONValue {
@@ -69,6 +73,7 @@ extension Endpoint: JSONRepresentable {
             "mtu": mtu.map { .integer($0) },
             "internal": isInternal ? .bool(true) : nil,
             "aliases": aliases.isEmpty ? nil : .array(aliases.map { .string($0) }),
+            "labels": labels.isEmpty ? nil : .init(strings: labels),
         ])
     }
 }

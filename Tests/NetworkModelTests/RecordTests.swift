@@ -18,7 +18,8 @@ import Testing
             network: "lab0", interface: "eth0", hostInterface: "veth01234567", bridge: "sw-lab0",
             macAddress: try #require(MACAddress("02:53:0a:01:00:02")),
             addresses: [try #require(IPPrefix("10.1.0.2/24")), try #require(IPPrefix("fd00::2/64"))],
-            gateways: [try #require(IPAddress("10.1.0.1"))], isInternal: isInternal, aliases: ["w"])
+            gateways: [try #require(IPAddress("10.1.0.1"))], isInternal: isInternal, aliases: ["w"],
+            labels: ["org.example.part": "web"])
         return Sandbox(
             name: "web", identity: SandboxIdentity(source: .process(5, startTime: 77), device: 4, inode: 4_026_532_000),
             endpoints: [endpoint],

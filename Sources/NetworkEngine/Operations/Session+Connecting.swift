@@ -92,7 +92,7 @@ extension Session {
             bridge: network.bridgeName, macAddress: mac, addresses: addresses,
             gateways: network.isInternal ? [] : network.subnets.map(\.gateway),
             metric: network.isInternal ? 0 : metric, mtu: network.mtu, isInternal: network.isInternal,
-            aliases: attachment.aliases)
+            aliases: attachment.aliases, labels: attachment.labels)
     }
 
     private func macAddress(
