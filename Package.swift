@@ -157,7 +157,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "NftablesTests",
-            dependencies: ["Addressing", "CLinux", "LinuxSystem", "Netlink", "Nftables", "TestSupport", system],
+            dependencies: [
+                "Addressing", "CLinux", "CNftnl", "LinuxSystem", "Netlink", "Nftables", "TestSupport", system,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "CgroupsTests", dependencies: ["CLinux", "Cgroups", "LinuxSystem", "TestSupport", system],
