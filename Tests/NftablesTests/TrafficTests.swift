@@ -65,6 +65,14 @@ struct TrafficTests {
         try router.must("ip", "link", "set", "lo", "up")
         try router.must("ip", "link", "set", name, "up")
         try other.must("ip", "link", "set", "eth0", "up")
+        // Until the kernel's worker has seen the carrier, a link drops what is sent, and on a busy machine that is for
+        // longer than a neighbour is asked for.
+        for _ in 0..<6000 {
+            let states = try router.ip("link", "show", "dev", name) + other.ip("link", "show", "dev", "eth0")
+            if states.allSatisfy({ $0["operstate"] as? String == "UP" }) { return }
+            usleep(10_000)
+        }
+        Issue.record("\(name) does not come up")
     }
 }
 

@@ -18,6 +18,8 @@ struct AnnouncementTests {
             NewLink("eth0", .veth(peer: .init("far", namespaceDescriptor: guest.descriptor)), up: true))
         var inner = try Rtnetlink(in: guest.namespace)
         try inner.set(.index(try #require(link.peer)), LinkSettings(up: true))
+        try expectOperational("eth0", &route)
+        try expectOperational("far", &inner)
         return link.index
     }
 
@@ -35,7 +37,6 @@ struct AnnouncementTests {
         }
         let announcer = try AddressAnnouncer(in: host.namespace)
         let moved = try await eventually(seconds: 60) {
-            // A link that has just come up may lose a frame.
             try announcer.announce(address, of: new, on: link)
             return try guest.ip("neighbour", "show").first { $0["dst"] as? String == text }?["lladdr"] as? String
                 == new.description

@@ -32,6 +32,8 @@ struct RateLimitTests {
         try inner.set(.index(other), LinkSettings(up: true))
         try inner.addAddress(InterfaceAddress(farAddress, link: other))
         try inner.addNeighbour(Neighbour(nearAddress.address, link: other, linkAddress: near))
+        try expectOperational("near", &route)
+        try expectOperational("far", &inner)
         return link
     }
 
