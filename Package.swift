@@ -81,7 +81,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "ContainerRuntime",
-            dependencies: ["CLinux", "CSeccomp", "Cgroups", "LinuxSystem", "RuntimeSpec", system],
+            dependencies: ["CLinux", "CSeccomp", "Cgroups", "JSONCoding", "LinuxSystem", "RuntimeSpec", system],
             swiftSettings: kernel),
         .target(
             name: "ImageStore", dependencies: ["CLinux", "JSONCoding", "LinuxSystem", system], swiftSettings: strict),

@@ -266,6 +266,27 @@ ssize_t swn_receive_descriptor(int socket, void *bytes, size_t length, int *desc
     return received;
 }
 
+int swn_unix_socket(int type, const char *path, int listening) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address.sun_path, path);
+    int descriptor = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -1;
+    int result = listening ? bind(descriptor, (struct sockaddr *)&address, sizeof address)
+                           : connect(descriptor, (struct sockaddr *)&address, sizeof address);
+    if (result == 0 && listening) result = listen(descriptor, 8);
+    if (result == 0) return descriptor;
+    int error = errno;
+    close(descriptor);
+    errno = error;
+    return -1;
+}
+
+int swn_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
+
 int swn_exit_code(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
 int swn_errno(void) { return errno; }

@@ -32,6 +32,14 @@ public struct CgroupRoot: Hashable, Sendable {
         hierarchies.first { $0.controllers.contains(controller.version1Name) }
     }
 
+    /// Those of some controllers that this machine has.
+    public func available(_ controllers: Set<CgroupController>) -> Set<CgroupController> {
+        let unifiedNames = unified.flatMap { try? CgroupDirectory(path: $0).words("cgroup.controllers") } ?? []
+        return controllers.filter { controller in
+            hierarchy(of: controller) != nil || controller.version2Name.map { unifiedNames.contains($0) } ?? false
+        }
+    }
+
     /// Finds the hierarchies that this process sees.
     ///
     /// - Throws: `CgroupError` with ENOENT when no cgroup file system is mounted.

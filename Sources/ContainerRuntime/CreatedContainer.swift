@@ -10,6 +10,7 @@ public struct CreatedContainer: ~Copyable {
     private let socket: SequencedSocket
     private var console: Descriptor?
     private var isReady = false
+    private var isDetached = false
 
     init(plan: any LaunchPlan, child: consuming HalfMadeChild, socket: consuming SequencedSocket) {
         self.plan = plan
@@ -38,6 +39,22 @@ public struct CreatedContainer: ~Copyable {
         }
     }
 
+    /// The terminal's other end, if the container has one and is ready; whoever takes it owns it.
+    public mutating func takeConsole() -> Descriptor? { console.take() }
+
+    /// Lets the process live on by itself, waiting at `LaunchOptions.startListener` to be started by `StartGate`.
+    ///
+    /// - Throws: `LaunchError`; the process has been reaped.
+    public consuming func detach() throws(LaunchError) -> ProcessHandle {
+        try? socket.send([1])
+        while !isDetached {
+            guard try receive() else {
+                throw LaunchError("start the container: its process was killed", errno: ECHILD)
+            }
+        }
+        return child.release()
+    }
+
     /// Gives the go-ahead and waits for the exec.
     ///
     /// - Returns: The running process, and the terminal's other end if the container has one.
@@ -63,6 +80,7 @@ public struct CreatedContainer: ~Copyable {
         }
         switch record.stage {
         case .ready: isReady = true
+        case .detached: isDetached = true
         case .console: console = message.descriptor.take()
         default: throw plan.error(record)
         }

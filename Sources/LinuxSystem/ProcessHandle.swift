@@ -38,14 +38,20 @@ public struct ProcessHandle: ~Copyable, Sendable {
     ///
     /// With the boot id this names a process for ever, although its number is reused.
     public static func startTime(of processIdentifier: Int32) -> UInt64? {
+        facts(of: processIdentifier)?.startTime
+    }
+
+    /// The same, and whether the process has ended and only waits to be reaped; nil when it is gone.
+    public static func facts(of processIdentifier: Int32) -> (startTime: UInt64, hasEnded: Bool)? {
         guard let file = try? Descriptor.open("/proc/\(processIdentifier)/stat"),
             let bytes = try? file.readAll(limit: 4096),
             // The second field is the command's name in parentheses and may hold anything, so count from its end.
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
-        guard fields.count > 19 else { return nil }
-        return UInt64(String(decoding: fields[19], as: UTF8.self))
+        guard fields.count > 19, let start = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return nil }
+        let state = fields[0].first
+        return (start, state == UInt8(ascii: "Z") || state == UInt8(ascii: "X"))
     }
 }
 

@@ -10,6 +10,11 @@ public struct State: Codable, Hashable, Sendable {
     public var pid: Int32?
     public var bundle: String
     public var annotations: [String: String]?
+    /// What runc prints besides the specification's members, and engines read: the root's path, the time of creation
+    /// (RFC 3339) and the owner's name.
+    public var rootfs: String?
+    public var created: String?
+    public var owner: String?
 
     public init(
         ociVersion: String = "1.0.2", id: String, status: Status, pid: Int32?, bundle: String,

@@ -31,7 +31,7 @@ extension ChildProcess {
 
         try waitForGoAhead()
 
-        try armDeathSignal(plan.parentDeathSignal)
+        if plan.startListener < 0 { try armDeathSignal(plan.parentDeathSignal) }
         // Everything the launcher had open is closed by the exec, also what nobody thought of (CVE-2024-21626).
         let first = UInt32(3 + plan.preservedDescriptors)
         guard swn_close_range(first, UInt32.max, UInt32(CLOSE_RANGE_CLOEXEC)) == 0 else {
@@ -127,6 +127,23 @@ extension ChildProcess {
         // The launcher is gone, or has dropped the container.
         if count == 0 { swn_exit_now(1) }
         guard count == 1 else { throw InitFailure(.goAhead) }
+        if plan.startListener >= 0 { try waitForStart() }
+    }
+
+    /// Outlives the launcher, which has written down everything by now, and waits for another command that starts
+    /// the container. What happens from here on is told to that one.
+    private func waitForStart() throws(InitFailure) {
+        guard swn_prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
+        report(InitRecord(.detached))
+        while true {
+            let connection = retryingOnInterrupt { swn_accept(plan.startListener) }
+            if connection < 0 && swn_errno() == ECONNABORTED { continue }
+            guard connection >= 0, dup3(connection, socket, O_CLOEXEC) == socket else { throw InitFailure(.goAhead) }
+            close(connection)
+            var byte: UInt8 = 0
+            // Whoever connected and died before saying so has not started anything.
+            if retryingOnInterrupt({ unsafe recv(socket, &byte, 1, 0) }) == 1 { return }
+        }
     }
 
     private func execute(_ path: String) {

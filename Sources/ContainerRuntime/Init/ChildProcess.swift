@@ -24,6 +24,7 @@ struct ChildProcess {
     /// From here on the process dies with its launcher, and nobody but root may look at it.
     func tieToParent() throws(InitFailure) {
         close(parentSocket)
+        if plan.lockDescriptor >= 0 { close(plan.lockDescriptor) }
         // Not dumpable means that no other process of a shared pid namespace can reach the runtime's program through
         // /proc/PID/exe, or its descriptors through /proc/PID/fd (CVE-2016-9962, CVE-2019-5736). The exec ends it.
         guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
@@ -63,7 +64,7 @@ struct ChildProcess {
     /// Leaves what the launcher's session and keys are.
     func prepareSession() throws(InitFailure) {
         // The host's session keyring would be shared otherwise. A kernel without keyrings has none to share.
-        if swn_join_session_keyring() < 0 && swn_errno() != ENOSYS { throw InitFailure(.keyring) }
+        if plan.makesKeyring && swn_join_session_keyring() < 0 && swn_errno() != ENOSYS { throw InitFailure(.keyring) }
         if let adjustment = plan.security.oomScoreAdjustment {
             // The host's /proc is still there, and shows a process of another pid namespace as itself.
             do throws(SystemError) {

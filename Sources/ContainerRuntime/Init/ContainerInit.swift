@@ -95,6 +95,11 @@ struct ContainerInit {
         do throws(SystemError) {
             let host = try Descriptor.openDirectory("/")
             guard fchdir(root.rawValue) == 0 else { throw SystemError("fchdir", errno: .last) }
+            guard plan.pivots else {
+                // The host's mounts stay below: only who has no CAP_SYS_CHROOT is kept from them.
+                guard unsafe chroot(".") == 0, unsafe chdir("/") == 0 else { throw SystemError("chroot", errno: .last) }
+                return
+            }
             // With the same directory for both, the old root ends up mounted on top of the new one, and no directory
             // is needed in the image to put it into.
             guard unsafe swn_pivot_root(".", ".") == 0 else { throw SystemError("pivot_root", errno: .last) }

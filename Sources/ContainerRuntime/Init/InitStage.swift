@@ -7,6 +7,8 @@ enum InitStage: UInt16, Sendable {
     case ready
     /// Carries the terminal's other end.
     case console
+    /// The child does not depend on its launcher any more; it waits for whoever starts it.
+    case detached
 
     case parent
     case streams

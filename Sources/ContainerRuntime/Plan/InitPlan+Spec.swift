@@ -38,6 +38,7 @@ extension InitPlan {
         hostname = spec.hostname.flatMap { $0.isEmpty ? nil : $0 }
         domainname = spec.domainname.flatMap { $0.isEmpty ? nil : $0 }
         sysctls = try SysctlStep.steps(linux)
+        pivots = options.pivots
         bringsLoopbackUp = options.bringsLoopbackUp && cloneFlags & NamespaceKind.net.flag != 0
 
         self.process = try ProcessPlan(process, options: options, personality: linux.personality)
@@ -103,6 +104,9 @@ extension ProcessPlan {
             ? TerminalStep(height: process.consoleSize?.height ?? 0, width: process.consoleSize?.width ?? 0) : nil
         parentDeathSignal = options.parentDeathSignal
         preservedDescriptors = options.preservedDescriptors
+        startListener = options.startListener
+        lockDescriptor = options.lockDescriptor
+        makesKeyring = options.makesKeyring
         ownExecutable = try FileIdentity.ofThisProgram()
     }
 }
@@ -136,8 +140,11 @@ extension FileIdentity {
 extension DeviceStep {
     /// Nil for the nodes that every container gets anyway.
     fileprivate init?(_ device: Spec.Linux.Device, field: String) throws(SpecError) {
-        path = try MountStep.normalize(device.path, field: "\(field).path")
-        if DefaultDevices.nodes.contains(where: { "dev/\($0.name)" == device.path.dropFirst() }) { return nil }
+        let place = try MountStep.normalize(device.path, field: "\(field).path")
+        if DefaultDevices.nodes.contains(where: { "dev/\($0.name)" == place }) { return nil }
+        // The host's would give out the host's terminals; the container's leads to its own devpts.
+        if place == "dev/ptmx" { return nil }
+        path = place
         let kind: FileKind =
             switch device.type {
             case "b": .blockDevice

@@ -30,6 +30,8 @@ public struct InitPlan: Sendable {
     /// Paths below /proc/sys and values.
     var sysctls: [SysctlStep]
     var bringsLoopbackUp: Bool
+    /// Whether the old root is left by `pivot_root`; `chroot` alone otherwise.
+    var pivots: Bool
 
     var process: ProcessPlan
 }
@@ -43,6 +45,12 @@ struct ProcessPlan: Sendable {
     var terminal: TerminalStep?
     var parentDeathSignal: Int32
     var preservedDescriptors: Int32
+    /// A listening socket at which the process waits to be started by another command than the one that made it; -1
+    /// when it is started by its launcher.
+    var startListener: Int32
+    /// A lock of the launcher's that dies with it, and not with this process; -1 for none.
+    var lockDescriptor: Int32
+    var makesKeyring: Bool
     /// Device and inode of this program, which no container may execute: see `CommandCheck`.
     var ownExecutable: FileIdentity
 }

@@ -76,6 +76,14 @@ public struct LaunchOptions: Sendable {
     public var makesWorkingDirectory: Bool
     /// Whether `lo` of a new network namespace is switched on here; not needed where the network's owner does it.
     public var bringsLoopbackUp: Bool
+    /// An open socket at which the container waits to be started, borrowed until it waits there; -1 for none.
+    public var startListener: Int32 = -1
+    /// An open file of this process whose lock must not live on in the container's process; -1 for none.
+    public var lockDescriptor: Int32 = -1
+    /// Whether the container gets a session keyring of its own instead of the caller's.
+    public var makesKeyring = true
+    /// Whether the old root is left by `pivot_root`, which a root on the kernel's initial ramdisk does not allow.
+    public var pivots = true
 
     public init(
         bundle: String, root: RootFilesystem? = nil, streams: StandardStreams = .inherited,

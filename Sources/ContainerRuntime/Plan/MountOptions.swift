@@ -49,7 +49,7 @@ struct MountOptions {
             isBind = true
             isBindRecursive = isBindRecursive || option == "rbind"
         case "tmpcopyup": copiesUp = true
-        case "defaults", "async", "nomand", "iversion", "noiversion", "silent", "loud", "nofail": break
+        case _ where Self.ignored.contains(option): break
         case "remount", "idmap", "ridmap", "mand":
             throw SpecError(field, "'\(option)' is not supported")
         default: return false
@@ -57,12 +57,17 @@ struct MountOptions {
         return true
     }
 
-    private struct Change {
+    /// What other programs of the mount family read, or what is the kernel's default anyway.
+    fileprivate static let ignored: Set<String> = [
+        "defaults", "async", "nomand", "iversion", "noiversion", "silent", "loud", "nofail",
+    ]
+
+    fileprivate struct Change {
         var set: UInt64 = 0
         var clear: UInt64 = 0
     }
 
-    private static let attributes: [String: Change] = {
+    fileprivate static let attributes: [String: Change] = {
         let times = UInt64(MOUNT_ATTR__ATIME)
         return [
             "ro": Change(set: UInt64(MOUNT_ATTR_RDONLY)), "rw": Change(clear: UInt64(MOUNT_ATTR_RDONLY)),
@@ -82,7 +87,7 @@ struct MountOptions {
     }()
 
     /// `MS_*` of linux/mount.h.
-    private static let propagations: [String: UInt64] = [
+    fileprivate static let propagations: [String: UInt64] = [
         "unbindable": 1 << 17, "private": 1 << 18, "slave": 1 << 19, "shared": 1 << 20,
     ]
 
@@ -92,4 +97,13 @@ struct MountOptions {
         let name = name ?? ""
         return propagations[name.first == "r" ? String(name.dropFirst()) : name] ?? (1 << 19)
     }
+}
+
+/// The options of mounts that this runtime understands itself; others are the file system's.
+public enum MountOptionNames {
+    public static let all: [String] = {
+        let attributes = MountOptions.attributes.keys.flatMap { [$0, "r\($0)"] }
+        let propagations = MountOptions.propagations.keys.flatMap { [$0, "r\($0)"] }
+        return (attributes + propagations + Array(MountOptions.ignored) + ["bind", "rbind", "tmpcopyup"]).sorted()
+    }()
 }

@@ -1,0 +1,68 @@
+import CLinux
+import LinuxSystem
+import RuntimeSpec
+import SystemPackage
+
+/// A directory with a `config.json`, read and checked.
+struct Bundle {
+    /// Absolute.
+    var path: String
+    var spec: Spec
+    /// The document as it was read.
+    var bytes: [UInt8]
+
+    /// - Throws: `SystemError` for a file that cannot be read, `ContainerError` that names the file and the field.
+    init(_ options: CreateOptions) throws {
+        let directory = try Descriptor.openDirectory(options.bundle)
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlink(directory.procPath, &buffer, buffer.count)
+        guard count > 0 else { throw SystemError("read link", directory.procPath, errno: .last) }
+        let folder = String(decoding: buffer[..<count], as: UTF8.self)
+        let document = options.document ?? "config.json"
+        let file = document.hasPrefix("/") ? document : "\(folder)/\(document)"
+        path = folder
+        bytes = try Descriptor.open(file).readAll(limit: 16 << 20)
+        do {
+            spec = try Spec(json: bytes)
+            try spec.validate()
+        } catch {
+            throw ContainerError(.invalid, "\(file): \(error)")
+        }
+        if options.listenDescriptors > 0 {
+            // For a program that a service manager would have started with these sockets (sd_listen_fds(3)).
+            let variables = ["LISTEN_FDS=\(options.listenDescriptors)", "LISTEN_PID=1"]
+            let environment = spec.process?.env ?? []
+            spec.process?.env = environment + variables
+        }
+    }
+
+    /// Whether somebody outside of the container may change files that it executes, or sees its processes.
+    var sharesWritableFiles: Bool {
+        let isBound = (spec.mounts ?? []).contains { mount in
+            mount.type == "bind" || (mount.options ?? []).contains { $0 == "bind" || $0 == "rbind" }
+        }
+        let pid = spec.linux?.namespace(.pid)
+        return isBound || pid == nil || !(pid?.path ?? "").isEmpty
+    }
+
+    func record(_ identifier: String) -> StateRecord {
+        let root = spec.root?.path ?? ""
+        return StateRecord(
+            ociVersion: spec.ociVersion, id: identifier, pid: 0, startTime: 0, bundle: path,
+            rootfs: root.hasPrefix("/") ? root : "\(path)/\(root)", created: Timestamp.now(nanoseconds: true),
+            owner: getuid(), cgroupPath: nil, hasHooks: !(spec.hooks?.isEmpty ?? true), annotations: spec.annotations)
+    }
+
+    /// A terminal of a container that nobody stays with has to go somewhere.
+    func requireConsole(_ socket: String?, isDetached: Bool) throws(ContainerError) {
+        let hasTerminal = spec.process?.terminal ?? false
+        if isDetached, hasTerminal, socket == nil {
+            throw ContainerError(
+                .invalid, "cannot allocate tty if swrun will detach without setting console socket (--console-socket)")
+        }
+        if socket != nil, !(isDetached && hasTerminal) {
+            throw ContainerError(
+                .invalid, "cannot use console socket if swrun will not detach or allocate tty (process.terminal)")
+        }
+    }
+}

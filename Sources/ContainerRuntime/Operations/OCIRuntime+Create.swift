@@ -1,0 +1,131 @@
+import CLinux
+import Cgroups
+import LinuxSystem
+import RuntimeSpec
+import SystemPackage
+
+extension OCIRuntime {
+    /// Makes a container that waits to be started by `start`, whether or not this process lives on.
+    ///
+    /// - Throws: `SpecError` for a document that cannot be done, `ContainerError` for a name that is taken,
+    ///   `LaunchError` for a step that failed. Nothing is left then.
+    public func create(_ options: CreateOptions) throws {
+        let bundle = try Bundle(options)
+        try bundle.requireConsole(options.consoleSocket, isDetached: true)
+        if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
+        try make(bundle, options, isDetached: true) { container, stored, console in
+            if let terminal = console.take(), let socket = options.consoleSocket {
+                try ConsoleSocket.send(terminal, to: socket)
+            }
+            if let pidFile = options.pidFile { try PIDFile.write(container.processIdentifier, to: pidFile) }
+            _ = try container.detach()
+            stored.unlock()
+        }
+    }
+
+    /// Makes a container, starts it and waits for its end.
+    ///
+    /// - Parameter keeps: Whether the container stays known afterwards, for `delete`.
+    /// - Returns: The program's status as a shell reports it.
+    public func run(_ options: CreateOptions, keeps: Bool = false) throws -> Int32 {
+        let bundle = try Bundle(options)
+        try bundle.requireConsole(options.consoleSocket, isDetached: false)
+        if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
+        // Before the launch, so that no signal is lost.
+        let supervision = try Supervision()
+        let started = try make(bundle, options, isDetached: false) { container, stored, console in
+            if let pidFile = options.pidFile { try PIDFile.write(container.processIdentifier, to: pidFile) }
+            var started = try container.start()
+            started.console = console.take()
+            stored.unlock()
+            return started
+        }
+        let status: Int32
+        do {
+            status = try supervision.run(started)
+        } catch {
+            try? delete(options.identifier, force: true)
+            throw error
+        }
+        if !keeps { try delete(options.identifier, force: true) }
+        return status
+    }
+
+    /// What both have in common: all of it is undone when a step fails.
+    private func make<Result: ~Copyable>(
+        _ bundle: Bundle, _ options: CreateOptions, isDetached: Bool,
+        _ finish: (consuming CreatedContainer, borrowing StoredContainer, inout Descriptor?) throws -> Result
+    ) throws -> Result {
+        let filter = try seccompProgram(bundle.spec)
+        let stored = try store.reserve(options.identifier)
+        var record = bundle.record(options.identifier)
+        var cgroup: Cgroup?
+        do {
+            let path = try cgroupPath(bundle.spec, options.identifier)
+            record.cgroupPath = path?.description
+            try stored.write(record)
+            try stored.write(document: bundle.bytes)
+            cgroup = try path.flatMap { try makeCgroup($0, bundle.spec, isDetached) }
+            let gate = try StartGate(in: stored.directory, isOpen: isDetached)
+            var launch = LaunchOptions(bundle: bundle.path, seccomp: filter, parentDeathSignal: isDetached ? 0 : 9)
+            launch.preservedDescriptors = options.preservedDescriptors
+            launch.startListener = gate.listenerNumber
+            launch.lockDescriptor = stored.directory.rawValue
+            launch.makesKeyring = options.makesKeyring
+            launch.pivots = options.pivots
+            var container = try launchContainer(bundle.spec, launch, cgroup)
+            try container.waitUntilReady()
+            record.pid = container.processIdentifier
+            record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
+            try stored.write(record)
+            var console = container.takeConsole()
+            // From here on only the container's process keeps the lock that says it waits.
+            _ = consume gate
+            return try finish(container, stored, &console)
+        } catch {
+            if let cgroup { try? Self.remove(cgroup) }
+            try? stored.remove()
+            throw error
+        }
+    }
+
+    private func launchContainer(
+        _ spec: Spec, _ options: LaunchOptions, _ cgroup: Cgroup?
+    ) throws -> CreatedContainer {
+        guard let cgroup else { return try Launcher.create(try InitPlan(spec: spec, options: options)) }
+        let entrance = try cgroup.entrance()
+        var options = options
+        options.cgroup = CgroupJoin(entrance)
+        return try Launcher.create(try InitPlan(spec: spec, options: options))
+    }
+
+    func seccompProgram(_ spec: Spec) throws -> SeccompProgram? {
+        guard let seccomp = spec.linux?.seccomp else { return nil }
+        let filter = try SeccompFilter(seccomp)
+        return try seccompCache?.program(for: filter) ?? filter.compile()
+    }
+
+    /// The cgroup that the document asks for, or one of our own when it only sets limits; none without either.
+    private func cgroupPath(_ spec: Spec, _ identifier: String) throws -> CgroupPath? {
+        let path = spec.linux?.cgroupsPath ?? ""
+        if path.isEmpty { return spec.linux?.resources == nil ? nil : try CgroupPath("swrun/\(identifier)") }
+        let isSystemd = readsSystemdPaths && path.split(separator: ":", omittingEmptySubsequences: false).count == 3
+        return isSystemd ? try SystemdPath(path).path : try CgroupPath(path)
+    }
+
+    private func makeCgroup(_ path: CgroupPath, _ spec: Spec, _ isDetached: Bool) throws -> Cgroup? {
+        let limits = try (spec.linux?.resources).map { try CgroupLimits($0) } ?? CgroupLimits()
+        // An engine looks there for what the container uses.
+        let isEngines = isDetached || !(spec.linux?.cgroupsPath ?? "").isEmpty
+        let tracking: Set<CgroupController> = isEngines ? [.cpu, .memory, .pids, .io, .freezer, .cpuset] : []
+        do throws(CgroupError) {
+            let root = try CgroupRoot.find()
+            return try Cgroup.create(path, limits: limits, tracking: root.available(tracking), root: root)
+        } catch {
+            let isDenied = [.permissionDenied, .notPermitted, .readOnlyFileSystem, .noSuchFileOrDirectory]
+                .contains(error.errno)
+            guard toleratesMissingCgroups, isDenied else { throw error }
+            return nil
+        }
+    }
+}

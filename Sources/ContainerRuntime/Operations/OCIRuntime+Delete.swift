@@ -1,0 +1,64 @@
+import CLinux
+import Cgroups
+import LinuxSystem
+import RuntimeSpec
+import SystemPackage
+
+extension OCIRuntime {
+    /// Removes a container and whatever a command that was killed left of it.
+    ///
+    /// - Parameter force: A container that runs is killed first; one that does not exist is fine.
+    /// - Throws: `ContainerError` for one that runs, or does not exist.
+    public func delete(_ identifier: String, force: Bool) throws {
+        do {
+            try delete(try store.open(identifier), force: force)
+        } catch let error as ContainerError where force && error.kind == .notFound {
+            return
+        }
+    }
+
+    private func delete(_ container: borrowing StoredContainer, force: Bool) throws {
+        try container.lock()
+        // Another command may have deleted it while this one waited.
+        guard try container.directory.status().st_nlink > 0 else { throw ContainerError.notFound }
+        let record: StateRecord
+        do {
+            record = try container.record()
+        } catch let error as ContainerError where error.kind == .notFound || force {
+            // Made by a command that was killed before it wrote anything, or damaged: there is nothing else of it.
+            return try container.remove()
+        }
+        let status = try container.status(of: record)
+        guard force || status == .stopped || status == .created || status == .creating else {
+            throw ContainerError(
+                .wrongState, "cannot delete container \(record.id) that is not stopped: \(status.rawValue)")
+        }
+        if status != .stopped, record.pid > 0 { try end(container, record) }
+        if let cgroup = record.cgroup { try Self.remove(cgroup) }
+        try container.remove()
+    }
+
+    /// Kills the first process and waits for its end; whose child it is does not matter.
+    private func end(_ container: borrowing StoredContainer, _ record: StateRecord) throws {
+        guard let process = try? container.process(of: record) else { return }
+        try? process.send(signal: SIGKILL)
+        // A frozen process of cgroup v1 dies when it thaws.
+        if let cgroup = record.cgroup, (try? cgroup.isFrozen()) == true { try? cgroup.thaw() }
+        var event = pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
+        guard retryingOnInterrupt({ unsafe poll(&event, 1, 10_000) }) == 1 else {
+            throw ContainerError(
+                .failed, "container \(record.id): process \(record.pid) does not end (SIGKILL was sent)")
+        }
+    }
+
+    /// Removes a cgroup with everybody in it. Processes are left where a container has no pid namespace of its own.
+    static func remove(_ cgroup: Cgroup) throws {
+        do throws(CgroupError) {
+            try cgroup.delete(waiting: 0)
+        } catch {
+            guard error.errno == .resourceBusy || error.errno == .directoryNotEmpty else { throw error }
+            try cgroup.kill()
+            try cgroup.delete()
+        }
+    }
+}

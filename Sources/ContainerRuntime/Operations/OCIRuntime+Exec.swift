@@ -1,0 +1,111 @@
+import Cgroups
+import CLinux
+import LinuxSystem
+import RuntimeSpec
+
+extension OCIRuntime {
+    /// Runs a further process in a container that runs.
+    ///
+    /// - Returns: Its status as a shell reports it; 0 at once for a detached one.
+    public func exec(_ options: ExecOptions) throws -> Int32 {
+        let stored = try store.open(options.identifier)
+        let record = try stored.record()
+        switch try stored.status(of: record) {
+        case .running, .created: break
+        case .paused where options.ignoresPause: break
+        case .paused:
+            throw ContainerError(
+                .wrongState, "cannot exec in a paused container (use --ignore-paused to override)")
+        case .stopped, .creating: throw ContainerError(.wrongState, "cannot exec in a stopped container")
+        }
+        let spec = try stored.spec()
+        let process = try options.process(in: spec)
+        try options.requireConsole(process)
+        let target = try stored.process(of: record)
+        var launch = LaunchOptions(
+            bundle: record.bundle, seccomp: try seccompProgram(spec), parentDeathSignal: options.isDetached ? 0 : 9)
+        launch.preservedDescriptors = options.preservedDescriptors
+        if options.isDetached {
+            _ = try start(process, in: target, launch, options, record)
+            return 0
+        }
+        // Before the launch, so that no signal is lost.
+        let supervision = try Supervision()
+        return try supervision.run(try start(process, in: target, launch, options, record))
+    }
+
+    private func start(
+        _ process: Spec.Process, in target: borrowing ProcessHandle, _ launch: LaunchOptions, _ options: ExecOptions,
+        _ record: StateRecord
+    ) throws -> StartedContainer {
+        guard let cgroup = record.cgroup, cgroup.exists else {
+            return try start(ExecPlan(process: process, in: target, options: launch), options)
+        }
+        let entrance = try cgroup.entrance()
+        var launch = launch
+        launch.cgroup = CgroupJoin(entrance)
+        return try start(ExecPlan(process: process, in: target, options: launch), options)
+    }
+
+    private func start(_ plan: ExecPlan, _ options: ExecOptions) throws -> StartedContainer {
+        var made = try Launcher.enter(plan)
+        try made.waitUntilReady()
+        if let pidFile = options.pidFile { try PIDFile.write(made.processIdentifier, to: pidFile) }
+        if let socket = options.consoleSocket, let terminal = made.takeConsole() {
+            try ConsoleSocket.send(terminal, to: socket)
+        }
+        return try made.start()
+    }
+}
+
+extension ExecOptions {
+    /// The document given, or the container's own with what the command line changes.
+    fileprivate func process(in spec: Spec) throws(ContainerError) -> Spec.Process {
+        var result: Spec.Process
+        if let process {
+            result = process
+        } else {
+            guard let own = spec.process else { throw ContainerError(.failed, "config.json: process is missing") }
+            result = own
+            result.args = arguments
+            result.terminal = false
+            result.consoleSize = nil
+        }
+        if let workingDirectory { result.cwd = workingDirectory }
+        if !environment.isEmpty { result.env = (result.env ?? []) + environment }
+        if let user { result.user = user }
+        if !additionalGroups.isEmpty {
+            var user = result.user ?? Spec.User()
+            user.additionalGids = (user.additionalGids ?? []) + additionalGroups
+            result.user = user
+        }
+        if let noNewPrivileges { result.noNewPrivileges = noNewPrivileges }
+        if let hasTerminal { result.terminal = hasTerminal }
+        if !capabilities.isEmpty { result.capabilities = (result.capabilities ?? .init()).adding(capabilities) }
+        if listenDescriptors > 0 {
+            result.env = (result.env ?? []) + ["LISTEN_FDS=\(listenDescriptors)", "LISTEN_PID=1"]
+        }
+        return result
+    }
+
+    fileprivate func requireConsole(_ process: Spec.Process) throws(ContainerError) {
+        if isDetached, process.terminal ?? false, consoleSocket == nil {
+            throw ContainerError(
+                .invalid, "cannot allocate tty if swrun will detach without setting console socket (--console-socket)")
+        }
+        if consoleSocket != nil, !(isDetached && process.terminal ?? false) {
+            throw ContainerError(.invalid, "cannot use console socket if swrun will not detach or allocate tty (--tty)")
+        }
+    }
+}
+
+extension Spec.Capabilities {
+    /// As runc adds them: to every set in which a process can use them, and not to those that it hands on.
+    fileprivate func adding(_ names: [String]) -> Spec.Capabilities {
+        var sets = self
+        sets.bounding = (bounding ?? []) + names
+        sets.effective = (effective ?? []) + names
+        sets.permitted = (permitted ?? []) + names
+        return sets
+    }
+}

@@ -1,0 +1,170 @@
+public import Cgroups
+import CLinux
+import LinuxSystem
+public import RuntimeSpec
+import SystemPackage
+
+/// The operations of the OCI runtime specification on containers that other commands made, or will find.
+///
+/// Each is safe against another process doing the same at the same time, and leaves behind nothing that `delete`
+/// does not find, wherever it is killed.
+public struct OCIRuntime: Sendable {
+    public var store: ContainerStore
+    /// Where compiled filters are kept.
+    public var seccompCache: SeccompCache?
+    /// Whether a cgroup that may not be made is done without.
+    public var toleratesMissingCgroups: Bool
+    /// Whether `cgroupsPath` is `slice:prefix:name`. The cgroup is made where systemd would make it, by ourselves.
+    public var readsSystemdPaths: Bool
+
+    public init(
+        store: ContainerStore, seccompCache: SeccompCache? = nil, toleratesMissingCgroups: Bool = false,
+        readsSystemdPaths: Bool = false
+    ) {
+        self.store = store
+        self.seccompCache = seccompCache
+        self.toleratesMissingCgroups = toleratesMissingCgroups
+        self.readsSystemdPaths = readsSystemdPaths
+    }
+
+    /// What runc's `state` prints about a container.
+    public func state(_ identifier: String) throws -> State {
+        let container = try store.open(identifier)
+        let record = try container.record()
+        return State(record, try container.status(of: record))
+    }
+
+    /// Every container that can be read, by name.
+    public func list() throws -> [State] {
+        try store.identifiers().compactMap { identifier in
+            guard let container = try? store.open(identifier), let record = try? container.record(),
+                let status = try? container.status(of: record)
+            else { return nil }
+            return State(record, status)
+        }
+    }
+
+    /// Lets a created container's program run.
+    ///
+    /// - Throws: `ContainerError` for a container in another state; `LaunchError` when its program cannot be executed.
+    public func start(_ identifier: String) throws {
+        let container = try store.open(identifier)
+        try container.lock()
+        let record = try container.record()
+        switch try container.status(of: record, checkingPause: false) {
+        case .created: break
+        case .stopped: throw ContainerError(.wrongState, "cannot start a container that has stopped")
+        case .running, .paused: throw ContainerError(.wrongState, "cannot start an already running container")
+        case .creating: throw ContainerError(.wrongState, "cannot start a container that is being created")
+        }
+        do {
+            if let failure = try StartGate.open(in: container.directory) {
+                throw try Self.explain(failure, try container.spec())
+            }
+        } catch let error as SystemError {
+            guard error.errno == .connectionRefused || error.errno == .connectionReset else { throw error }
+            throw ContainerError(.wrongState, "cannot start a container that has stopped")
+        }
+    }
+
+    /// Puts the record of a process that another command has launched into words.
+    private static func explain(_ record: InitRecord, _ spec: Spec) throws -> LaunchError {
+        guard let process = spec.process else { throw ContainerError(.failed, "config.json: process is missing") }
+        return try ProcessPlan(process, options: LaunchOptions(bundle: "/"), personality: nil).error(record)
+    }
+
+    /// Sends a signal to the container's first process, or to every process of its cgroup.
+    ///
+    /// - Throws: `ContainerError` for a container that has stopped, unless all are meant.
+    public func kill(_ identifier: String, signal: Int32, all: Bool) throws {
+        let container = try store.open(identifier)
+        let record = try container.record()
+        let status = try container.status(of: record, checkingPause: false)
+        if all {
+            try signalAll(record, signal)
+        } else {
+            guard status == .running || status == .created else { throw ContainerError.notRunning }
+            do {
+                try container.process(of: record).send(signal: signal)
+            } catch let error as SystemError where error.errno == .noSuchProcess {
+                throw ContainerError.notRunning
+            }
+        }
+        // cgroup v1 keeps a killed process frozen.
+        if signal == SIGKILL, let cgroup = record.cgroup, (try? cgroup.isFrozen()) == true { try cgroup.thaw() }
+    }
+
+    private func signalAll(_ record: StateRecord, _ signal: Int32) throws {
+        guard let cgroup = record.cgroup, cgroup.exists else { return }
+        if signal == SIGKILL { return try cgroup.kill() }
+        for process in try cgroup.processes() {
+            // One that ends meanwhile needs no signal.
+            try? ProcessHandle(processIdentifier: process).send(signal: signal)
+        }
+    }
+
+    /// Stops every process of the container until `resume`.
+    public func pause(_ identifier: String) throws {
+        let container = try store.open(identifier)
+        try container.lock()
+        let record = try container.record()
+        let status = try container.status(of: record)
+        guard status == .running || status == .created else { throw ContainerError.notRunning }
+        guard let cgroup = record.cgroup else {
+            throw ContainerError(.failed, "cannot pause a container without a cgroup")
+        }
+        try cgroup.freeze()
+    }
+
+    public func resume(_ identifier: String) throws {
+        let container = try store.open(identifier)
+        try container.lock()
+        let record = try container.record()
+        guard try container.status(of: record) == .paused, let cgroup = record.cgroup else {
+            throw ContainerError(.wrongState, "container not paused")
+        }
+        try cgroup.thaw()
+    }
+
+    /// The container's processes, as this process's pid namespace numbers them.
+    public func processes(_ identifier: String) throws -> [Int32] {
+        let (record, cgroup) = try controlled(identifier)
+        guard let cgroup, cgroup.exists else { return record.pid > 0 ? [record.pid] : [] }
+        return try cgroup.processes().sorted()
+    }
+
+    /// Changes the limits of a container that has not stopped.
+    public func update(_ identifier: String, _ resources: Spec.Linux.Resources) throws {
+        let (_, cgroup) = try controlled(identifier)
+        guard let cgroup else { throw ContainerError(.failed, "cannot limit a container without a cgroup") }
+        try cgroup.update(try CgroupLimits(resources))
+    }
+
+    /// What the container has used so far.
+    public func statistics(_ identifier: String) throws -> CgroupStatistics {
+        let (_, cgroup) = try controlled(identifier)
+        guard let cgroup else { throw ContainerError(.failed, "a container without a cgroup has no statistics") }
+        return try cgroup.statistics()
+    }
+
+    private func controlled(_ identifier: String) throws -> (StateRecord, Cgroup?) {
+        let container = try store.open(identifier)
+        let record = try container.record()
+        guard try container.status(of: record, checkingPause: false) != .stopped else {
+            throw ContainerError.notRunning
+        }
+        return (record, record.cgroup)
+    }
+}
+
+extension State {
+    init(_ record: StateRecord, _ status: Status) {
+        self.init(
+            ociVersion: record.ociVersion, id: record.id, status: status, pid: status == .stopped ? 0 : record.pid,
+            bundle: record.bundle, annotations: record.annotations)
+        rootfs = record.rootfs
+        created = record.created
+        // Only the superuser's name is certain without asking the host's user database.
+        owner = record.owner == 0 ? "root" : "\(record.owner)"
+    }
+}

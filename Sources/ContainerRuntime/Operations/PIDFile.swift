@@ -1,0 +1,12 @@
+import LinuxSystem
+
+/// The file that tells an engine the number of a process.
+enum PIDFile {
+    /// Replaced in one step, so that a reader never sees half a number.
+    static func write(_ process: Int32, to path: String) throws(SystemError) {
+        let slash = path.lastIndex(of: "/")
+        let folder = slash.map { String(path[..<$0]) } ?? "."
+        let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
+        try Descriptor.openDirectory(folder.isEmpty ? "/" : folder).replaceFile(name, with: Array("\(process)".utf8))
+    }
+}

@@ -1,0 +1,68 @@
+import CLinux
+public import LinuxSystem
+import SystemPackage
+
+/// The directory in which containers are remembered: one directory for each, on a file system that a boot empties.
+public struct ContainerStore: Hashable, Sendable {
+    /// For example `/run/swrun`; made when the first container is.
+    public let path: String
+
+    public init(_ path: String) { self.path = path }
+
+    /// Checks an identifier as runc does: letters, digits and `_+-.`, and no name that leads elsewhere.
+    public static func validate(_ identifier: String) throws(ContainerError) {
+        let isValid = identifier.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            default: "_+-.".utf8.contains(byte)
+            }
+        }
+        guard isValid, !identifier.isEmpty, identifier != ".", identifier != "..", identifier.utf8.count < 256 else {
+            throw ContainerError(
+                .invalid,
+                "invalid container ID format: '\(identifier)' is not 1 to 255 of the characters _ + - . a-z A-Z 0-9")
+        }
+    }
+
+    /// Takes a name for a new container, locked.
+    ///
+    /// - Throws: `ContainerError` when it is taken; `SystemError`.
+    public func reserve(_ identifier: String) throws -> StoredContainer {
+        try Self.validate(identifier)
+        let root = try openMakingDirectories(path, mode: 0o700)
+        while true {
+            guard unsafe mkdirat(root.rawValue, identifier, 0o700) == 0 else {
+                if swn_errno() == EEXIST { throw ContainerError.exists }
+                throw SystemError("mkdir", "\(path)/\(identifier)", errno: .last)
+            }
+            let container = try StoredContainer(identifier, in: try root.duplicate())
+            try container.lock()
+            // Between the two a `delete` may have taken the empty directory for the rest of a crash.
+            if try container.directory.status().st_nlink > 0 { return container }
+        }
+    }
+
+    /// Finds a container.
+    ///
+    /// - Throws: `ContainerError` when there is none; `SystemError`.
+    public func open(_ identifier: String) throws -> StoredContainer {
+        try Self.validate(identifier)
+        do throws(SystemError) {
+            return try StoredContainer(identifier, in: try Descriptor.openDirectory(path))
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { throw ContainerError.notFound }
+            throw error
+        }
+    }
+
+    /// The names of all containers, sorted; none when there is no directory.
+    public func identifiers() throws(SystemError) -> [String] {
+        do throws(SystemError) {
+            return try Descriptor.openDirectory(path).entries().filter { (try? Self.validate($0)) != nil }
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return [] }
+            throw error
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import CLinux
+import LinuxSystem
+import SystemPackage
+
+/// Where a container's first process waits until it is started: a socket in the container's directory, which only
+/// its owner can reach.
+///
+/// Against a FIFO, which is runc's way, the process needs no /proc of the container to open it, and can answer: the
+/// connection ends when the program is executed, or carries why it could not be.
+struct StartGate: ~Copyable {
+    /// Handed to the container's process; -1 for one that its launcher starts.
+    let listenerNumber: Int32
+    private let listener: Descriptor?
+    /// Locked until the process executes the container's program: the kernel lets go of it with the last descriptor.
+    let waiting: Descriptor
+
+    /// - Parameter isOpen: Whether another command may start the container.
+    init(in directory: borrowing Descriptor, isOpen: Bool) throws(SystemError) {
+        let file = try Descriptor.open(
+            "waiting", O_RDONLY | O_CREAT | O_NOFOLLOW, mode: 0o600, relativeTo: directory.rawValue)
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else { throw SystemError("lock", "waiting", errno: .last) }
+        let number = isOpen ? try Self.socket(in: directory, listening: true).release() : -1
+        listenerNumber = number
+        listener = number >= 0 ? Descriptor(owning: number) : nil
+        waiting = file
+    }
+
+    /// By descriptor, because an address holds only 107 bytes, and the directory's path may be longer.
+    private static func socket(in directory: borrowing Descriptor, listening: Bool) throws(SystemError) -> Descriptor {
+        let path = "\(directory.procPath)/start"
+        let number = unsafe swn_unix_socket(Int32(SOCK_SEQPACKET.rawValue), path, listening ? 1 : 0)
+        guard number >= 0 else { throw SystemError(listening ? "listen at" : "connect to", path, errno: .last) }
+        return Descriptor(owning: number)
+    }
+
+    /// Starts the process that waits behind the gate in this directory, and waits for its exec.
+    ///
+    /// - Returns: Why it could not be executed; nil when it was.
+    /// - Throws: `SystemError`; ECONNREFUSED when nobody waits there any more.
+    static func open(in directory: borrowing Descriptor) throws(SystemError) -> InitRecord? {
+        let connection = SequencedSocket(owning: try socket(in: directory, listening: false))
+        try connection.send([1])
+        guard let message = try connection.receive(limit: InitRecord.size) else { return nil }
+        guard let record = InitRecord(bytes: message.bytes) else {
+            throw SystemError("start the container", "", errno: Errno(rawValue: EPROTO))
+        }
+        return record
+    }
+}

@@ -1,0 +1,117 @@
+import CLinux
+public import Cgroups
+import JSONCoding
+import LinuxSystem
+public import RuntimeSpec
+import SystemPackage
+
+/// A container's directory in the store.
+///
+/// `state.json` is the record, replaced by renaming. `config.json` is the document it was made from: the bundle may
+/// have changed or gone since. `start` is the socket at which the first process waits, and `waiting` is a file that
+/// this process holds locked until it executes the container's program or ends, however it ends.
+public struct StoredContainer: ~Copyable {
+    public let identifier: String
+    let directory: Descriptor
+    private let root: Descriptor
+
+    init(_ identifier: String, in root: consuming Descriptor) throws(SystemError) {
+        self.identifier = identifier
+        directory = try Descriptor.open(identifier, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, relativeTo: root.rawValue)
+        self.root = root
+    }
+
+    /// Waits until no other command changes the container. The corresponding system call is `flock`.
+    borrowing func lock() throws(SystemError) {
+        guard retryingOnInterrupt({ flock(directory.rawValue, LOCK_EX) }) == 0 else {
+            throw SystemError("lock", identifier, errno: .last)
+        }
+    }
+
+    /// Ends the lock, also in processes that have inherited the descriptor.
+    borrowing func unlock() { flock(directory.rawValue, LOCK_UN) }
+
+    /// - Throws: `ContainerError` when the container is being made or removed at this moment, or its record is damaged.
+    public borrowing func record() throws -> StateRecord {
+        guard let bytes = try directory.readFile("state.json", limit: 4 << 20) else { throw ContainerError.notFound }
+        do {
+            return try JSONDecoding.decode(StateRecord.self, from: bytes)
+        } catch {
+            throw ContainerError(
+                .failed, "container \(identifier): state.json is damaged: \(error) (delete --force removes it)")
+        }
+    }
+
+    borrowing func write(_ record: StateRecord) throws {
+        try directory.replaceFile(
+            "state.json", with: try JSONEncoding.encode(record, layout: .init(isIndented: false)), mode: 0o600)
+    }
+
+    borrowing func write(document: [UInt8]) throws(SystemError) {
+        let file = try Descriptor.open(
+            "config.json", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600, relativeTo: directory.rawValue)
+        try file.writeAll(document)
+    }
+
+    /// The document that the container was made from.
+    public borrowing func spec() throws -> Spec {
+        guard let bytes = try directory.readFile("config.json", limit: 16 << 20) else { throw ContainerError.notFound }
+        return try Spec(json: bytes)
+    }
+
+    /// What the kernel says about the container now.
+    ///
+    /// - Parameter checkingPause: Whether paused is told from running, which takes a look at the cgroup.
+    public borrowing func status(of record: StateRecord, checkingPause: Bool = true) throws -> State.Status {
+        guard record.pid > 0 else { return isLocked ? .creating : .stopped }
+        guard let facts = ProcessHandle.facts(of: record.pid), facts.startTime == record.startTime, !facts.hasEnded
+        else { return .stopped }
+        if isWaiting { return .created }
+        if checkingPause, let cgroup = record.cgroup, (try? cgroup.isFrozen()) == true { return .paused }
+        return .running
+    }
+
+    /// Whether a command is changing the container: the one that makes it, when there is no process yet.
+    private var isLocked: Bool {
+        // A descriptor of its own, because a lock belongs to the open file.
+        guard let file = try? Descriptor.open(".", O_RDONLY | O_DIRECTORY, relativeTo: directory.rawValue) else {
+            return false
+        }
+        return flock(file.rawValue, LOCK_SH | LOCK_NB) != 0
+    }
+
+    private var isWaiting: Bool {
+        guard let file = try? Descriptor.open("waiting", O_RDONLY | O_NOFOLLOW, relativeTo: directory.rawValue) else {
+            return false
+        }
+        return flock(file.rawValue, LOCK_SH | LOCK_NB) != 0
+    }
+
+    /// Opens the container's first process, which is certain not to be another one.
+    ///
+    /// - Throws: `ContainerError` when it has ended.
+    borrowing func process(of record: StateRecord) throws -> ProcessHandle {
+        guard record.pid > 0, let handle = try? ProcessHandle(processIdentifier: record.pid),
+            // Asked after the process is held: from now on its number is not given to another.
+            ProcessHandle.startTime(of: record.pid) == record.startTime
+        else { throw ContainerError.notRunning }
+        return handle
+    }
+
+    /// Forgets the container. The record goes last, so that what a crash leaves can still be deleted.
+    borrowing func remove() throws(SystemError) {
+        for name in try directory.entries() where name != "state.json" { try directory.remove(name) }
+        try directory.remove("state.json")
+        try root.remove(identifier, directory: true)
+    }
+}
+
+extension StateRecord {
+    /// The container's cgroup; nil when it has none, or when there are none any more.
+    public var cgroup: Cgroup? {
+        guard let cgroupPath, let path = try? CgroupPath(cgroupPath), let root = try? CgroupRoot.find() else {
+            return nil
+        }
+        return Cgroup(path, root: root)
+    }
+}

@@ -1,0 +1,86 @@
+import CLinux
+import CommandSupport
+import ContainerRuntime
+import LinuxSystem
+import RuntimeSpec
+
+extension SwrunCommands {
+    private static let bundleFlags: [FlagGrammar.Flag] = [
+        .init("bundle", short: "b", value: "DIR", help: "the bundle (the current directory)"),
+        .init("config", short: "f", value: "FILE", help: "another document than the bundle's config.json"),
+        .init("console-socket", value: "SOCKET", help: "a socket that receives the terminal's controlling side"),
+        .init("pid-file", value: "FILE", help: "a file for the process's number"),
+        .init("no-pivot", help: "chroot instead of pivot_root, for a root on a ramdisk"),
+        .init("no-new-keyring", help: "keep the caller's session keyring"),
+        .init("no-subreaper", help: ""),
+        .init("preserve-fds", value: "N", help: "how many descriptors from 3 on the container gets"),
+    ]
+
+    static let create = Command<OCIRuntime>(
+        "create", "[FLAG…] ID", summary: "make a container that waits to be started",
+        examples: ["swrun create --bundle /srv/web --pid-file /run/web.pid web"], grammar: FlagGrammar(bundleFlags)
+    ) { invocation in
+        try invocation.context.create(try options(invocation))
+        return .success
+    }
+
+    static let run = Command<OCIRuntime>(
+        "run", "[FLAG…] ID", summary: "make a container, run it and delete it",
+        details: "Ends with the status of the container's program; 125, 126 and 127 are swrun's own.",
+        examples: ["swrun run --bundle /srv/web web", "swrun run --detach --bundle /srv/web web </dev/null >log 2>&1"],
+        grammar: FlagGrammar(
+            bundleFlags + [
+                .init("detach", short: "d", help: "leave it running"),
+                .init("keep", help: "do not delete it when it has ended"),
+            ]),
+        failure: .engineFailure
+    ) { invocation in
+        let options = try options(invocation)
+        guard invocation.flags.isOn("detach") else {
+            let keeps = invocation.flags.isOn("keep")
+            return ExitStatus(rawValue: try invocation.context.run(options, keeps: keeps))
+        }
+        try invocation.context.create(options)
+        do {
+            try invocation.context.start(options.identifier)
+        } catch {
+            try? invocation.context.delete(options.identifier, force: true)
+            throw error
+        }
+        return .success
+    }
+
+    static let start = Command<OCIRuntime>("start", "ID", summary: "let a created container's program run") {
+        invocation in
+        try invocation.context.start(try invocation.identifier)
+        return .success
+    }
+
+    static let spec = Command<OCIRuntime>(
+        "spec", "[FLAG…]", summary: "write a config.json to start from",
+        grammar: FlagGrammar([.init("bundle", short: "b", value: "DIR", help: "the bundle (the current directory)")])
+    ) { invocation in
+        try invocation.require(0...0, "no argument")
+        let path = "\(invocation.flags.value("bundle") ?? ".")/config.json"
+        let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
+        var spec = Spec.standard()
+        spec.root = Spec.Root(path: "rootfs", readonly: true)
+        spec.hostname = "swrun"
+        spec.process?.terminal = true
+        try file.writeAll(try spec.json() + [UInt8(ascii: "\n")])
+        return .success
+    }
+
+    private static func options(_ invocation: Invocation<OCIRuntime>) throws -> CreateOptions {
+        var options = CreateOptions(
+            identifier: try invocation.identifier, bundle: invocation.flags.value("bundle") ?? ".")
+        options.document = invocation.flags.value("config")
+        options.consoleSocket = invocation.flags.value("console-socket")
+        options.pidFile = invocation.flags.value("pid-file")
+        options.pivots = !invocation.flags.isOn("no-pivot")
+        options.makesKeyring = !invocation.flags.isOn("no-new-keyring")
+        options.listenDescriptors = invocation.listenDescriptors
+        options.preservedDescriptors = (try invocation.number("preserve-fds") ?? 0) + options.listenDescriptors
+        return options
+    }
+}

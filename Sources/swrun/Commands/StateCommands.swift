@@ -1,0 +1,61 @@
+import CommandSupport
+import ContainerRuntime
+import RuntimeSpec
+
+extension SwrunCommands {
+    static let state = Command<OCIRuntime>("state", "ID", summary: "show a container's state as JSON") { invocation in
+        Output.line(try invocation.context.state(try invocation.identifier).text(isIndented: true))
+        return .success
+    }
+
+    static let list = Command<OCIRuntime>(
+        "list", "[FLAG…]", summary: "list the containers",
+        grammar: FlagGrammar([
+            .init("format", short: "f", value: "FORMAT", help: "table or json"),
+            .init("quiet", short: "q", help: "only the IDs"),
+        ])
+    ) { invocation in
+        try invocation.require(0...0, "no argument")
+        let states = try invocation.context.list()
+        if invocation.flags.isOn("quiet") {
+            for state in states { Output.line(state.id) }
+        } else if try invocation.format == .json {
+            // What runc prints for an empty list, too.
+            let texts = try states.map { try $0.text(isIndented: false) }
+            Output.line(texts.isEmpty ? "null" : "[\(texts.joined(separator: ","))]")
+        } else {
+            var table = TextTable(["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"])
+            for state in states {
+                table.add([
+                    state.id, "\(state.pid ?? 0)", state.status.rawValue, state.bundle, state.created ?? "",
+                    state.owner ?? "",
+                ])
+            }
+            table.print()
+        }
+        return .success
+    }
+
+    static let processes = Command<OCIRuntime>(
+        "ps", "[FLAG…] ID", summary: "list a container's processes",
+        grammar: FlagGrammar(
+            [.init("format", short: "f", value: "FORMAT", help: "table or json")], interspersed: false)
+    ) { invocation in
+        // What follows are options of ps(1), which is not run here.
+        try invocation.require(1..., "a container ID")
+        let processes = try invocation.context.processes(invocation.arguments[0])
+        if try invocation.format == .json {
+            Output.line("[\(processes.map { "\($0)" }.joined(separator: ","))]")
+        } else {
+            Output.write((["PID"] + processes.map { "\($0)" }).map { "\($0)\n" }.joined())
+        }
+        return .success
+    }
+
+    static let features = Command<OCIRuntime>("features", summary: "show what this runtime can do as JSON") {
+        invocation in
+        try invocation.require(0...0, "no argument")
+        try JSONOutput.print(Features.ofThisRuntime)
+        return .success
+    }
+}

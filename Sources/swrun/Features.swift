@@ -1,0 +1,49 @@
+import ContainerRuntime
+import LinuxSystem
+import RuntimeSpec
+
+/// What this runtime can do, as the OCI runtime specification's features.md has it.
+struct Features: Encodable {
+    var ociVersionMin = "1.0.0"
+    var ociVersionMax = Spec.supportedVersion
+    var hooks: [String] = []
+    var mountOptions = MountOptionNames.all
+    var linux = Linux()
+
+    struct Linux: Encodable {
+        var namespaces = ["cgroup", "ipc", "mount", "network", "pid", "uts"]
+        var capabilities = CapabilitySet.names
+        var cgroup = Cgroup()
+        var seccomp = Seccomp()
+        var apparmor = Switch(enabled: false)
+        var selinux = Switch(enabled: false)
+        var intelRdt = Switch(enabled: false)
+    }
+
+    struct Cgroup: Encodable {
+        var v1 = true
+        var v2 = true
+        /// systemd's names for cgroups are understood, but systemd is not asked to make them.
+        var systemd = false
+        var systemdUser = false
+        var rdma = false
+    }
+
+    struct Seccomp: Encodable {
+        var enabled = true
+        var actions = [
+            "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
+            "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP",
+        ]
+        var operators = [
+            "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
+            "SCMP_CMP_NE",
+        ]
+    }
+
+    struct Switch: Encodable {
+        var enabled: Bool
+    }
+
+    static let ofThisRuntime = Features()
+}

@@ -1,0 +1,88 @@
+import CLinux
+import CommandSupport
+import ContainerRuntime
+import RuntimeSpec
+
+/// The command line of runc and crun.
+enum SwrunCommands {
+    static func table(_ program: Program) -> CommandTable<OCIRuntime> {
+        CommandTable(
+            program, version: "0.4\nspec: \(Spec.supportedVersion)",
+            summary: "The OCI runtime: turns a bundle and its config.json into an isolated process.",
+            details: """
+                Engines use it in runc's or crun's place: podman --runtime /path/to/swrun run ...
+                State is kept below --root, one directory for each container.
+                """,
+            globals: [
+                .init("root", value: "DIR", help: "where containers are remembered (/run/swrun)"),
+                .init("log", value: "FILE", help: "a file to write errors to besides standard error"),
+                .init("log-format", value: "FORMAT", help: "text or json"),
+                .init("debug", help: "accepted for engines; there is no more to say"),
+                .init("systemd-cgroup", help: "cgroupsPath is slice:prefix:name; systemd itself is not asked"),
+                .init("cgroup-manager", value: "NAME", help: "cgroupfs, systemd or disabled"),
+                .init(
+                    "rootless", value: "MODE",
+                    help: "true, false or auto: whether to do without a cgroup where it may not be made"),
+                .init("criu", value: "FILE", help: ""),
+            ],
+            commands: [
+                create, start, run, state, kill, delete, exec, list, processes, pause, resume, update, events, spec,
+                features,
+            ],
+            context: runtime, explain: explain)
+    }
+
+    private static func runtime(_ flags: ParsedFlags) throws -> OCIRuntime {
+        let format = flags.value("log-format") ?? "text"
+        guard ["text", "json"].contains(format) else {
+            throw CommandFailure("unknown log-format '\(format)' (text or json)")
+        }
+        let manager = flags.value("cgroup-manager") ?? "cgroupfs"
+        guard ["cgroupfs", "systemd", "disabled"].contains(manager) else {
+            throw CommandFailure("unknown cgroup-manager '\(manager)' (cgroupfs, systemd or disabled)")
+        }
+        let root = flags.value("root") ?? "/run/swrun"
+        let rootless = flags.value("rootless") ?? "auto"
+        return OCIRuntime(
+            store: ContainerStore(root), seccompCache: SeccompCache(directory: "\(root)/.seccomp"),
+            toleratesMissingCgroups: rootless == "true" || (rootless == "auto" && geteuid() != 0)
+                || manager == "disabled",
+            readsSystemdPaths: flags.isOn("systemd-cgroup") || manager == "systemd")
+    }
+
+    /// The program's own failures are 1 as runc's are; those of `run` and `exec` cannot be taken for the container's.
+    private static func explain(_ error: any Error, _ failure: ExitStatus) -> any Error {
+        switch error {
+        case let error as CommandFailure: error
+        case let error as LaunchError where failure == .engineFailure:
+            CommandFailure(error.description, status: ExitStatus(rawValue: error.exitCode))
+        default: CommandFailure("\(error)", status: failure)
+        }
+    }
+}
+
+extension Invocation<OCIRuntime> {
+    /// The only argument.
+    var identifier: String {
+        get throws {
+            try require(1...1, "exactly one container ID")
+            return arguments[0]
+        }
+    }
+
+    func number(_ flag: String) throws -> Int32? {
+        guard let text = flags.value(flag) else { return nil }
+        guard let number = Int32(text), number >= 0 else {
+            throw misuse("invalid value '\(text)' for --\(flag): not a number from 0 on")
+        }
+        return number
+    }
+
+    /// How many descriptors a service manager has handed to this process for the container (sd_listen_fds(3)).
+    var listenDescriptors: Int32 {
+        guard let text = unsafe getenv("LISTEN_FDS"), let count = unsafe Int32(String(cString: text)), count > 0 else {
+            return 0
+        }
+        return count
+    }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import TestSupport
+
+/// A bundle at `/run/bundle` of a test's host, and `swrun` on it.
+struct RuntimeBundle {
+    let host: TestHost
+    static let folder = "/run/bundle"
+
+    /// Unpacks the bundle and changes its document, which runs `command`, by a jq program.
+    init(_ host: TestHost, _ command: String = "sleep 1000", _ change: String = ".") async throws {
+        self.host = host
+        let swrun = Products.path("swrun")
+        try await host.must([
+            "bash", "-ec",
+            """
+            mkdir -p \(Self.folder)/rootfs
+            [ -e \(Self.folder)/rootfs/bin ] || tar -C \(Self.folder)/rootfs -xf \(host.images)/tools.tar
+            rm -f \(Self.folder)/config.json
+            \(swrun) spec --bundle \(Self.folder)
+            jq --arg command "$0" '.process.terminal = false | .root.readonly = false
+                | .process.args = ["sh", "-c", $command] | \(change)' \(Self.folder)/config.json > \(Self.folder)/new
+            mv \(Self.folder)/new \(Self.folder)/config.json
+            """, command,
+        ])
+    }
+
+    /// Runs `swrun`; the standard streams of what it leaves running are /dev/null.
+    func swrun(_ words: String...) async throws -> CommandResult {
+        let line = ([Products.path("swrun")] + words).map { "'\($0)'" }.joined(separator: " ")
+        let isLasting = words.contains("create") || words.contains("--detach") || words.contains("start")
+        guard isLasting else { return try await host.run([Products.path("swrun")] + words) }
+        // An error goes to a file, because the container would hold a pipe open.
+        return try await host.shell(
+            "\(line) </dev/null >/run/out 2>/run/err; status=$?; cat /run/out; cat /run/err >&2; exit $status")
+    }
+
+    @discardableResult
+    func must(_ words: String...) async throws -> String {
+        let line = ([Products.path("swrun")] + words).map { "'\($0)'" }.joined(separator: " ")
+        let result = try await host.shell(
+            "\(line) </dev/null >/run/out 2>/run/err; status=$?; cat /run/out; cat /run/err >&2; exit $status")
+        guard result.status == 0, !result.heldOpen else { throw CommandError("\(result)") }
+        return result.output
+    }
+
+    func create(_ identifier: String = "box") async throws {
+        try await must("create", "--bundle", Self.folder, identifier)
+    }
+
+    func state(_ identifier: String = "box") async throws -> JSONValue {
+        try JSONValue(try await must("state", identifier))
+    }
+
+    /// The kernel's answer: what is left of containers on the host.
+    func leftovers() async throws -> String {
+        let result = try await host.shell(
+            "ls /run/swrun; find /sys/fs/cgroup -type d -path '*swrun/*'; pgrep -fa '[s]leep 1000|[s]wrun create'; true"
+        )
+        return result.output
+    }
+}

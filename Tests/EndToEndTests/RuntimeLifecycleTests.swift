@@ -1,0 +1,214 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("swrun: create, start, kill, delete, by commands that know nothing of each other")
+struct RuntimeLifecycleTests {
+    @Test func `a container goes through its states`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "touch /started; exec sleep 1000")
+            try await bundle.must("create", "--bundle", "/run/bundle", "--pid-file", "/run/pid", "box")
+            var state = try await bundle.state()
+            #expect(state["status"].text == "created")
+            let pid = try #require(state["pid"].integer)
+            #expect(try await host.must(["cat", "/run/pid"]) == "\(pid)")
+            // It waits, in its namespaces, and its program has not begun.
+            #expect(try await host.shell("test -e /run/bundle/rootfs/started").status == 1)
+            let own = try await host.must(["readlink", "/proc/self/ns/mnt"])
+            #expect(try await host.must(["readlink", "/proc/\(pid)/ns/mnt"]) != own)
+
+            try await bundle.must("start", "box")
+            #expect(try await eventually { try await host.shell("test -e /run/bundle/rootfs/started").status == 0 })
+            state = try await bundle.state()
+            #expect(state["status"].text == "running")
+            #expect(state["pid"].integer == pid)
+            #expect(state["bundle"].text == "/run/bundle")
+            #expect(state["rootfs"].text == "/run/bundle/rootfs")
+            #expect(try await host.must(["cat", "/proc/\(pid)/comm"]) == "sleep")
+            let list = try JSONValue(try await bundle.must("list", "--format", "json"))
+            #expect(list[0]["id"].text == "box")
+            #expect(try await bundle.must("list", "--quiet") == "box")
+            #expect(try await bundle.must("ps", "--format", "json", "box") == "[\(pid)]")
+
+            try await bundle.must("kill", "box", "KILL")
+            #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+            #expect(try await bundle.state()["pid"].integer == 0)
+            try await bundle.must("delete", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `what is out of order is refused in runc's words`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host)
+            for words in [["state"], ["start"], ["kill"], ["delete"], ["ps"], ["pause"], ["resume"], ["exec"]] {
+                let extra = words == ["exec"] ? ["true"] : []
+                let result = try await host.run([Products.path("swrun")] + words + ["nobody"] + extra)
+                expectRefusal(result, status: words == ["exec"] ? 255 : 1, names: "container does not exist")
+            }
+            try await bundle.must("delete", "--force", "nobody")
+            try await bundle.create()
+            expectRefusal(
+                try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1,
+                names: "container with given ID already exists")
+            try await bundle.must("start", "box")
+            expectRefusal(
+                try await bundle.swrun("start", "box"), status: 1, names: "cannot start an already running container")
+            expectRefusal(
+                try await bundle.swrun("delete", "box"), status: 1,
+                names: "cannot delete container box that is not stopped: running")
+            expectRefusal(
+                try await bundle.swrun("kill", "box", "NONSENSE"), status: 1, names: "unknown signal \"NONSENSE\"")
+            expectRefusal(try await bundle.swrun("resume", "box"), status: 1, names: "container not paused")
+            try await bundle.must("kill", "box", "9")
+            #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+            expectRefusal(try await bundle.swrun("kill", "box"), status: 1, names: "container not running")
+            expectRefusal(
+                try await bundle.swrun("start", "box"), status: 1, names: "cannot start a container that has stopped")
+            expectRefusal(
+                try await bundle.swrun("exec", "box", "true"), status: 255, names: "cannot exec in a stopped container")
+            try await bundle.must("delete", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `of several that do the same at once, one succeeds`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host)
+            let swrun = Products.path("swrun")
+            let script = """
+                for n in 1 2 3 4 5; do
+                    ( \(swrun) $0 </dev/null >/dev/null 2>/run/err.$n; echo $? >/run/status.$n ) &
+                done
+                wait; cat /run/status.* | grep -c '^0$'; cat /run/err.*
+                """
+            for command in ["create --bundle /run/bundle box", "start box", "delete --force box"] {
+                let result = try await host.run(["bash", "-c", script.replacingOccurrences(of: "$0", with: command)])
+                if command.hasPrefix("delete") {
+                    #expect(result.lines.first == "5", "\(result)")
+                } else {
+                    #expect(result.lines.first == "1", "\(command): \(result)")
+                    #expect(try await bundle.state()["status"].text == (command == "start box" ? "running" : "created"))
+                }
+            }
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `a create that is killed leaves nothing that delete does not clean`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host)
+            let swrun = Products.path("swrun")
+            // From before the first step to after the last, in steps of a quarter of a millisecond.
+            let script = """
+                for n in $(seq 0 60); do
+                    \(swrun) create --bundle /run/bundle box </dev/null >/dev/null 2>&1 & pid=$!
+                    perl -e "select(undef, undef, undef, $n * 0.0005)"
+                    kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+                    \(swrun) state box >/dev/null 2>&1 && \(swrun) state box | jq -r .status >>/run/seen
+                    \(swrun) delete --force box || echo "delete failed at $n"
+                done
+                sort /run/seen | uniq -c >&2
+                """
+            let result = try await host.run(["bash", "-c", script], timeout: 120)
+            #expect(result.output == "", "\(result)")
+            #expect(try await eventually { try await bundle.leftovers() == "" })
+        }
+    }
+
+    @Test func `another process with the number is not taken for the container's`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host)
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            let stranger = try host.start(["sleep", "1000"])
+            let number = try await host.must(["bash", "-c", "pgrep -f '^sleep 1000' | grep -v '^\(pid)$'"])
+            try await host.must([
+                "bash", "-ec",
+                "sed -i 's/\"pid\":\(pid)/\"pid\":\(number)/' /run/swrun/box/state.json; kill -9 \(pid)",
+            ])
+            #expect(try await bundle.state()["status"].text == "stopped")
+            expectRefusal(try await bundle.swrun("kill", "box", "KILL"), status: 1, names: "container not running")
+            try await bundle.must("delete", "--force", "box")
+            #expect(!stranger.hasEnded)
+            await stranger.stop()
+        }
+    }
+
+    @Test func `a container that cannot be made is not there`() async throws {
+        try await TestHost.with { host in
+            for (change, name) in [
+                (".process.args = [\"no-such-command\"]", "executable file not found in $PATH"),
+                (".mounts += [{\"destination\": \"/x\", \"type\": \"nosuchfs\", \"source\": \"x\"}]", "nosuchfs"),
+                (".linux.resources.memory.limit = 4096 | .process.args[2] = \"\"", ""),
+                (".process.terminal = true", "--console-socket"),
+            ] {
+                let bundle = try await RuntimeBundle(host, "sleep 1000", change)
+                let result = try await bundle.swrun("create", "--bundle", "/run/bundle", "box")
+                if !name.isEmpty { expectRefusal(result, status: 1, names: name) }
+                try await bundle.must("delete", "--force", "box")
+                #expect(try await bundle.leftovers() == "", "\(change)")
+            }
+            let bundle = try await RuntimeBundle(host)
+            for identifier in ["..", ".", "a/b", "a b", "", String(repeating: "x", count: 300)] {
+                expectRefusal(
+                    try await bundle.swrun("create", "--bundle", "/run/bundle", identifier), status: 1,
+                    names: "invalid container ID format")
+            }
+        }
+    }
+
+    @Test func `a damaged record is named, and can be deleted`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host)
+            for damage in ["echo '{' >/run/swrun/box/state.json", "rm /run/swrun/box/state.json"] {
+                try await bundle.create()
+                let pid = try #require(try await bundle.state()["pid"].integer)
+                try await host.must(["bash", "-c", damage])
+                #expect(try await bundle.swrun("state", "box").status == 1)
+                #expect(try await bundle.swrun("start", "box").status == 1)
+                try await bundle.must("list")
+                try await bundle.must("delete", "--force", "box")
+                // What only the record knew is for whoever damaged it.
+                try await host.must([
+                    "bash", "-c", "kill -9 \(pid); find /sys/fs/cgroup -name box -exec rmdir {} + || true",
+                ])
+                #expect(try await eventually { try await bundle.leftovers() == "" })
+            }
+        }
+    }
+
+    @Test func `errors go to the log in the engine's format`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host)
+            let result = try await bundle.swrun("--log", "/run/log", "--log-format", "json", "state", "nobody")
+            expectRefusal(result, status: 1, names: "container does not exist")
+            let line = try JSONValue(try await host.must(["cat", "/run/log"]))
+            #expect(line["level"].text == "error")
+            #expect(line["msg"].text == "container does not exist")
+            #expect(try await host.must(["date", "-d", line["time"].text ?? "none", "+%Y"]).count == 4)
+            #expect(try await bundle.swrun("--root", "/run/elsewhere", "list", "--quiet").output == "")
+        }
+    }
+
+    @Test func `many containers come and go without a trace`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "true")
+            let swrun = Products.path("swrun")
+            let result = try await host.shell(
+                """
+                count() { wc -l </proc/self/mountinfo; find /sys/fs/cgroup -type d | wc -l; lsns -n 2>/dev/null | wc -l; }
+                cycle() {
+                    \(swrun) create --bundle /run/bundle box </dev/null >/dev/null && \(swrun) start box &&
+                        \(swrun) delete --force box || echo failed
+                }
+                cycle; before=$(count)
+                for n in $(seq 40); do cycle; done
+                [ "$before" = "$(count)" ] || { echo "$before"; count; }
+                """)
+            #expect(result.output == "", "\(result)")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+}
