@@ -106,7 +106,7 @@ extension OCIRuntime {
     }
 
     /// The cgroup that the document asks for, or one of our own when it only sets limits; none without either.
-    private func cgroupPath(_ spec: Spec, _ identifier: String) throws -> CgroupPath? {
+    func cgroupPath(_ spec: Spec, _ identifier: String) throws -> CgroupPath? {
         let path = spec.linux?.cgroupsPath ?? ""
         if path.isEmpty { return spec.linux?.resources == nil ? nil : try CgroupPath("swrun/\(identifier)") }
         let isSystemd = readsSystemdPaths && path.split(separator: ":", omittingEmptySubsequences: false).count == 3

@@ -25,7 +25,13 @@ extension OCIRuntime {
         do {
             record = try container.record()
         } catch let error as ContainerError where error.kind == .notFound || force {
-            // Made by a command that was killed before it wrote anything, or damaged: there is nothing else of it.
+            // Made by a command that was killed before it wrote anything, or damaged: what there is besides is in the
+            // cgroup that the document asks for.
+            if let spec = try? container.spec(), let path = try? cgroupPath(spec, container.identifier),
+                let root = try? CgroupRoot.find()
+            {
+                try Self.remove(Cgroup(path, root: root))
+            }
             return try container.remove()
         }
         let status = try container.status(of: record)
@@ -34,7 +40,11 @@ extension OCIRuntime {
                 .wrongState, "cannot delete container \(record.id) that is not stopped: \(status.rawValue)")
         }
         if status != .stopped, record.pid > 0 { try end(container, record) }
-        if let cgroup = record.cgroup { try Self.remove(cgroup) }
+        if let cgroup = record.cgroup {
+            // Without a process it is not certain that the cgroup is the container's: whoever wrote this was killed, and
+            // may not have got to the point where an occupied one is refused.
+            if record.pid > 0 { try Self.remove(cgroup) } else { try cgroup.delete() }
+        }
         try container.remove()
     }
 
