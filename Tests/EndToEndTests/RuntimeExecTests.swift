@@ -74,8 +74,8 @@ struct RuntimeExecTests {
             try await bundle.must("create", "--bundle", "/run/bundle", "--console-socket", "/run/console", "box")
             try await bundle.must("start", "box")
             let result = await receiver.result
-            #expect(result.lines.contains("/dev/pts/0"), "\(result)")
-            #expect(result.lines.contains { $0.hasPrefix("33 44") }, "\(result)")
+            #expect(result.output.contains("/dev/pts/0"), "\(result)")
+            #expect(result.output.contains("33 44"), "\(result)")
             try await bundle.must("delete", "--force", "box")
             // Without anybody to take it, the container is not made.
             let refused = try await bundle.swrun(
