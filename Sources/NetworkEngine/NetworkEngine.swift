@@ -55,7 +55,7 @@ extension NetworkEngine {
             let network = try session.design(request)
             let raising = try session.raising(network)
             var plan = NetworkPlan("create \(request.name)", steps: [.define(network)] + raising.steps)
-            plan.steps.append(.firewall(FirewallChange(added: raising.elements)))
+            if network.driver.isRoutedByHost { plan.steps.append(.firewall(FirewallChange(added: raising.elements))) }
             if let forwarding = raising.forwarding { plan.steps.append(.forward(forwarding)) }
             try session.carryOut(plan)
             if let forwarding = raising.forwarding { session.announce(forwarding) }

@@ -18,14 +18,14 @@ public enum AddressChoice {
         in subnet: Subnet, after cursor: UInt64, isTaken: (IPAddress) throws(Failure) -> Bool
     ) throws(Failure) -> (address: IPAddress, offset: UInt64)? {
         let bits = subnet.prefix.family.bitWidth - subnet.prefix.length
-        let last = bits >= 32 ? largestOffset : (UInt64(1) << UInt64(bits)) - 1
-        let start = cursor >= last ? 0 : cursor
+        let end = bits >= 32 ? largestOffset : (UInt64(1) << UInt64(bits)) - 1
+        let first = subnet.range.flatMap { subnet.prefix.offset(of: $0.first) } ?? 0
+        let last = subnet.range.flatMap { subnet.prefix.offset(of: $0.last) }.map { min($0, max(end, first)) } ?? end
+        let start = (first..<last).contains(cursor) ? cursor : last
         var offset = start
         repeat {
-            offset = offset >= last ? 0 : offset + 1
-            if let address = subnet.prefix.address(at: offset), subnet.prefix.allowsHost(address),
-                address != subnet.gateway, try !isTaken(address)
-            {
+            offset = offset >= last ? first : offset + 1
+            if let address = subnet.prefix.address(at: offset), subnet.offers(address), try !isTaken(address) {
                 return (address, offset)
             }
         } while offset != start
@@ -38,5 +38,18 @@ public enum AddressChoice {
     /// 02:53 is locally administered and unicast; the other four bytes are the IPv4 address or the end of the IPv6 one.
     public static func macAddress(for address: IPAddress) -> MACAddress? {
         MACAddress(bytes: [0x02, 0x53] + address.bytes.suffix(4))
+    }
+}
+
+extension IPPrefix {
+    /// How far an address of the subnet is from its first; nil when that takes more than 64 bits.
+    public func offset(of address: IPAddress) -> UInt64? {
+        switch (network.address, address) {
+        case (.v4(let base), .v4(let address)) where address.rawValue >= base.rawValue:
+            UInt64(address.rawValue - base.rawValue)
+        case (.v6(let base), .v6(let address)) where base.high == address.high && address.low >= base.low:
+            address.low - base.low
+        default: nil
+        }
     }
 }

@@ -1,45 +1,51 @@
 public import Addressing
 public import JSONCoding
 
-/// A sandbox's place in a network: a veth pair, one end in the sandbox and one on the network's bridge.
+/// A sandbox's place in a network: an interface, with its addresses and routes.
 public struct Endpoint: Hashable, Sendable {
     public var network: String
     /// The interface in the sandbox.
     public var interface: String
-    /// The interface of the host, a port of the bridge.
-    public var hostInterface: String
-    public var bridge: String
-    public var macAddress: MACAddress
-    /// At most one of each family, with the subnet's length.
+    /// What the interface is, and where its other end.
+    public var link: EndpointLink
+    /// nil where the driver gives it.
+    public var macAddress: MACAddress?
+    /// One of each of the network's subnets.
     public var addresses: [IPPrefix]
     /// The routers of its default routes; empty on an internal network.
     public var gateways: [IPAddress]
+    /// Families whose default route is the interface itself.
+    public var deviceRoutes: [IPFamily]
     /// What is added to the metric of its default routes: the endpoint with the least gives the one that is used, and
     /// the next takes over when that one is disconnected.
     public var metric: Int
     public var mtu: Int?
-    /// Whether its network is cut off from the outside, so that no port can be published on it.
+    /// Whether its network is cut off from the outside.
     public var isInternal: Bool
+    /// Whether the host routes for it, so that ports can be published that lead to it.
+    public var takesPorts: Bool
     /// Other names of the sandbox on this network.
     public var aliases: [String]
     /// What whoever connected it wants to find it by again; they mean nothing to the engine.
     public var labels: [String: String]
 
     public init(
-        network: String, interface: String, hostInterface: String, bridge: String, macAddress: MACAddress,
-        addresses: [IPPrefix], gateways: [IPAddress] = [], metric: Int = 0, mtu: Int? = nil, isInternal: Bool = false,
-        aliases: [String] = [], labels: [String: String] = [:]
+        network: String, interface: String, link: EndpointLink, macAddress: MACAddress? = nil,
+        addresses: [IPPrefix], gateways: [IPAddress] = [], deviceRoutes: [IPFamily] = [], metric: Int = 0,
+        mtu: Int? = nil, isInternal: Bool = false, takesPorts: Bool = true, aliases: [String] = [],
+        labels: [String: String] = [:]
     ) {
         self.network = network
         self.interface = interface
-        self.hostInterface = hostInterface
-        self.bridge = bridge
+        self.link = link
         self.macAddress = macAddress
         self.addresses = addresses
         self.gateways = gateways
+        self.deviceRoutes = deviceRoutes
         self.metric = metric
         self.mtu = mtu
         self.isInternal = isInternal
+        self.takesPorts = takesPorts
         self.aliases = aliases
         self.labels = labels
     }
@@ -51,29 +57,31 @@ extension Endpoint: JSONRepresentable {
     public init(json: JSONValue) throws(JSONCodingError) {
         self.init(
             network: try json.string("network"), interface: try json.string("interface"),
-            hostInterface: try json.string("hostInterface"), bridge: try json.string("bridge"),
-            macAddress: try json.text("mac"), addresses: try json.texts("addresses"),
+            link: try EndpointLink(json: json.member("link")), macAddress: try json.optionalText("mac"),
+            addresses: try json.texts("addresses"),
             gateways: try json.texts("gateways"),
+            deviceRoutes: try json.texts("deviceRoutes", as: String.self).compactMap(IPFamily.init(rawValue:)),
             metric: json["metric"] == nil ? 0 : try json.integer("metric"),
             mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
-            isInternal: try json.flag("internal"), aliases: try json.texts("aliases"),
-            labels: try json.strings("labels"))
+            isInternal: try json.flag("internal"), takesPorts: try json.flag("takesPorts"),
+            aliases: try json.texts("aliases"), labels: try json.strings("labels"))
     }
 
     public var json: JSONValue {
-        JSONValue([
-            "network": .string(network),
-            "interface": .string(interface),
-            "hostInterface": .string(hostInterface),
-            "bridge": .string(bridge),
-            "mac": .init(text: macAddress),
-            "addresses": .array(addresses.map { .init(text: $0) }),
-            "gateways": .array(gateways.map { .init(text: $0) }),
-            "metric": metric == 0 ? nil : .integer(metric),
-            "mtu": mtu.map { .integer($0) },
-            "internal": isInternal ? .bool(true) : nil,
-            "aliases": aliases.isEmpty ? nil : .array(aliases.map { .string($0) }),
-            "labels": labels.isEmpty ? nil : .init(strings: labels),
-        ])
+        let list = { (texts: [String]) in JSONValue.array(texts.map { .string($0) }) }
+        var members: [JSONValue.Member] = [
+            .init("network", .string(network)), .init("interface", .string(interface)), .init("link", link.json),
+            .init("addresses", list(addresses.map(\.description))),
+            .init("gateways", list(gateways.map(\.description))),
+        ]
+        if let macAddress { members.append(.init("mac", .init(text: macAddress))) }
+        if !deviceRoutes.isEmpty { members.append(.init("deviceRoutes", list(deviceRoutes.map(\.rawValue)))) }
+        if metric != 0 { members.append(.init("metric", .integer(metric))) }
+        if let mtu { members.append(.init("mtu", .integer(mtu))) }
+        if isInternal { members.append(.init("internal", .bool(true))) }
+        if takesPorts { members.append(.init("takesPorts", .bool(true))) }
+        if !aliases.isEmpty { members.append(.init("aliases", list(aliases))) }
+        if !labels.isEmpty { members.append(.init("labels", .init(strings: labels))) }
+        return .object(members)
     }
 }

@@ -69,14 +69,22 @@ extension JSONValue: ExpressibleByStringLiteral {
 }
 
 extension Network {
-    /// What the firewall has to know of the network as such.
+    /// What the firewall has to know of the network as such; nothing where the host does not route for it.
     public var elements: [FirewallElement] {
-        var elements: [FirewallElement] = [.bridge(bridgeName)]
-        if isInternal { elements.append(.internalBridge(bridgeName)) }
-        for subnet in subnets {
-            elements.append(.hairpin(bridgeName, subnet.prefix))
-            if !isInternal { elements.append(.masquerade(subnet.prefix)) }
-        }
+        guard driver.isRoutedByHost else { return [] }
+        var elements: [FirewallElement] = []
+        if driver.ownsBridge, let bridgeName { elements += links(bridgeName) }
+        if !isInternal { elements += subnets.map { .masquerade($0.prefix) } }
         return elements
+    }
+
+    /// What the firewall has to know of an endpoint: a pair of its own is a network's link like a bridge.
+    public func elements(of endpoint: Endpoint) -> [FirewallElement] {
+        guard case .pointToPoint(let host) = endpoint.link else { return [] }
+        return links(host)
+    }
+
+    private func links(_ name: String) -> [FirewallElement] {
+        [.bridge(name)] + (isInternal ? [.internalBridge(name)] : []) + subnets.map { .hairpin(name, $0.prefix) }
     }
 }

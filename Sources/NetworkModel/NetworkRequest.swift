@@ -3,48 +3,64 @@ public import Addressing
 /// What a person asks for with `swnet create`: everything that is left out is chosen.
 public struct NetworkRequest: Hashable, Sendable {
     public var name: String
-    /// At most one of each family. None: one of each is chosen.
+    public var driver: NetworkDriver
+    /// None: one of each family is chosen.
     public var subnets: [IPPrefix]
-    /// At most one of each family; the default is a subnet's first address.
+    /// At most one in each subnet; the default is a subnet's first address.
     public var gateways: [IPAddress]
+    /// The parts of subnets that addresses are chosen from, at most one in each.
+    public var ranges: [AddressRange]
+    /// Addresses that are never chosen.
+    public var excluded: [IPAddress]
+    /// Whether endpoints get addresses at all.
+    public var hasAddresses: Bool
     /// 68 (RFC 791) to 65535, at least 1280 (RFC 8200) with IPv6.
     public var mtu: Int?
     public var isInternal: Bool
 
     public init(
-        name: String, subnets: [IPPrefix] = [], gateways: [IPAddress] = [], mtu: Int? = nil, isInternal: Bool = false
+        name: String, driver: NetworkDriver = .bridge(), subnets: [IPPrefix] = [], gateways: [IPAddress] = [],
+        ranges: [AddressRange] = [], excluded: [IPAddress] = [], hasAddresses: Bool = true, mtu: Int? = nil,
+        isInternal: Bool = false
     ) {
         self.name = name
+        self.driver = driver
         self.subnets = subnets
         self.gateways = gateways
+        self.ranges = ranges
+        self.excluded = excluded
+        self.hasAddresses = hasAddresses
         self.mtu = mtu
         self.isInternal = isInternal
     }
+}
 
+// MARK: - Checking
+
+extension NetworkRequest {
     /// Checks everything that can be checked without looking at the host.
     ///
     /// - Throws: `NetworkError` that names the wrong value.
     public func validate() throws(NetworkError) {
         try NetworkName.check(name)
-        for family in IPFamily.allCases {
-            let own = subnets.filter { $0.family == family }
-            if own.count > 1 {
-                throw invalid("two \(family.word) subnets, \(own[0]) and \(own[1]) (at most one of each family)")
-            }
-            let gates = gateways.filter { $0.family == family }
-            if gates.count > 1 { throw invalid("two \(family.word) gateways, \(gates[0]) and \(gates[1])") }
-        }
-        for prefix in subnets { try validate(subnet: prefix) }
-        for gateway in gateways {
-            guard let prefix = subnets.first(where: { $0.family == gateway.family }) else {
-                throw invalid("gateway \(gateway) needs a subnet of its family (--subnet)")
-            }
-            guard prefix.allowsHost(gateway) else {
-                throw invalid("gateway \(gateway) is no host address of \(prefix)")
+        for (index, prefix) in subnets.enumerated() {
+            try validate(subnet: prefix)
+            if let other = subnets[..<index].first(where: { $0.overlaps(prefix) }) {
+                throw invalid("subnets \(other) and \(prefix) overlap")
             }
         }
+        if !hasAddresses, let prefix = subnets.first {
+            throw invalid("subnet \(prefix) contradicts a network without addresses (--ipam none)")
+        }
+        try validateGateways()
+        try validateRanges()
+        for address in excluded where !subnets.contains(where: { $0.contains(address) }) {
+            throw invalid("excluded address \(address) is in none of the subnets")
+        }
+        try validateDriver()
         if let mtu {
-            let least = subnets.isEmpty || subnets.contains { $0.family == .v6 } ? 1280 : 68
+            let isV6 = hasAddresses && subnets.isEmpty || subnets.contains { $0.family == .v6 }
+            let least = isV6 ? 1280 : 68
             guard (least...65535).contains(mtu) else { throw invalid("mtu \(mtu) is out of range (\(least) to 65535)") }
         }
     }
@@ -61,6 +77,50 @@ public struct NetworkRequest: Hashable, Sendable {
         let address = prefix.address
         if address.isLoopback || address.isMulticast || address.isLinkLocal || address.isReserved {
             throw invalid("subnet \(prefix) is not for networks (loopback, link-local, multicast or reserved)")
+        }
+    }
+
+    private func validateGateways() throws(NetworkError) {
+        for (index, gateway) in gateways.enumerated() {
+            guard let prefix = subnets.first(where: { $0.contains(gateway) }) else {
+                guard subnets.contains(where: { $0.family == gateway.family }) else {
+                    throw invalid("gateway \(gateway) needs a subnet of its family (--subnet)")
+                }
+                let own = subnets.filter { $0.family == gateway.family }.map(\.description).joined(separator: ", ")
+                throw invalid("gateway \(gateway) is no host address of \(own)")
+            }
+            guard prefix.allowsHost(gateway) else {
+                throw invalid("gateway \(gateway) is no host address of \(prefix)")
+            }
+            if let other = gateways[..<index].first(where: { prefix.contains($0) }) {
+                throw invalid("two gateways in \(prefix), \(other) and \(gateway)")
+            }
+        }
+        if let gateway = gateways.first, !driver.hasWayOut || driver.routesByDevice {
+            throw invalid("gateway \(gateway): the driver \(driver.name) needs none")
+        }
+    }
+
+    private func validateRanges() throws(NetworkError) {
+        for (index, range) in ranges.enumerated() {
+            guard let prefix = subnets.first(where: { $0.contains(range.first) && $0.contains(range.last) }) else {
+                throw invalid("range \(range) is in none of the subnets (--subnet)")
+            }
+            if let other = ranges[..<index].first(where: { prefix.contains($0.first) }) {
+                throw invalid("two ranges in \(prefix), \(other) and \(range)")
+            }
+        }
+    }
+
+    private func validateDriver() throws(NetworkError) {
+        if hasAddresses && subnets.isEmpty && !driver.isRoutedByHost && driver != .dummy {
+            throw invalid("the driver \(driver.name) needs the subnet of what it stands on (--subnet, or --ipam none)")
+        }
+        if !hasAddresses && driver == .pointToPoint {
+            throw invalid("the driver ptp routes by addresses, so it needs them")
+        }
+        if let bridge = driver.parent, case .bridge = driver, bridge.text.hasPrefix("sw-") {
+            throw invalid("bridge \(bridge) is one of ours (swnet connect to its network)")
         }
     }
 

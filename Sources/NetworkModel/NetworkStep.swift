@@ -23,6 +23,9 @@ public enum NetworkStep: Hashable, Sendable {
     /// A sandbox's record is replaced; nil is no record.
     case record(name: String, before: Sandbox?, after: Sandbox?)
 
+    /// Whether a failure leaves nothing of the step behind: a batch of the firewall is taken whole or refused whole.
+    public var isAtomic: Bool { if case .firewall = self { true } else { false } }
+
     public var inverse: NetworkStep {
         switch self {
         case .lease(let network, let address, let owner): .free(network: network, address: address, owner: owner)
@@ -50,8 +53,8 @@ extension NetworkStep: CustomStringConvertible {
         case .free(let network, let address, let owner): "free \(address) of \(network) from \(owner)"
         case .define(let network): "define network \(network.name)"
         case .undefine(let network): "forget network \(network.name)"
-        case .raise(let network): "raise bridge \(network.bridgeName) of network \(network.name)"
-        case .lower(let network): "delete bridge \(network.bridgeName) of network \(network.name)"
+        case .raise(let network): "raise network \(network.name)" + (network.bridgeName.map { ", bridge \($0)" } ?? "")
+        case .lower(let network): "lower network \(network.name)" + (network.bridgeName.map { ", bridge \($0)" } ?? "")
         case .firewall(let change):
             "change the firewall: "
                 + (change.removed.map { "remove \($0)" } + change.added.map { "add \($0)" }).joined(separator: ", ")

@@ -24,9 +24,9 @@ public struct Sandbox: Hashable, Sendable {
 
     public func endpoint(in network: String) -> Endpoint? { endpoints.first { $0.network == network } }
 
-    /// The address that published ports of a family lead to: that of the first endpoint that is not internal.
+    /// The address that published ports of a family lead to: that of the first endpoint that the host routes for.
     public func target(_ family: IPFamily) -> IPAddress? {
-        for endpoint in endpoints where !endpoint.isInternal {
+        for endpoint in endpoints where endpoint.takesPorts {
             if let address = endpoint.address(family) { return address }
         }
         return nil

@@ -120,7 +120,7 @@ struct BadInputTests {
             try await refused("10.1.0.1", ["create", "bad", "--subnet", "10.45.0.0/24", "--gateway", "10.1.0.1"])
             try await refused("gate", ["create", "bad", "--subnet", "10.45.0.0/24", "--gateway", "gate"])
             try await refused(
-                "10.45.0.0/24", ["create", "bad", "--subnet", "10.45.0.0/24", "--subnet", "10.46.0.0/24"])
+                "10.45.0.0/24", ["create", "bad", "--subnet", "10.45.0.0/24", "--subnet", "10.45.0.128/25"])
             for mtu in ["0", "67", "x", "70000", "-1"] { try await refused(mtu, ["create", "bad", "--mtu", mtu]) }
             for name in ["bad/name", "", "host", "none", "-x", "bad name"] {
                 try await refused(name, ["create", "--", name])

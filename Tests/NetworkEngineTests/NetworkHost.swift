@@ -110,6 +110,9 @@ final class NetworkHost: Sendable {
     @discardableResult
     func net(_ words: String...) async throws -> String { try await must([Self.swnet] + words) }
 
+    @discardableResult
+    func net(_ words: [String]) async throws -> String { try await must([Self.swnet] + words) }
+
     func json(_ words: [String], at place: Place = .host) async throws -> JSONValue {
         try JSONValue(await must(words, at: place))
     }

@@ -6,7 +6,8 @@ import Testing
     func prefix(_ text: String) throws -> IPPrefix { try #require(IPPrefix(text)) }
 
     func subnet(_ text: String, gateway: String) throws -> Subnet {
-        Subnet(prefix: try prefix(text), gateway: try #require(IPAddress(gateway)))
+        let router: IPAddress = try #require(IPAddress(gateway))
+        return Subnet(prefix: try prefix(text), gateway: router)
     }
 
     @Test func takesTheFirstFreeSubnet() throws {
@@ -45,7 +46,7 @@ import Testing
     @Test(arguments: ["10.0.0.0/30", "10.0.0.0/28", "10.1.2.0/24", "fd00::/126", "fd00::/120"])
     func handsOutEveryAddressOnce(text: String) throws {
         let prefix = try prefix(text)
-        let subnet = Subnet(prefix: prefix, gateway: try #require(prefix.address(at: 1)))
+        let subnet = Subnet(prefix: prefix, gateway: prefix.address(at: 1))
         var taken: Set<IPAddress> = []
         var cursor: UInt64 = .random(in: 0...300)
         while let choice = AddressChoice.next(in: subnet, after: cursor, isTaken: { taken.contains($0) }) {
@@ -72,5 +73,28 @@ import Testing
         #expect(address.isUnicast && address.isLocallyAdministered)
         #expect(
             IPAddress("fd00::1:2").flatMap { AddressChoice.macAddress(for: $0) }?.description == "02:53:00:01:00:02")
+    }
+
+    /// Only a subnet's range is chosen from, and of that not what is excluded; wherever the search begins.
+    @Test(arguments: [
+        ("10.0.0.0/24", "10.0.0.16-10.0.0.20", 5), ("10.0.0.0/24", "10.0.0.240/28", 15),
+        ("10.0.0.0/24", "10.0.0.0/30", 2),
+        ("fd00::/64", "fd00::10-fd00::1f", 16),
+    ])
+    func choosesFromTheRange(text: String, range: String, count: Int) throws {
+        let range = try #require(AddressRange(range))
+        let prefix = try prefix(text)
+        let excluded = try #require(range.last == prefix.last ? IPAddress("10.0.0.250") : range.last)
+        let subnet = Subnet(prefix: prefix, gateway: prefix.address(at: 1), range: range, excluded: [excluded])
+        for start: UInt64 in [0, 1, 18, 255, 100_000] {
+            var taken: Set<IPAddress> = []
+            var cursor = start
+            while let choice = AddressChoice.next(in: subnet, after: cursor, isTaken: { taken.contains($0) }) {
+                try #require(taken.insert(choice.address).inserted)
+                #expect(range.contains(choice.address) && choice.address != excluded)
+                cursor = choice.offset
+            }
+            #expect(taken.count == count - 1, "from \(start): \(taken.sorted())")
+        }
     }
 }

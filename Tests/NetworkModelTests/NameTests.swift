@@ -18,7 +18,7 @@ import Testing
         let subnets: [Subnet] = []
         #expect(Network(name: "bridge", subnets: subnets).bridgeName == "sw-bridge")
         #expect(Network(name: "twelve-chars", subnets: subnets).bridgeName == "sw-twelve-chars")
-        let long = Network(name: "thirteen-char", subnets: subnets).bridgeName
+        let long = try #require(Network(name: "thirteen-char", subnets: subnets).bridgeName)
         #expect(long.hasPrefix("sw-") && long.utf8.count == 13)
         #expect(long != Network(name: "thirteen-chas", subnets: subnets).bridgeName)
     }

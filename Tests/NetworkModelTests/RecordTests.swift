@@ -8,18 +8,20 @@ import Testing
         Network(
             name: "lab0",
             subnets: [
-                Subnet(prefix: try #require(IPPrefix("10.1.0.0/24")), gateway: try #require(IPAddress("10.1.0.1"))),
-                Subnet(prefix: try #require(IPPrefix("fd00::/64")), gateway: try #require(IPAddress("fd00::1"))),
-            ], mtu: 1400, options: ["a": "b"])
+                Subnet(
+                    prefix: try #require(IPPrefix("10.1.0.0/24")), gateway: IPAddress("10.1.0.1"),
+                    range: AddressRange("10.1.0.128/25"), excluded: [.v4(.loopback)]),
+                Subnet(prefix: try #require(IPPrefix("fd00::/64")), gateway: IPAddress("fd00::1")),
+            ], mtu: 1400)
     }
 
     func sandbox(internal isInternal: Bool = false) throws -> Sandbox {
         let endpoint = Endpoint(
-            network: "lab0", interface: "eth0", hostInterface: "veth01234567", bridge: "sw-lab0",
-            macAddress: try #require(MACAddress("02:53:0a:01:00:02")),
+            network: "lab0", interface: "eth0", link: .port(host: "veth01234567", bridge: "sw-lab0"),
+            macAddress: MACAddress("02:53:0a:01:00:02"),
             addresses: [try #require(IPPrefix("10.1.0.2/24")), try #require(IPPrefix("fd00::2/64"))],
-            gateways: [try #require(IPAddress("10.1.0.1"))], isInternal: isInternal, aliases: ["w"],
-            labels: ["org.example.part": "web"])
+            gateways: [try #require(IPAddress("10.1.0.1"))], isInternal: isInternal, takesPorts: !isInternal,
+            aliases: ["w"], labels: ["org.example.part": "web"])
         return Sandbox(
             name: "web", identity: SandboxIdentity(source: .process(5, startTime: 77), device: 4, inode: 4_026_532_000),
             endpoints: [endpoint],

@@ -97,7 +97,7 @@ public struct Inspection {
             "Ports": container.isRunning ? portBindings : .object([]),
             "IPAddress": .string(first?.address(.v4)?.description ?? ""),
             "GlobalIPv6Address": .string(first?.address(.v6)?.description ?? ""),
-            "MacAddress": .string(first?.macAddress.description ?? ""), "Networks": .object(networks),
+            "MacAddress": .string(first?.macAddress?.description ?? ""), "Networks": .object(networks),
         ])
     }
 
@@ -111,8 +111,9 @@ public struct Inspection {
             "GlobalIPv6Address": .string(v6?.address.description ?? ""),
             "GlobalIPv6PrefixLen": .integer(v6?.length ?? 0),
             "IPv6Gateway": .string(endpoint.gateways.first { $0.family == .v6 }?.description ?? ""),
-            "MacAddress": .string(endpoint.macAddress.description), "Interface": .string(endpoint.interface),
-            "HostInterface": .string(endpoint.hostInterface), "Bridge": .string(endpoint.bridge),
+            "MacAddress": .string(endpoint.macAddress?.description ?? ""), "Interface": .string(endpoint.interface),
+            "HostInterface": endpoint.link.hostInterface.map { .string($0) },
+            "Bridge": endpoint.link.bridge.map { .string($0) },
         ])
     }
 

@@ -4,37 +4,80 @@ import NetworkModel
 import Rtnetlink
 import SystemPackage
 
-/// The bridge of a network: the link, the host's addresses on it, and its kernel parameters.
+/// What a network is in the host's kernel: its bridge, with addresses and kernel parameters, and its VXLAN.
+///
+/// Drivers that stand on an interface of the host have nothing of their own there; they need that interface.
 struct BridgeDriver {
     let network: Network
 
-    /// The bridge's link; nil when there is none.
+    /// Whether everything that the network needs of the host is there.
     ///
-    /// - Throws: `NetworkError` when an interface of that name is not ours.
-    func find(_ links: inout Rtnetlink) throws -> Link? {
-        guard let link = try links.link(named: network.bridgeName) else { return nil }
-        guard link.kind == "bridge", link.alias == network.alias else {
+    /// - Throws: `NetworkError` when an interface of its name is not ours, or what it stands on is missing.
+    func isPresent(_ links: inout Rtnetlink) throws -> Bool {
+        if let parent = network.driver.parent, !isHostDevice {
+            try HostInterface.check(parent.text, for: network, &links)
+        }
+        guard network.driver.ownsBridge, let name = network.bridgeName else { return true }
+        guard try find(name, "bridge", &links) != nil else { return false }
+        guard case .vxlan = network.driver else { return true }
+        return try find(network.vxlanName, "vxlan", &links) != nil
+    }
+
+    /// It is in a sandbox most of the time.
+    private var isHostDevice: Bool { if case .hostDevice = network.driver { true } else { false } }
+
+    private func find(_ name: String, _ kind: String, _ links: inout Rtnetlink) throws -> Link? {
+        guard let link = try links.link(named: name) else { return nil }
+        guard link.kind == kind, link.alias == network.alias else {
             throw NetworkError(
                 .taken,
-                "network \(network.name): an interface \(network.bridgeName) exists that is not of this network "
+                "network \(network.name): an interface \(name) exists that is not of this network "
                     + "(\(link.alias.map { "alias '\($0)'" } ?? "it has no alias"))")
         }
         return link
     }
 
     /// Makes the bridge with everything it needs. What is there already stays.
-    @discardableResult
-    func raise(_ links: inout Rtnetlink) throws -> Link {
-        if let link = try find(&links) { return link }
+    func raise(_ links: inout Rtnetlink) throws {
+        guard try !isPresent(&links), let name = network.bridgeName else { return }
+        let bridge: Link
+        if let found = try find(name, "bridge", &links) {
+            bridge = found
+        } else {
+            bridge = try makeBridge(name, &links)
+        }
+        guard case .vxlan(let options) = network.driver, try find(network.vxlanName, "vxlan", &links) == nil else {
+            return
+        }
+        do {
+            try makeVXLAN(options, bridge, &links)
+        } catch {
+            _ = try? links.delete(.index(bridge.index))
+            throw error
+        }
+    }
+
+    private func makeBridge(_ name: String, _ links: inout Rtnetlink) throws -> Link {
         // A fixed Ethernet address: else the bridge takes the lowest of its ports', and every endpoint's neighbour
         // cache is wrong as soon as ports come and go.
-        let address = network.subnets.first.flatMap { AddressChoice.macAddress(for: $0.gateway) }
+        let address = network.subnets.lazy.compactMap(\.gateway).first.flatMap { AddressChoice.macAddress(for: $0) }
         let link = try links.add(
             NewLink(
-                network.bridgeName, .bridge(.init(stp: false, forwardDelay: 0)), mtu: network.mtu.map { UInt32($0) },
-                address: address, up: false, alias: network.alias))
+                name, .bridge(.init(stp: false, forwardDelay: 0)), mtu: mtu, address: address, up: false,
+                alias: network.alias))
         do {
-            try configure(link, &links)
+            try HostInterface.protect(name, hasIPv6: network.hasSubnet(.v6))
+            var changes = network.subnets.compactMap { subnet in
+                // There is nobody to ask yet whether the address is taken, and asking would delay its use by a second.
+                subnet.gateway.map { gateway in
+                    Change.addAddress(
+                        InterfaceAddress(
+                            subnet.with(gateway), link: link.index,
+                            flags: gateway.family == .v6 ? .noDuplicateDetection : []))
+                }
+            }
+            changes.append(.set(.index(link.index), LinkSettings(up: true)))
+            try links.apply(changes)
         } catch {
             _ = try? links.delete(.index(link.index))
             throw error
@@ -42,26 +85,21 @@ struct BridgeDriver {
         return link
     }
 
-    private func configure(_ link: Link, _ links: inout Rtnetlink) throws {
-        let name = network.bridgeName
-        // Before the bridge is up: it must not take a router's word from a container (CVE-2020-13401).
-        try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", to: "0")
-        // Lets 127.0.0.1 be published. The firewall drops what comes from outside and says it is loopback.
-        try Sysctl.set("net/ipv4/conf/\(name)/route_localnet", to: "1")
-        if network.subnet(.v6) != nil {
-            // The bridge asks for its sandboxes' hardware addresses under its link-local address. While the kernel looks
-            // for duplicates of that one, for a second after the first sandbox came, it asks nothing and drops packets.
-            try Sysctl.set("net/ipv6/conf/\(name)/accept_dad", to: "0")
-            try Sysctl.set("net/ipv6/conf/\(name)/disable_ipv6", to: "0")
-        }
-        var changes = network.subnets.map { subnet in
-            // There is nobody to ask yet whether the address is taken, and asking would delay its use by a second.
-            Change.addAddress(
-                InterfaceAddress(
-                    subnet.gatewayPrefix, link: link.index, flags: subnet.isV6 ? .noDuplicateDetection : []))
-        }
-        changes.append(.set(.index(link.index), LinkSettings(up: true)))
-        try links.apply(changes)
+    private var mtu: UInt32? { network.mtu.map { UInt32($0) } }
+
+    private func makeVXLAN(_ options: NetworkDriver.VXLANOptions, _ bridge: Link, _ links: inout Rtnetlink) throws {
+        let parent = try options.parent.flatMap { try links.link(named: $0.text) }
+        // Frames for everybody go to the group, or to each of the peers.
+        let settings = NewLink.VXLAN(
+            vni: UInt32(clamping: options.vni), port: UInt16(clamping: options.port), remote: options.group,
+            local: options.local, device: parent?.index)
+        let link = try links.add(
+            NewLink(
+                network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: network.alias))
+        // Under the address of all zeros: what everybody should get goes to each of them.
+        guard let everybody = MACAddress(bytes: [0, 0, 0, 0, 0, 0]) else { return }
+        try links.apply(
+            options.peers.map { .appendForwarding(ForwardingEntry(everybody, link: link.index, destination: $0)) })
     }
 
     /// Deletes the bridge; its ports stay, as ports of nothing.
@@ -69,13 +107,12 @@ struct BridgeDriver {
     /// One without an alias is ours too here: the kernel takes the alias only after the bridge is made, so that is what
     /// a process leaves that is killed in between.
     func lower(_ links: inout Rtnetlink) throws {
-        guard let link = try links.link(named: network.bridgeName), link.kind == "bridge",
-            link.alias == nil || link.alias == network.alias
-        else { return }
-        try links.delete(.index(link.index))
+        guard network.driver.ownsBridge, let name = network.bridgeName else { return }
+        for (name, kind) in [(network.vxlanName, "vxlan"), (name, "bridge")] {
+            guard let link = try links.link(named: name), link.kind == kind,
+                link.alias == nil || link.alias == network.alias
+            else { continue }
+            try links.delete(.index(link.index))
+        }
     }
-}
-
-extension Subnet {
-    var isV6: Bool { prefix.family == .v6 }
 }

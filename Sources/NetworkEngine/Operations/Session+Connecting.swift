@@ -12,6 +12,8 @@ extension Session {
         var change = FirewallChange()
         var forwarding = HostForwarding()
         var cursors: [(network: String, subnet: Subnet, address: IPAddress)] = []
+        // A table that somebody has removed is put back by who needs it.
+        var needsFirewall = !request.ports.isEmpty
         var attach: [NetworkStep] = []
         let present = request.attachments.isEmpty ? [] : try interfaces(of: found)
 
@@ -26,9 +28,11 @@ extension Session {
             if let needed = raising.forwarding { forwarding = forwarding.merging(needed) }
             let addresses = try chooseAddresses(attachment, network, owner: sandbox.key)
             let endpoint = try self.endpoint(attachment, network, addresses, of: sandbox, present: present)
+            change.added += network.elements(of: endpoint)
+            if network.driver.isRoutedByHost { needsFirewall = true }
             for prefix in endpoint.addresses {
                 plan.steps.append(.lease(network: network.name, address: prefix.address, owner: sandbox.key))
-                if !attachment.addresses.contains(prefix.address), let subnet = network.subnet(prefix.family) {
+                if !attachment.addresses.contains(prefix.address), let subnet = network.subnet(of: prefix.address) {
                     cursors.append((network.name, subnet, prefix.address))
                 }
             }
@@ -42,8 +46,7 @@ extension Session {
         let before = found.record.map { $0.elements(for: $0.ports) } ?? []
         change.added += sandbox.elements(for: sandbox.ports).filter { !before.contains($0) }
         change.added = unique(change.added)
-        // Also when there is nothing to change: a table that somebody has removed is put back.
-        plan.steps.append(.firewall(change))
+        if needsFirewall || !change.isEmpty { plan.steps.append(.firewall(change)) }
         if !forwarding.isEmpty { plan.steps.append(.forward(forwarding)) }
         plan.steps += attach
         plan.steps.append(.record(name: found.name, before: found.record, after: sandbox))
@@ -51,7 +54,7 @@ extension Session {
         if !forwarding.isEmpty { announce(forwarding) }
         for (network, subnet, address) in cursors {
             guard let offset = subnet.prefix.offset(of: address) else { continue }
-            try store.setCursor(address.family, network: network, to: offset)
+            try store.setCursor(subnet, network: network, to: offset)
         }
         return sandbox
     }
@@ -84,21 +87,49 @@ extension Session {
             while taken.contains("eth\(number)") { number += 1 }
             interface = "eth\(number)"
         }
-        let mac = try macAddress(attachment, network, addresses)
         // Behind those that are there: whoever gives the default route now goes on doing so.
         let metric = sandbox.endpoints.filter { !$0.isInternal }.map { $0.metric + 100 }.max() ?? 0
+        let isAlone = network.driver == .pointToPoint
         return Endpoint(
-            network: network.name, interface: interface, hostInterface: "veth\(randomHex(bytes: 4))",
-            bridge: network.bridgeName, macAddress: mac, addresses: addresses,
-            gateways: network.isInternal ? [] : network.subnets.map(\.gateway),
+            network: network.name, interface: interface, link: try link(network),
+            macAddress: try macAddress(attachment, network, addresses),
+            // Behind a pair of its own there is no subnet, only the host.
+            addresses: isAlone ? addresses.map(\.alone) : addresses,
+            gateways: network.isInternal && !isAlone ? [] : IPFamily.allCases.compactMap(network.gateway),
+            deviceRoutes: !network.isInternal && network.driver.routesByDevice
+                ? IPFamily.allCases.filter(network.hasSubnet) : [],
             metric: network.isInternal ? 0 : metric, mtu: network.mtu, isInternal: network.isInternal,
-            aliases: attachment.aliases, labels: attachment.labels)
+            takesPorts: network.isOpen, aliases: attachment.aliases, labels: attachment.labels)
+    }
+
+    /// What the endpoint's interface will be.
+    private func link(_ network: Network) throws -> EndpointLink {
+        switch network.driver {
+        case .bridge, .vxlan:
+            guard let bridge = network.bridgeName else {
+                throw NetworkError(.failed, "network \(network.name) has no bridge")
+            }
+            return .port(host: "veth\(randomHex(bytes: 4))", bridge: bridge)
+        case .pointToPoint: return .pointToPoint(host: "veth\(randomHex(bytes: 4))")
+        case .macvlan(let parent, let mode): return .macvlan(parent: parent.text, mode: mode)
+        case .ipvlan(let parent, let mode): return .ipvlan(parent: parent.text, mode: mode)
+        case .vlan(let parent, let identifier): return .vlan(parent: parent.text, identifier: identifier)
+        case .hostDevice(let device):
+            if let owner = try store.sandboxes().first(where: { $0.endpoint(in: network.name) != nil }) {
+                throw NetworkError(.taken, "interface \(device) is taken by \(owner.name)")
+            }
+            return .moved(device.text)
+        case .dummy: return .dummy
+        }
     }
 
     private func macAddress(
         _ attachment: ConnectRequest.Attachment, _ network: Network, _ addresses: [IPPrefix]
-    ) throws -> MACAddress {
+    ) throws -> MACAddress? {
         if let wanted = attachment.macAddress {
+            if case .ipvlan(let parent, _) = network.driver {
+                throw NetworkError(.invalid, "mac \(wanted): an ipvlan has the address of its parent \(parent) (--mac)")
+            }
             guard wanted.isUnicast else {
                 throw NetworkError(.invalid, "mac \(wanted) is a group address and no interface's (--mac)")
             }
@@ -109,10 +140,11 @@ extension Session {
             }
             return wanted
         }
-        guard let mac = addresses.first.flatMap({ AddressChoice.macAddress(for: $0.address) }) else {
-            throw NetworkError(.failed, "network \(network.name) has no subnet")
+        switch network.driver {
+        case .ipvlan, .vlan, .hostDevice: return nil
+        case .macvlan(_, mode: .passthru): return nil
+        default: return addresses.first.flatMap { AddressChoice.macAddress(for: $0.address) }
         }
-        return mac
     }
 }
 
@@ -125,12 +157,12 @@ extension Session {
         for address in attachment.addresses { try check(address, network) }
         var chosen: [IPPrefix] = []
         for subnet in network.subnets {
-            if let wanted = attachment.addresses.first(where: { $0.family == subnet.prefix.family }) {
+            if let wanted = attachment.addresses.first(where: subnet.prefix.contains) {
                 chosen.append(subnet.with(wanted))
             } else {
-                // The same place in both subnets, where that is free: 10.1.0.7 and fd00::7 are easily seen as one.
+                // The same place in all subnets, where that is free: 10.1.0.7 and fd00::7 are easily seen as one.
                 let twin = chosen.first.flatMap { first in
-                    network.subnet(first.family)?.prefix.offset(of: first.address)
+                    network.subnet(of: first.address)?.prefix.offset(of: first.address)
                 }
                 chosen.append(subnet.with(try nextAddress(subnet, network, twin: twin)))
             }
@@ -140,13 +172,14 @@ extension Session {
 
     /// Refuses an address that somebody asked for and cannot have.
     private mutating func check(_ address: IPAddress, _ network: Network) throws {
-        guard let subnet = network.subnet(address.family) else {
+        guard let subnet = network.subnet(of: address) else {
+            let own = network.subnets.map(\.prefix).filter { $0.family == address.family }
             throw NetworkError(
-                .invalid, "address \(address): network \(network.name) has no \(address.family.word) subnet")
-        }
-        guard subnet.prefix.contains(address) else {
-            throw NetworkError(
-                .invalid, "address \(address) is outside of \(subnet.prefix), the subnet of \(network.name)")
+                .invalid,
+                own.isEmpty
+                    ? "address \(address): network \(network.name) has no \(address.family.word) subnet"
+                    : "address \(address) is outside of \(own.map(\.description).joined(separator: ", ")), "
+                        + "the subnet\(own.count > 1 ? "s" : "") of \(network.name)")
         }
         guard subnet.prefix.allowsHost(address) else {
             throw NetworkError(.invalid, "address \(address) is the network or broadcast address of \(subnet.prefix)")
@@ -168,16 +201,17 @@ extension Session {
 
     private mutating func nextAddress(_ subnet: Subnet, _ network: Network, twin: UInt64?) throws -> IPAddress {
         let name = network.name
-        if let twin, twin > 0, let address = subnet.prefix.address(at: twin), subnet.prefix.allowsHost(address),
-            address != subnet.gateway, try store.owner(of: address, network: name) == nil
+        if let twin, twin > 0, let address = subnet.prefix.address(at: twin), subnet.offers(address),
+            try store.owner(of: address, network: name) == nil
         {
             return address
         }
-        let cursor = try store.cursor(subnet.prefix.family, network: name)
+        let cursor = try store.cursor(subnet, network: name)
         if let choice = try freeAddress(subnet, name, after: cursor) { return choice }
         try collect()
         if let choice = try freeAddress(subnet, name, after: cursor) { return choice }
-        throw NetworkError(.taken, "network \(name) is full: every address of \(subnet.prefix) is taken")
+        let whole = subnet.range.map(\.description) ?? subnet.prefix.description
+        throw NetworkError(.taken, "network \(name) is full: every address of \(whole) is taken")
     }
 
     private func freeAddress(_ subnet: Subnet, _ network: String, after cursor: UInt64) throws -> IPAddress? {
@@ -206,8 +240,13 @@ extension Session {
 
     private static func reason(_ port: PortMapping, _ sandbox: Sandbox) -> String {
         if sandbox.endpoints.isEmpty { return "\(sandbox.name) is connected to no network" }
-        if sandbox.endpoints.allSatisfy(\.isInternal) {
-            let names = sandbox.endpoints.map(\.network).joined(separator: ", ")
+        let names = sandbox.endpoints.map(\.network).joined(separator: ", ")
+        if sandbox.endpoints.allSatisfy({ !$0.takesPorts && !$0.isInternal }) {
+            return
+                "the host does not route for the networks of \(sandbox.name) (\(names)), where its ports are reached "
+                + "directly"
+        }
+        if sandbox.endpoints.allSatisfy({ !$0.takesPorts }) {
             return "\(sandbox.name) is only on internal networks (\(names)), which nothing enters from outside"
         }
         let family = port.families.first?.word ?? ""
@@ -250,14 +289,6 @@ extension ConnectRequest {
 }
 
 extension IPPrefix {
-    /// How far an address of the subnet is from its first; nil when that takes more than 64 bits.
-    func offset(of address: IPAddress) -> UInt64? {
-        switch (network.address, address) {
-        case (.v4(let base), .v4(let address)) where address.rawValue >= base.rawValue:
-            UInt64(address.rawValue - base.rawValue)
-        case (.v6(let base), .v6(let address)) where base.high == address.high && address.low >= base.low:
-            address.low - base.low
-        default: nil
-        }
-    }
+    /// The same address alone: with a prefix as long as its family has bits.
+    fileprivate var alone: IPPrefix { IPPrefix(address: address, length: family.bitWidth) ?? self }
 }

@@ -43,42 +43,56 @@ extension Session {
                     throw NetworkError(.taken, "subnet \(subnet) overlaps network \(other.name) (\(own.prefix))")
                 }
             }
-            if let use = routes.collision(with: subnet) {
+            // What stands on an interface of the host is in that interface's own subnet.
+            if request.driver.isRoutedByHost, let use = routes.collision(with: subnet) {
                 throw NetworkError(.taken, "subnet \(subnet) overlaps \(use)")
             }
         }
         var prefixes = request.subnets
-        if prefixes.isEmpty {
-            let occupied = routes.prefixes + others.flatMap { $0.subnets.map(\.prefix) }
-            guard let choice = pool.first(avoiding: occupied) else {
-                throw NetworkError(.taken, "no free subnet is left to choose (--subnet)")
-            }
-            prefixes.append(choice)
-            let hasIPv6 = try Sysctl.read("net/ipv6/conf/default/disable_ipv6") == "0"
-            if hasIPv6, let local = SubnetPool.uniqueLocal(random: randomBytes(5)),
-                !occupied.contains(where: { $0.overlaps(local) })
-            {
-                prefixes.append(local)
-            }
+        if prefixes.isEmpty && request.hasAddresses {
+            prefixes = try choosePrefixes(pool, avoiding: routes.prefixes + others.flatMap { $0.subnets.map(\.prefix) })
         }
-        var subnets: [Subnet] = []
-        for prefix in prefixes {
-            guard
-                let gateway = request.gateways.first(where: { $0.family == prefix.family }) ?? prefix.address(at: 1)
-            else { throw NetworkError(.invalid, "subnet \(prefix) has no room for a gateway") }
-            subnets.append(Subnet(prefix: prefix, gateway: gateway))
+        var network = Network(
+            name: request.name, driver: request.driver,
+            subnets: try prefixes.map { try Self.subnet($0, request) }, mtu: request.mtu,
+            isInternal: request.isInternal)
+        if case .vxlan(let options) = request.driver, network.mtu == nil {
+            // Ethernet, IP, UDP and VXLAN headers have to fit in a packet of the usual size (RFC 7348, section 5).
+            let isV6 = (options.peers.first ?? options.group ?? options.local)?.family == .v6
+            network.mtu = isV6 ? 1430 : 1450
         }
-        return Network(name: request.name, subnets: subnets, mtu: request.mtu, isInternal: request.isInternal)
+        return network
+    }
+
+    private func choosePrefixes(_ pool: SubnetPool, avoiding occupied: [IPPrefix]) throws -> [IPPrefix] {
+        guard let choice = pool.first(avoiding: occupied) else {
+            throw NetworkError(.taken, "no free subnet is left to choose (--subnet)")
+        }
+        let hasIPv6 = try Sysctl.read("net/ipv6/conf/default/disable_ipv6") == "0"
+        guard hasIPv6, let local = SubnetPool.uniqueLocal(random: randomBytes(5)),
+            !occupied.contains(where: { $0.overlaps(local) })
+        else { return [choice] }
+        return [choice, local]
+    }
+
+    private static func subnet(_ prefix: IPPrefix, _ request: NetworkRequest) throws -> Subnet {
+        var gateway: IPAddress?
+        if request.driver.usesGateways {
+            gateway = request.gateways.first(where: prefix.contains) ?? prefix.address(at: 1)
+        }
+        return Subnet(
+            prefix: prefix, gateway: gateway, range: request.ranges.first { prefix.contains($0.first) },
+            excluded: request.excluded.filter(prefix.contains))
     }
 
     /// The steps that a network's kernel objects still need, and the firewall elements that go with them.
     mutating func raising(_ network: Network) throws -> Raising {
         var raising = Raising()
-        let link = try BridgeDriver(network: network).find(&links)
+        let isPresent = try BridgeDriver(network: network).isPresent(&links)
         let isMarked = store.isRaised(network.name)
-        if link == nil || !isMarked { raising.steps.append(.raise(network)) }
+        if !isPresent || !isMarked { raising.steps.append(.raise(network)) }
         if !isMarked { raising.elements = network.elements }
-        if !network.isInternal, !isMarked || link == nil,
+        if network.isOpen, !isMarked || !isPresent,
             let forwarding = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
         {
             // What an earlier process noted before it was killed is in the firewall already.
@@ -122,16 +136,21 @@ extension Session {
         var plan = NetworkPlan("remove network \(name)", interruption: .complete)
         if store.isRaised(name) {
             // With the last network the whole table goes, and what the host forwards for.
-            let isLast = try store.raisedNetworks() == [name]
+            let isLast = try isLastRouted(network)
             if isLast {
                 try plan.steps += stopForwarding()
-            } else {
+            } else if network.driver.isRoutedByHost {
                 plan.steps.append(.firewall(FirewallChange(removed: network.elements)))
             }
             plan.steps.append(.lower(network))
         }
         plan.steps.append(.undefine(network))
         try carryOut(plan)
+    }
+
+    /// Whether the host routes for no other network.
+    private func isLastRouted(_ network: Network) throws -> Bool {
+        try store.routedNetworks() == [network.name]
     }
 
     private mutating func stopForwarding() throws -> [NetworkStep] {

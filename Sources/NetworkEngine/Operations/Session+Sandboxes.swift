@@ -104,8 +104,12 @@ extension Session {
         rest.ports.removeAll { port in ports.contains(port) || !port.families.contains(where: reached.contains) }
         let before = sandbox.elements(for: sandbox.ports)
         let after = rest.elements(for: rest.ports)
-        let change = FirewallChange(
+        var change = FirewallChange(
             removed: before.filter { !after.contains($0) }, added: after.filter { !before.contains($0) })
+        for endpoint in endpoints {
+            // A definition that cannot be read keeps nobody from leaving.
+            if let network = try? store.network(endpoint.network) { change.removed += network.elements(of: endpoint) }
+        }
         var plan = NetworkPlan(operation, interruption: .complete)
         if !change.isEmpty { plan.steps.append(.firewall(change)) }
         for endpoint in endpoints {
@@ -139,7 +143,7 @@ extension Session {
                 try store.free(address, network: network, owner: owner)
             }
         }
-        let known = Set(try store.sandboxes().flatMap { $0.endpoints.map(\.hostInterface) })
+        let known = Set(try store.sandboxes().flatMap { $0.endpoints.compactMap(\.link.hostInterface) })
         for link in try links.links() where link.isOurs && link.kind == "veth" && !known.contains(link.name) {
             try LinkRemoval.remove(link.name, &links)
         }

@@ -42,7 +42,10 @@ extension Session {
                 failures.append("\(error)")
                 // Taking down goes on past errors: what is left over would be worse than one more message.
                 if plan.interruption == .complete { continue }
-                for undone in plan.steps[..<index].reversed().map(\.inverse) {
+                // The failed step too: it may have come halfway. Not when it is all or nothing, because then what its
+                // inverse would take away is somebody else's.
+                let begun = plan.steps[..<(step.isAtomic ? index : index + 1)]
+                for undone in begun.reversed().map(\.inverse) {
                     do { try execute(undone) } catch { failures.append("undo: \(error)") }
                 }
                 break
@@ -92,7 +95,7 @@ extension Session {
         case .lower(let network):
             try BridgeDriver(network: network).lower(&links)
             try store.markLowered(network.name)
-            if try store.raisedNetworks().isEmpty { try firewall.remove() }
+            if network.driver.isRoutedByHost, try store.routedNetworks().isEmpty { try firewall.remove() }
         case .firewall(let change): try changeFirewall(change)
         case .forward(let forwarding):
             try store.setForwarding(try store.forwarding().merging(forwarding))
@@ -105,10 +108,9 @@ extension Session {
             guard namespace.identity.inode == identity.inode else {
                 throw NetworkError(.notFound, "the network namespace of \(sandbox) is gone")
             }
-            try VethDriver(endpoint: endpoint, sandbox: sandbox).attach(&links, namespace: namespace)
-        case .detach(let endpoint, _, let identity):
-            // Without its namespace the pair goes by itself; waiting for that is nobody's business.
-            if identity.isAlive || !identity.isOfProcess { try LinkRemoval.remove(endpoint.hostInterface, &links) }
+            try EndpointDriver(endpoint: endpoint, sandbox: sandbox).attach(&links, namespace: namespace)
+        case .detach(let endpoint, let sandbox, let identity):
+            try EndpointDriver(endpoint: endpoint, sandbox: sandbox).detach(&links, identity: identity)
         case .record(let name, let before, let after):
             let key = SandboxReference.key(forName: name)
             try store.record(key: key, before: before, after: after)
@@ -131,7 +133,12 @@ extension Session {
         for name in try store.raisedNetworks() {
             if let network = try store.network(name) { elements += network.elements }
         }
-        for sandbox in try store.sandboxes() { elements += sandbox.elements(for: sandbox.ports) }
+        for sandbox in try store.sandboxes() {
+            elements += sandbox.elements(for: sandbox.ports)
+            for endpoint in sandbox.endpoints where endpoint.link.bridge == nil {
+                elements += try store.network(endpoint.network)?.elements(of: endpoint) ?? []
+            }
+        }
         return elements
     }
 }

@@ -96,6 +96,13 @@ extension Store {
         try Descriptor.open("networks", O_RDONLY | O_DIRECTORY, relativeTo: run.rawValue).entries()
     }
 
+    /// The raised networks that the host routes for, and so the ones that the firewall is there for.
+    borrowing func routedNetworks() throws -> [String] {
+        var names: [String] = []
+        for name in try raisedNetworks() where try network(name)?.driver.isRoutedByHost != false { names.append(name) }
+        return names
+    }
+
     borrowing func markRaised(_ name: String) throws {
         try run.makeDirectory("networks/\(name)", mode: 0o700)
         try run.makeDirectory("networks/\(name)/leases", mode: 0o700)
@@ -179,12 +186,17 @@ extension Store {
         if try run.readSymbolicLink(path) == owner { try run.remove(path) }
     }
 
-    borrowing func cursor(_ family: IPFamily, network: String) throws(SystemError) -> UInt64 {
-        UInt64(try run.readSymbolicLink("networks/\(network)/cursor\(family == .v4 ? 4 : 6)") ?? "") ?? 0
+    /// The offset in a subnet of the address that was handed out last; 0 when none was.
+    borrowing func cursor(_ subnet: Subnet, network: String) throws(SystemError) -> UInt64 {
+        UInt64(try run.readSymbolicLink(Self.cursorPath(subnet, network)) ?? "") ?? 0
     }
 
-    borrowing func setCursor(_ family: IPFamily, network: String, to offset: UInt64) throws(SystemError) {
-        let path = "networks/\(network)/cursor\(family == .v4 ? 4 : 6)"
+    private static func cursorPath(_ subnet: Subnet, _ network: String) -> String {
+        "networks/\(network)/cursor-\(subnet.prefix.address)"
+    }
+
+    borrowing func setCursor(_ subnet: Subnet, network: String, to offset: UInt64) throws(SystemError) {
+        let path = Self.cursorPath(subnet, network)
         try run.remove(path)
         try run.makeSymbolicLink(path, to: "\(offset)")
     }

@@ -40,7 +40,7 @@ extension Rtnetlink {
         let answers = try socket.exchange([creation, Self.query(.name(link.name))])
         if var refusal = answers.lazy.compactMap(\.error).first {
             // The kernel has no words for this one, and does not say which end of a pair it is about.
-            if refusal.errno == .fileExists { refusal.hint = link.takenNames }
+            if refusal.errno == .fileExists && refusal.message == nil { refusal.hint = link.takenNames }
             throw refusal
         }
         guard var made = answers.last?.messages.lazy.compactMap(Link.init).first else {
@@ -71,7 +71,7 @@ extension Rtnetlink {
             try apply(.add(link))
         } catch {
             var refusal = error
-            if refusal.errno == .fileExists { refusal.hint = link.takenNames }
+            if refusal.errno == .fileExists && refusal.message == nil { refusal.hint = link.takenNames }
             throw refusal
         }
         var query = Self.query(.name(link.name))

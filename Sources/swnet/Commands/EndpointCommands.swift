@@ -21,11 +21,11 @@ extension SwnetCommands {
         ]),
         run: { invocation in
             try invocation.require(2...2, "a network and a sandbox")
-            let ip: IPv4Address? = try invocation.value("ip", "an IPv4 address")
-            let ip6: IPv6Address? = try invocation.value("ip6", "an IPv6 address")
+            let ip: [IPv4Address] = try invocation.values("ip", "an IPv4 address")
+            let ip6: [IPv6Address] = try invocation.values("ip6", "an IPv6 address")
             let attachment = ConnectRequest.Attachment(
                 network: invocation.arguments[0],
-                addresses: [ip.map { IPAddress.v4($0) }, ip6.map { IPAddress.v6($0) }].compactMap(\.self),
+                addresses: ip.map { .v4($0) } + ip6.map { .v6($0) },
                 macAddress: try invocation.value("mac", "six pairs of hexadecimal digits (02:00:00:00:00:01)"),
                 interface: try invocation.value(
                     "ifname",

@@ -7,15 +7,35 @@ import JSONCoding
 extension SwnetCommands {
     static let create = Command(
         "create", "[FLAG…] NETWORK", summary: "make a network",
-        details: "What is not given is chosen: an IPv4 and an IPv6 subnet that nothing on this host uses.",
+        details: """
+            What is not given is chosen: an IPv4 and an IPv6 subnet that nothing on this host uses.
+
+            Drivers and their options (--opt KEY=VALUE):
+              bridge       a bridge of the host; bridge=NAME takes one that is there, and leaves its firewall alone
+              macvlan      parent=NAME  mode=bridge|private|vepa|passthru
+              ipvlan       parent=NAME  mode=l2|l3|l3s
+              vlan         parent=NAME  id=1-4094
+              vxlan        vni=NUMBER  port=4789  peers=ADDRESS,…  group=ADDRESS  local=ADDRESS  parent=NAME
+              ptp          a pair for each sandbox, routed by the host
+              host-device  device=NAME, which one sandbox at a time has
+              dummy        interfaces that lead nowhere
+            """,
         examples: [
             "swnet create lab", "swnet create lab --subnet 10.1.0.0/24",
             "swnet create lab --subnet 10.1.0.0/24 --subnet fd00:1::/64 --gateway 10.1.0.254",
+            "swnet create lab --subnet 10.1.0.0/24 --ip-range 10.1.0.128/25 --exclude 10.1.0.200",
             "swnet create closed --internal",
+            "swnet create lan -d macvlan --opt parent=eth0 --subnet 192.168.1.0/24 --ip-range 192.168.1.200-192.168.1.220",
+            "swnet create wide -d vxlan --opt vni=42 --opt peers=192.0.2.2,192.0.2.3 --subnet 10.9.0.0/24",
         ],
         grammar: FlagGrammar([
-            .init("subnet", value: "PREFIX", help: "one IPv4 and/or one IPv6 subnet"),
-            .init("gateway", value: "ADDRESS", help: "the host's own address in a subnet (its first one)"),
+            .init("driver", short: "d", value: "DRIVER", help: "how endpoints are joined (bridge)"),
+            .init("opt", short: "o", value: "KEY=VALUE", help: "an option of the driver"),
+            .init("subnet", value: "PREFIX", help: "addresses of the network; may be repeated"),
+            .init("gateway", value: "ADDRESS", help: "the router's address in a subnet (its first one)"),
+            .init("ip-range", value: "RANGE", help: "the part of a subnet to choose from: a prefix, or FIRST-LAST"),
+            .init("exclude", value: "ADDRESS", help: "an address that is never chosen; may be repeated"),
+            .init("ipam", value: "WHO", help: "who gives addresses: swnet or none (swnet)"),
             .init("mtu", value: "BYTES", help: "the largest packet"),
             .init("internal", help: "no way out and none in"),
         ]),
@@ -23,13 +43,42 @@ extension SwnetCommands {
             try invocation.require(1...1, "one name")
             let network = try invocation.engine.createNetwork(
                 NetworkRequest(
-                    name: invocation.arguments[0],
+                    name: invocation.arguments[0], driver: try driver(invocation),
                     subnets: try invocation.values("subnet", "a subnet as ADDRESS/LENGTH"),
                     gateways: try invocation.values("gateway", "an IP address"),
-                    mtu: try invocation.value("mtu", "a number"), isInternal: invocation.flags.isOn("internal")))
+                    ranges: try invocation.values("ip-range", "a prefix or FIRST-LAST"),
+                    excluded: try invocation.values("exclude", "an IP address"),
+                    hasAddresses: try hasAddresses(invocation), mtu: try invocation.value("mtu", "a number"),
+                    isInternal: invocation.flags.isOn("internal")))
             Output.line(network.name)
             return .success
         })
+
+    private static func driver(_ invocation: Invocation) throws(CommandFailure) -> NetworkDriver {
+        var options: [String: String] = [:]
+        for text in invocation.flags.values("opt") {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw invocation.misuse("'\(text)' for --opt is not KEY=VALUE")
+            }
+            guard options.updateValue(parts[1], forKey: parts[0]) == nil else {
+                throw invocation.misuse("option \(parts[0]) is given twice (--opt)")
+            }
+        }
+        do throws(NetworkError) {
+            return try NetworkDriver(name: invocation.flags.value("driver") ?? "bridge", options: options)
+        } catch {
+            throw invocation.misuse("\(error)")
+        }
+    }
+
+    private static func hasAddresses(_ invocation: Invocation) throws(CommandFailure) -> Bool {
+        switch invocation.flags.value("ipam") {
+        case nil, "swnet": return true
+        case "none": return false
+        case let other?: throw invocation.misuse("'\(other)' for --ipam is neither swnet nor none")
+        }
+    }
 
     static let list = Command(
         "ls", "[--format table|json]", summary: "list networks", examples: ["swnet ls", "swnet ls --format json"],
@@ -43,10 +92,10 @@ extension SwnetCommands {
                 return .success
             }
             let sandboxes = try invocation.engine.sandboxes()
-            var table = TextTable(["NAME", "DRIVER", "BRIDGE", "SUBNETS", "INTERNAL", "SANDBOXES"])
+            var table = TextTable(["NAME", "DRIVER", "INTERFACE", "SUBNETS", "INTERNAL", "SANDBOXES"])
             for network in networks {
                 table.add([
-                    network.name, network.driver.rawValue, network.bridgeName,
+                    network.name, network.driver.name, network.bridgeName ?? network.driver.parent?.text ?? "",
                     network.subnets.map(\.prefix.description).joined(separator: ", "),
                     network.isInternal ? "yes" : "no",
                     "\(sandboxes.count { $0.endpoint(in: network.name) != nil })",
@@ -76,8 +125,8 @@ extension SwnetCommands {
                 JSONValue([
                     "name": .string(sandbox.name),
                     "interface": .string(endpoint.interface),
-                    "hostInterface": .string(endpoint.hostInterface),
-                    "mac": .init(text: endpoint.macAddress),
+                    "hostInterface": endpoint.link.hostInterface.map { .string($0) },
+                    "mac": endpoint.macAddress.map { .init(text: $0) },
                     "addresses": .array(endpoint.addresses.map { .init(text: $0) }),
                     "ports": JSONValue(sandbox.ports),
                 ])

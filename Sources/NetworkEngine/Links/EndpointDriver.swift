@@ -1,0 +1,164 @@
+import Addressing
+import CLinux
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+import SystemPackage
+
+/// The interface of an endpoint: makes it in the sandbox, sets it up, and takes it away again.
+struct EndpointDriver {
+    let endpoint: Endpoint
+    let sandbox: String
+
+    /// The mark that what we make carries, so that it can be recognised as ours.
+    var alias: String { "swnet \(endpoint.network) \(sandbox)" }
+
+    /// Makes the interface and sets it up. When that fails, nothing of it is left.
+    ///
+    /// - Parameters:
+    ///   - host: The host's links.
+    ///   - namespace: The sandbox's network namespace.
+    func attach(_ host: inout Rtnetlink, namespace: borrowing Namespace) throws {
+        switch endpoint.link {
+        case .port(let name, let bridge):
+            let master = try find(bridge, &host)
+            guard master.kind == "bridge" else { throw broken("\(bridge) is no bridge") }
+            // With br_netfilter a sandbox that reaches its own published port is answered through the same port.
+            try attachPair(name, &host, namespace, master: master.index, hairpin: true)
+        case .pointToPoint(let name): try attachPair(name, &host, namespace, master: nil, hairpin: false)
+        case .macvlan(let parent, let mode):
+            let parent = try find(parent, &host).index
+            let mode: NewLink.Macvlan.Mode =
+                switch mode {
+                case .bridge: .bridge
+                case .private: .private
+                case .vepa: .vepa
+                case .passthru: .passthru
+                }
+            try attachInside(.macvlan(.init(mode: mode), parent: parent), &host, namespace)
+        case .ipvlan(let parent, let mode):
+            let parent = try find(parent, &host).index
+            let mode: NewLink.IPVlan.Mode =
+                switch mode {
+                case .l2: .l2
+                case .l3: .l3
+                case .l3s: .l3s
+                }
+            try attachInside(.ipvlan(.init(mode: mode), parent: parent), &host, namespace)
+        case .vlan(let parent, let identifier):
+            let parent = try find(parent, &host).index
+            try attachInside(.vlan(.init(UInt16(clamping: identifier)), parent: parent), &host, namespace)
+        case .dummy: try attachInside(.dummy, &host, namespace)
+        case .moved(let device): try move(device, &host, namespace)
+        }
+    }
+
+    private func find(_ name: String, _ host: inout Rtnetlink) throws -> Link {
+        guard let link = try host.link(named: name) else { throw broken("the host's interface \(name) is gone") }
+        return link
+    }
+
+    private func broken(_ what: String) -> NetworkError {
+        NetworkError(.failed, "network \(endpoint.network): \(what)")
+    }
+
+    private func attachPair(
+        _ name: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace, master: UInt32?, hairpin: Bool
+    ) throws {
+        let mtu = endpoint.mtu.map { UInt32($0) }
+        // One request with both names and the peer's namespace: nothing passes through the host under another name.
+        // One queue: each further one costs the kernel files in /sys.
+        let peer = NewLink.Peer(
+            endpoint.interface, mtu: mtu, address: endpoint.macAddress,
+            namespaceDescriptor: namespace.descriptor.rawValue, queues: 1)
+        let link = try host.add(
+            NewLink(
+                name, .veth(peer: peer), mtu: mtu, master: master, up: master != nil, alias: alias, hairpin: hairpin,
+                queues: 1))
+        do {
+            if master == nil { try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host) }
+            try SandboxInterface(endpoint: endpoint, sandbox: sandbox).configure(index: link.peer, namespace)
+        } catch {
+            _ = try? host.delete(.index(link.index))
+            throw error
+        }
+    }
+
+    private func attachInside(
+        _ kind: NewLink.Kind, _ host: inout Rtnetlink, _ namespace: borrowing Namespace
+    ) throws {
+        let link = try host.add(
+            NewLink(
+                endpoint.interface, kind, mtu: endpoint.mtu.map { UInt32($0) }, address: endpoint.macAddress,
+                namespaceDescriptor: namespace.descriptor.rawValue))
+        do {
+            try SandboxInterface(endpoint: endpoint, sandbox: sandbox).configure(
+                index: link.index, namespace, LinkSettings(alias: alias))
+        } catch {
+            try? namespace.withLinks { links in try links.delete(.index(link.index)) }
+            throw error
+        }
+    }
+
+    private func move(_ device: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace) throws {
+        let link = try find(device, &host)
+        try HostInterface.check(link, for: endpoint.network, &host)
+        try host.set(
+            .index(link.index),
+            LinkSettings(name: endpoint.interface, namespaceDescriptor: namespace.descriptor.rawValue))
+        do {
+            try SandboxInterface(endpoint: endpoint, sandbox: sandbox).configure(
+                index: nil, namespace,
+                LinkSettings(mtu: endpoint.mtu.map { UInt32($0) }, address: endpoint.macAddress))
+        } catch {
+            try? returnDevice(device, &host, namespace)
+            throw error
+        }
+    }
+}
+
+// MARK: - Detaching
+
+extension EndpointDriver {
+    /// Takes the interface away. One that is gone already is fine, and one that is not ours stays.
+    func detach(_ host: inout Rtnetlink, identity: SandboxIdentity) throws {
+        if let name = endpoint.link.hostInterface {
+            // Without its namespace the pair goes by itself; waiting for that is nobody's business.
+            if identity.isAlive || !identity.isOfProcess { try LinkRemoval.remove(name, &host) }
+            return
+        }
+        guard identity.isAlive else { return }
+        let namespace = try Namespace(path: identity.path, kind: .net)
+        if case .moved(let device) = endpoint.link {
+            // Not when the host has it: then the interface of that name in the sandbox is another.
+            if try host.link(named: device) == nil { try returnDevice(device, &host, namespace) }
+            return
+        }
+        try namespace.withLinks { links in
+            // One without an alias is ours too: it is set after the link is made, and the name was free before.
+            guard let link = try links.link(named: endpoint.interface), link.kind == endpoint.link.kind,
+                link.alias == nil || link.alias == alias
+            else { return }
+            try links.delete(.index(link.index))
+        }
+    }
+
+    private func returnDevice(
+        _ device: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace
+    ) throws {
+        let home = try Namespace.current(.net)
+        try namespace.withLinks { links in
+            guard let link = try links.link(named: endpoint.interface) else { return }
+            try links.set(
+                .index(link.index), LinkSettings(name: device, namespaceDescriptor: home.descriptor.rawValue))
+        }
+    }
+}
+
+extension Namespace {
+    /// The links of this network namespace.
+    borrowing func withLinks<Result>(_ body: (inout Rtnetlink) throws -> Result) throws -> Result {
+        var links = try Rtnetlink(in: self)
+        return try body(&links)
+    }
+}

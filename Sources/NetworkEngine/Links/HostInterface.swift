@@ -1,0 +1,46 @@
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+
+/// Interfaces of the host that networks are made of or stand on.
+enum HostInterface {
+    /// Sets what an interface that leads to sandboxes needs, before it is up.
+    static func protect(_ name: String, hasIPv6: Bool) throws {
+        // It must not take a router's word from a container (CVE-2020-13401).
+        try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", to: "0")
+        // Lets 127.0.0.1 be published. The firewall drops what comes from outside and says it is loopback.
+        try Sysctl.set("net/ipv4/conf/\(name)/route_localnet", to: "1")
+        guard hasIPv6 else { return }
+        // The host asks for its sandboxes' hardware addresses under the link-local address. While the kernel looks for
+        // duplicates of that one, for a second after the first sandbox came, it asks nothing and drops packets.
+        try Sysctl.set("net/ipv6/conf/\(name)/accept_dad", to: "0")
+        try Sysctl.set("net/ipv6/conf/\(name)/disable_ipv6", to: "0")
+    }
+
+    /// Refuses an interface that a network cannot stand on.
+    ///
+    /// - Throws: `NetworkError` when it is missing, or a port of something that takes all it receives.
+    static func check(_ name: String, for network: Network, _ links: inout Rtnetlink) throws {
+        guard let link = try links.link(named: name) else {
+            throw NetworkError(.notFound, "network \(network.name): the host has no interface \(name)")
+        }
+        if case .bridge = network.driver {
+            guard link.kind == "bridge" else {
+                throw NetworkError(.invalid, "network \(network.name): interface \(name) is no bridge")
+            }
+            return
+        }
+        try check(link, for: network.name, &links)
+    }
+
+    /// Refuses loopback, and a port of something that takes all it receives.
+    static func check(_ link: Link, for network: String, _ links: inout Rtnetlink) throws {
+        guard !link.flags.contains(.loopback) else {
+            throw NetworkError(.invalid, "network \(network): interface \(link.name) is the host's loopback")
+        }
+        if let master = link.master {
+            let owner = try links.link(index: master)?.name ?? "\(master)"
+            throw NetworkError(.inUse, "network \(network): interface \(link.name) is a port of \(owner)")
+        }
+    }
+}

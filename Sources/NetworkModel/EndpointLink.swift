@@ -1,0 +1,75 @@
+import Addressing
+public import JSONCoding
+
+/// What an endpoint's interface is in the kernel.
+public enum EndpointLink: Hashable, Sendable {
+    /// One end of a veth pair; the other is a port of a bridge.
+    case port(host: String, bridge: String)
+    /// One end of a veth pair; the other stays alone in the host.
+    case pointToPoint(host: String)
+    case macvlan(parent: String, mode: NetworkDriver.MacvlanMode)
+    case ipvlan(parent: String, mode: NetworkDriver.IPVlanMode)
+    case vlan(parent: String, identifier: Int)
+    /// An interface of the host that was moved into the sandbox, and its name there.
+    case moved(String)
+    case dummy
+
+    /// The interface that stays in the host as the other end.
+    public var hostInterface: String? {
+        switch self {
+        case .port(let host, _), .pointToPoint(let host): host
+        default: nil
+        }
+    }
+
+    public var bridge: String? { if case .port(_, let bridge) = self { bridge } else { nil } }
+
+    /// The kernel's name for its kind; nil for an interface that is not of our making.
+    public var kind: String? {
+        switch self {
+        case .port, .pointToPoint: "veth"
+        case .macvlan: "macvlan"
+        case .ipvlan: "ipvlan"
+        case .vlan: "vlan"
+        case .moved: nil
+        case .dummy: "dummy"
+        }
+    }
+}
+
+extension EndpointLink: JSONRepresentable {
+    public init(json: JSONValue) throws(JSONCodingError) {
+        func mode<Mode: RawRepresentable<String>>() throws(JSONCodingError) -> Mode {
+            guard let mode = Mode(rawValue: try json.string("mode")) else {
+                throw JSONCodingError("mode", "is not known")
+            }
+            return mode
+        }
+        switch try json.string("kind") {
+        case "port": self = .port(host: try json.string("host"), bridge: try json.string("bridge"))
+        case "ptp": self = .pointToPoint(host: try json.string("host"))
+        case "macvlan": self = .macvlan(parent: try json.string("parent"), mode: try mode())
+        case "ipvlan": self = .ipvlan(parent: try json.string("parent"), mode: try mode())
+        case "vlan": self = .vlan(parent: try json.string("parent"), identifier: try json.integer("id"))
+        case "moved": self = .moved(try json.string("device"))
+        case "dummy": self = .dummy
+        case let kind: throw JSONCodingError("kind", "'\(kind)' is not known")
+        }
+    }
+
+    public var json: JSONValue {
+        switch self {
+        case .port(let host, let bridge):
+            JSONValue(["kind": "port", "host": .string(host), "bridge": .string(bridge)])
+        case .pointToPoint(let host): JSONValue(["kind": "ptp", "host": .string(host)])
+        case .macvlan(let parent, let mode):
+            JSONValue(["kind": "macvlan", "parent": .string(parent), "mode": .string(mode.rawValue)])
+        case .ipvlan(let parent, let mode):
+            JSONValue(["kind": "ipvlan", "parent": .string(parent), "mode": .string(mode.rawValue)])
+        case .vlan(let parent, let identifier):
+            JSONValue(["kind": "vlan", "parent": .string(parent), "id": .integer(identifier)])
+        case .moved(let device): JSONValue(["kind": "moved", "device": .string(device)])
+        case .dummy: JSONValue(["kind": "dummy"])
+        }
+    }
+}

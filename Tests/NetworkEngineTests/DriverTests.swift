@@ -1,0 +1,266 @@
+import TestSupport
+import Testing
+
+/// Every driver on real traffic. The other end of a wire is always made by iproute2, not by us.
+@Suite("drivers")
+struct DriverTests {
+    /// Whether a socket in one place is answered from another; tries again while the link is coming up.
+    private func reaches(_ host: NetworkHost, _ from: NetworkHost.Place, _ address: String) async throws -> Bool {
+        try await eventually(seconds: 10) {
+            try await host.run(["ping", "-c", "1", "-W", "1", address], at: from).status == 0
+        }
+    }
+
+    private func refuses(
+        _ host: NetworkHost, _ names: String, _ words: [String], sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let result = try await host.run([NetworkHost.swnet] + words)
+        #expect(result.status != 0, "\(result)", sourceLocation: sourceLocation)
+        #expect(
+            !result.errors.contains("\n") && result.errors.contains(names), "\(result)", sourceLocation: sourceLocation)
+    }
+
+    @Test func `macvlan puts sandboxes on the parent's wire, and the host does not route for them`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net(
+                "create", "lan", "-d", "macvlan", "--opt", "parent=eth0", "--subnet", "192.0.2.0/24", "--gateway",
+                "192.0.2.2", "--ip-range", "192.0.2.100-192.0.2.101")
+            for name in ["a", "b", "c"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lan", "a")
+            try await host.net("connect", "lan", "b")
+            try await refuses(host, "192.0.2.100-192.0.2.101", ["connect", "lan", "c"])
+            let link = try await host.json(["ip", "-j", "-d", "addr", "show", "dev", "eth0"], at: .inside("a"))[0]
+            #expect(link["linkinfo"]["info_kind"].text == "macvlan" && link["ifalias"].text == "swnet lan a")
+            #expect(link["linkinfo"]["info_data"]["mode"].text == "bridge")
+            #expect(try await reaches(host, .inside("a"), "192.0.2.2"))
+            #expect(try await reaches(host, .inside("a"), "192.0.2.101"))
+            let seen = try await host.json(["ip", "-j", "neigh", "show", "192.0.2.100"], at: .neighbour)[0]
+            #expect(seen["lladdr"].text == link["address"].text)
+            let route = try await host.json(["ip", "-j", "route", "show", "default"], at: .inside("a"))[0]
+            #expect(route["gateway"].text == "192.0.2.2")
+            try await refuses(host, "lan", ["publish", "a", "80:80"])
+            // Nothing of the firewall or of forwarding is touched for it.
+            #expect(try await host.must(["nft", "list", "ruleset"]) == "")
+            #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "0")
+            try await refuses(host, "a, b", ["rm", "lan"])
+            try await host.net("disconnect", "lan", "a")
+            #expect(try await host.json(["ip", "-j", "link"], at: .inside("a")).items.count == 1)
+            try await host.net("connect", "lan", "c")
+            try await host.net("disconnect", "lan", "b")
+            try await host.net("disconnect", "lan", "c")
+            try await host.net("rm", "lan")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
+    @Test func `macvlan's private mode parts sandboxes, and the others are as asked`() async throws {
+        try await NetworkHost.with { host in
+            for name in ["a", "b"] { try await host.must(["ip", "netns", "add", name]) }
+            for mode in ["private", "vepa"] {
+                try await host.net(
+                    "create", mode, "-d", "macvlan", "-o", "parent=eth0", "-o", "mode=\(mode)", "--subnet",
+                    "192.0.2.0/24", "--ip-range", "192.0.2.128/25")
+                try await host.net("connect", mode, "a")
+                try await host.net("connect", mode, "b")
+                let link = try await host.json(["ip", "-j", "-d", "link", "show", "dev", "eth0"], at: .inside("a"))[0]
+                #expect(link["linkinfo"]["info_data"]["mode"].text == mode)
+                #expect(try await reaches(host, .inside("a"), "192.0.2.2"))
+                let other = try await host.json(["ip", "-j", "addr", "show", "dev", "eth0"], at: .inside("b"))[0]
+                let address = try #require(other["addr_info"][0]["local"].text)
+                // There is no switch that sends back what came from the same port, which vepa counts on.
+                #expect(
+                    try await host.run(["ping", "-c", "1", "-W", "1", address], at: .inside("a")).status != 0, "\(mode)"
+                )
+                try await host.net("disconnect", mode, "a")
+                try await host.net("disconnect", mode, "b")
+                try await host.net("rm", mode)
+            }
+        }
+    }
+
+    @Test func `ptp is routed by the host, and ports can be published`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "p2p", "-d", "ptp", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            _ = try await host.serve("web", on: "p2p")
+            try await host.net("publish", "web", "8080:80")
+            let inside = try await host.json(["ip", "-j", "addr", "show", "dev", "eth0"], at: .inside("web"))[0]
+            let lengths = inside["addr_info"].items.filter { $0["scope"].text == "global" }.map {
+                $0["prefixlen"].integer
+            }
+            #expect(lengths == [32, 128])
+            #expect(try await host.json(["ip", "-j", "link", "show", "type", "bridge"]).items.isEmpty)
+            for target in ["TCP:127.0.0.1:8080", "TCP:192.0.2.1:8080", "TCP6:[2001:db8::1]:8080"] {
+                #expect(try await host.answer(target)?.hasSuffix("web") == true, "\(target)")
+            }
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .inside("web"))?.hasSuffix("web") == true)
+            // The way out takes the host's address, and nobody comes in by an unpublished port.
+            _ = try await host.listen("outside", ["tcp"], port: 81, at: .neighbour)
+            #expect(try await host.ask("TCP:192.0.2.2:81", at: .inside("web"))?.contains("192.0.2.1 ") == true)
+            #expect(try await host.ask("TCP:10.44.0.2:80", at: .neighbour) == nil)
+            // Two sandboxes of one network have the same gateway and do not see each other.
+            _ = try await host.serve("other", on: "p2p")
+            #expect(try await reaches(host, .inside("other"), "10.44.0.1"))
+            #expect(try await host.ask("TCP:10.44.0.2:80", at: .inside("other")) == nil)
+            // A flush of all rules is repaired by the next command, with the pair's own part.
+            try await host.must(["nft", "flush", "ruleset"])
+            try await host.net("unpublish", "web", "8080:80")
+            try await host.net("publish", "web", "8081:80")
+            #expect(try await host.ask("TCP:127.0.0.1:8081")?.hasSuffix("web") == true)
+            for name in ["web", "other"] { try await host.net("disconnect", "p2p", name) }
+            try await host.net("rm", "p2p")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
+    @Test func `a VXLAN leads to the same network of another host`() async throws {
+        try await NetworkHost.with { host in
+            // The other host is the neighbour, and iproute2 makes its end.
+            let line = """
+                ip link add vx type vxlan id 42 dstport 4789 local 192.0.2.2 && ip link set vx mtu 1450 up &&
+                bridge fdb append 00:00:00:00:00:00 dev vx dst 192.0.2.1 && ip addr add 10.44.0.99/24 dev vx
+                """
+            let other = try await host.shell(line, at: .neighbour)
+            try #require(other.status == 0, "\(other)")
+            try await host.net(
+                "create", "wide", "-d", "vxlan", "--opt", "vni=42", "--opt", "peers=192.0.2.2", "--opt",
+                "local=192.0.2.1", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "wide", "web")
+            #expect(try await reaches(host, .inside("web"), "10.44.0.99"))
+            #expect(try await reaches(host, .neighbour, "10.44.0.2"))
+            let link = try await host.json(["ip", "-j", "-d", "link", "show", "dev", "vx-wide"])[0]
+            #expect(link["master"].text == "sw-wide" && link["linkinfo"]["info_data"]["id"].integer == 42)
+            #expect(link["mtu"].integer == 1450)
+            try await refuses(
+                host, "vx-again", ["create", "again", "-d", "vxlan", "-o", "vni=42", "-o", "local=192.0.2.1"])
+            #expect(try await host.run(["ip", "link", "show", "sw-again"]).status != 0)
+            try await host.net("disconnect", "wide", "web")
+            try await host.net("rm", "wide")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
+    @Test func `an existing bridge is used and left as it was`() async throws {
+        try await NetworkHost.with { host in
+            try await refuses(
+                host, "br0", ["create", "ours", "-o", "bridge=br0", "--subnet", "10.44.0.0/24"])
+            try await refuses(
+                host, "eth0", ["create", "ours", "-o", "bridge=eth0", "--subnet", "10.44.0.0/24"])
+            try await host.shell("ip link add br0 type bridge; ip addr add 10.44.0.1/24 dev br0; ip link set br0 up")
+            let state = { try await host.must(["ip", "-d", "addr", "show", "dev", "br0"]) }
+            let settings = {
+                try await host.shell("sysctl net.ipv4.conf.br0 net.ipv6.conf.br0 net.ipv4.ip_forward 2>&1").output
+            }
+            let before = try await settings()
+            try await host.net("create", "ours", "-o", "bridge=br0", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "ours", "web")
+            #expect(try await reaches(host, .inside("web"), "10.44.0.1"))
+            #expect(try await settings() == before)
+            #expect(try await host.must(["nft", "list", "ruleset"]) == "")
+            try await host.net("disconnect", "ours", "web")
+            try await host.net("rm", "ours")
+            #expect(try await state().contains("10.44.0.1/24"))
+        }
+    }
+
+    @Test func `a device of the host has one sandbox at a time, and comes home`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                "ip link add nic0 type veth peer name nic1; ip addr add 10.44.0.1/24 dev nic1; ip link set nic1 up")
+            try await host.net(
+                "create", "card", "-d", "host-device", "-o", "device=nic0", "--subnet", "10.44.0.0/24")
+            for name in ["a", "b"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "card", "a", "--ifname", "up0")
+            #expect(try await reaches(host, .inside("a"), "10.44.0.1"))
+            #expect(try await host.run(["ip", "link", "show", "nic0"]).status != 0)
+            try await refuses(host, "a", ["connect", "card", "b"])
+            try await host.net("disconnect", "card", "a")
+            #expect(try await host.run(["ip", "link", "show", "nic0"]).status == 0)
+            #expect(try await host.json(["ip", "-j", "link"], at: .inside("a")).items.count == 1)
+            try await host.net("connect", "card", "b")
+            try await host.net("disconnect", "card", "b")
+            // What is a port of something else is not taken away from it.
+            try await host.shell("ip link add br0 type bridge; ip link set nic0 master br0")
+            try await refuses(host, "br0", ["connect", "card", "a"])
+            try await host.net("rm", "card")
+        }
+    }
+
+    @Test func `parents that are missing or ports of something`() async throws {
+        try await NetworkHost.with { host in
+            try await refuses(
+                host, "nope0", ["create", "x", "-d", "macvlan", "-o", "parent=nope0", "--subnet", "10.44.0.0/24"])
+            try await refuses(
+                host, "lo", ["create", "x", "-d", "macvlan", "-o", "parent=lo", "--subnet", "10.44.0.0/24"])
+            try await host.shell(
+                "ip link add br0 type bridge; ip link add p0 type veth peer name p1; ip link set p0 master br0")
+            try await refuses(
+                host, "br0", ["create", "x", "-d", "ipvlan", "-o", "parent=p0", "--subnet", "10.44.0.0/24"])
+            for name in ["br0", "p0"] { try await host.must(["ip", "link", "del", name]) }
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
+    /// On a kernel that has the driver it works; on one that has not, that is what is said, and nothing is left.
+    @Test(arguments: [
+        ("dummy", [] as [String]), ("ipvlan", ["-o", "parent=eth0", "-o", "mode=l2"]),
+        ("ipvlan", ["-o", "parent=eth0", "-o", "mode=l3"]), ("vlan", ["-o", "parent=eth0", "-o", "id=7"]),
+    ])
+    func `drivers that not every kernel has`(driver: String, options: [String]) async throws {
+        try await NetworkHost.with { host in
+            let probe = driver == "dummy" ? [] : ["link", "eth0"]
+            let kind = driver == "vlan" ? ["vlan", "id", "9"] : [driver]
+            let hasDriver = try await host.run(["ip", "link", "add", "probe0"] + probe + ["type"] + kind).status == 0
+            if hasDriver { try await host.must(["ip", "link", "del", "probe0"]) }
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net(["create", "x", "-d", driver, "--subnet", "10.44.0.0/24"] + options)
+            let result = try await host.swnet("connect", "x", "web")
+            if hasDriver {
+                #expect(result.status == 0, "\(result)")
+                let link = try await host.json(["ip", "-j", "-d", "link", "show", "dev", "eth0"], at: .inside("web"))[0]
+                #expect(link["linkinfo"]["info_kind"].text == driver)
+                try await host.net("disconnect", "x", "web")
+            } else {
+                #expect(result.status == 1 && result.errors.contains("no links of kind \(driver)"), "\(result)")
+                let leases = try await host.must(["find", "/run/swnet/networks/x/leases", "-mindepth", "1"])
+                #expect(leases == "")
+            }
+            #expect(try await host.json(["ip", "-j", "link"], at: .inside("web")).items.count == 1)
+            try await host.net("rm", "x")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
+    @Test func `several subnets of a family, no addresses, and excluded ones`() async throws {
+        try await NetworkHost.with { host in
+            for name in ["a", "b"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net(
+                "create", "many", "--subnet", "10.44.0.0/24", "--subnet", "10.45.0.0/24", "--subnet", "fd00:44::/64",
+                "--exclude", "10.44.0.2", "--exclude", "10.44.0.3")
+            try await host.net("connect", "many", "a", "--ip", "10.45.0.9")
+            let info = try await host.json(["ip", "-j", "addr", "show", "dev", "eth0"], at: .inside("a"))[0][
+                "addr_info"]
+            let addresses = info.items.filter { $0["scope"].text == "global" }.compactMap { $0["local"].text }
+            #expect(addresses == ["10.44.0.4", "10.45.0.9", "fd00:44::4"])
+            for gateway in ["10.44.0.1", "10.45.0.1", "fd00:44::1"] {
+                #expect(try await reaches(host, .inside("a"), gateway), "\(gateway)")
+            }
+            #expect(try await host.json(["ip", "-j", "route", "show", "default"], at: .inside("a")).items.count == 1)
+            try await refuses(host, "10.45.0.9", ["connect", "many", "b", "--ip", "10.45.0.9"])
+            // An excluded address is for who asks for it.
+            try await host.net("connect", "many", "b", "--ip", "10.44.0.3")
+            try await host.net("create", "plain", "--ipam", "none")
+            try await host.net("connect", "plain", "a", "--ifname", "l2")
+            let plain = try await host.json(["ip", "-j", "addr", "show", "dev", "l2"], at: .inside("a"))[0]
+            #expect(plain["operstate"].text == "UP")
+            #expect(plain["addr_info"].items.allSatisfy { $0["scope"].text == "link" })
+            try await refuses(host, "10.1.0.1", ["connect", "plain", "b", "--ip", "10.1.0.1"])
+            for name in ["a", "b"] { try await host.net("disconnect", "many", name) }
+            try await host.net("disconnect", "plain", "a")
+            try await host.net("rm", "many", "plain")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+}
