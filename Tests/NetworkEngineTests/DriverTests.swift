@@ -92,11 +92,11 @@ struct DriverTests {
             for target in ["TCP:127.0.0.1:8080", "TCP:192.0.2.1:8080", "TCP6:[2001:db8::1]:8080"] {
                 #expect(try await host.answer(target)?.hasSuffix("web") == true, "\(target)")
             }
-            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
-            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .inside("web"))?.hasSuffix("web") == true)
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .inside("web"))?.hasSuffix("web") == true)
             // The way out takes the host's address, and nobody comes in by an unpublished port.
             _ = try await host.listen("outside", ["tcp"], port: 81, at: .neighbour)
-            #expect(try await host.ask("TCP:192.0.2.2:81", at: .inside("web"))?.contains("192.0.2.1 ") == true)
+            #expect(try await host.answer("TCP:192.0.2.2:81", at: .inside("web"))?.contains("192.0.2.1 ") == true)
             #expect(try await host.ask("TCP:10.44.0.2:80", at: .neighbour) == nil)
             // Two sandboxes of one network have the same gateway and do not see each other.
             _ = try await host.serve("other", on: "p2p")
@@ -106,7 +106,7 @@ struct DriverTests {
             try await host.must(["nft", "flush", "ruleset"])
             try await host.net("unpublish", "web", "8080:80")
             try await host.net("publish", "web", "8081:80")
-            #expect(try await host.ask("TCP:127.0.0.1:8081")?.hasSuffix("web") == true)
+            #expect(try await host.answer("TCP:127.0.0.1:8081")?.hasSuffix("web") == true)
             for name in ["web", "other"] { try await host.net("disconnect", "p2p", name) }
             try await host.net("rm", "p2p")
             #expect(try await host.nothingLeft() == [])
