@@ -208,6 +208,14 @@ extension NftablesSocket {
                 stored += try SetObject.readElements(message)
             }
         }
+        if set.storesEnds, let first = stored.first(where: { !$0.isEnd }),
+            !stored.contains(where: { $0.isEnd && first.key.lexicographicallyPrecedes($0.key) })
+        {
+            // Either there is no end, or the kernel, asked for the end of an interval whose beginning is the key, has
+            // answered with that beginning or with the end of the interval before (`__nft_rbtree_get` of Linux 6.1).
+            let wanted = Element(key, .nothing)
+            return try elements(of: set).first { $0.overlaps(wanted, in: set) }
+        }
         return StoredElement.elements(stored, of: set).first
     }
 }
