@@ -23,9 +23,9 @@ enum KernelSupport {
     /// Whether `tc qdisc add` can make a kind at the root of a veth.
     static func hasQueue(_ words: String...) -> Bool {
         guard let host = try? NetworkNamespaceFixture(),
-            (try? host.must("ip", "link", "add", "a", "type", "veth", "peer", "name", "b")) != nil
+            (try? host.must("ip", "link", "add", "parent", "type", "veth", "peer", "name", "other")) != nil
         else { return false }
-        return (try? host.run(["tc", "qdisc", "add", "dev", "a", "root"] + words))?.status == 0
+        return (try? host.run(["tc", "qdisc", "add", "dev", "parent", "root"] + words))?.status == 0
     }
 
     static let netem = hasQueue("netem", "delay", "1ms")
@@ -35,13 +35,14 @@ enum KernelSupport {
     /// Whether `tc filter add` takes a filter on what comes in by a veth.
     static func hasFilter(_ words: String...) -> Bool {
         guard let host = try? NetworkNamespaceFixture(),
-            (try? host.must("ip", "link", "add", "a", "type", "veth", "peer", "name", "b")) != nil,
-            (try? host.must("tc", "qdisc", "add", "dev", "a", "clsact")) != nil
+            (try? host.must("ip", "link", "add", "parent", "type", "veth", "peer", "name", "other")) != nil,
+            (try? host.must("tc", "qdisc", "add", "dev", "parent", "clsact")) != nil
         else { return false }
-        return (try? host.run(["tc", "filter", "add", "dev", "a", "ingress", "protocol", "all"] + words))?.status == 0
+        return (try? host.run(["tc", "filter", "add", "dev", "parent", "ingress", "protocol", "all"] + words))?.status
+            == 0
     }
 
-    static let matchAll = hasFilter("matchall", "action", "mirred", "egress", "redirect", "dev", "b")
+    static let matchAll = hasFilter("matchall", "action", "mirred", "egress", "redirect", "dev", "other")
     static let police = hasFilter(
         "u32", "match", "u32", "0", "0", "police", "rate", "8mbit", "burst", "64k", "conform-exceed", "drop")
 }

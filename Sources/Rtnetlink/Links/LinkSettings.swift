@@ -6,7 +6,7 @@ import SystemPackage
 /// What to change about a link; what is nil stays as it is.
 public struct LinkSettings: Hashable, Sendable {
     public var up: Bool?
-    /// A new name. The link then has to be named by its index.
+    /// A new name. The link then has to be named by its index, and before Linux 6.2 it has to be down.
     public var name: String?
     /// Bytes.
     public var mtu: UInt32?
