@@ -216,6 +216,29 @@ struct LinkKindTests {
         }
     }
 
+    @Test func `names and texts that do not fit are refused`() throws {
+        let host = try NetworkNamespaceFixture()
+        let guest = try NetworkNamespaceFixture()
+        var route = try Rtnetlink(in: host.namespace)
+        let eth0 = try parent(&route)
+        for kind: NewLink.Kind in [.macvlan(.init(mode: .bridge), parent: eth0), .vxlan(.init(vni: 1)), .ifb] {
+            let link = NewLink("sixteen-letters-", kind, namespaceDescriptor: guest.descriptor)
+            let refusal = expectRefusal(.outOfRange, naming: "create \(kind.name) sixteen-letters-") {
+                try route.add(link)
+            }
+            #expect(refusal?.message?.isEmpty == false && refusal?.offset != nil)
+        }
+        let long = String(repeating: "x", count: 70_000)
+        expectRefusal(.messageTooLong, naming: "70004 bytes") {
+            try route.set(.index(eth0), LinkSettings(alias: long))
+        }
+        expectRefusal(.messageTooLong, naming: "70005 bytes") {
+            try route.add(NewLink("x", .other(long)))
+        }
+        expectRefusal(.invalidArgument, naming: "zero byte") { try route.add(NewLink("a\0b", .ifb)) }
+        #expect(try guest.ip("link", "show").count == 1 && host.ip("link", "show").count == 3)
+    }
+
     @Test func `the kind that a kernel lacks is named`() throws {
         let host = try NetworkNamespaceFixture()
         var route = try Rtnetlink(in: host.namespace)

@@ -69,16 +69,26 @@ extension BridgePort {
         message.put(IFLA_BRPORT_COST, optional: cost)
     }
 
+    /// In one pass: a list of links has a thousand ports.
     init(_ attributes: Attributes) {
-        self.init(
-            hairpin: attributes.bool(IFLA_BRPORT_MODE), isolated: attributes.bool(IFLA_BRPORT_ISOLATED),
-            learning: attributes.bool(IFLA_BRPORT_LEARNING), isGuarded: attributes.bool(IFLA_BRPORT_GUARD),
-            blocksRoot: attributes.bool(IFLA_BRPORT_PROTECT), floods: attributes.bool(IFLA_BRPORT_UNICAST_FLOOD),
-            floodsMulticast: attributes.bool(IFLA_BRPORT_MCAST_FLOOD),
-            floodsBroadcast: attributes.bool(IFLA_BRPORT_BCAST_FLOOD),
-            fastLeave: attributes.bool(IFLA_BRPORT_FAST_LEAVE),
-            suppressesNeighbours: attributes.bool(IFLA_BRPORT_NEIGH_SUPPRESS),
-            locked: attributes.bool(IFLA_BRPORT_LOCKED), priority: attributes.u16(IFLA_BRPORT_PRIORITY),
-            cost: attributes.u32(IFLA_BRPORT_COST))
+        self.init()
+        for attribute in attributes {
+            switch attribute.type {
+            case IFLA_BRPORT_MODE: hairpin = attribute.bool
+            case IFLA_BRPORT_ISOLATED: isolated = attribute.bool
+            case IFLA_BRPORT_LEARNING: learning = attribute.bool
+            case IFLA_BRPORT_GUARD: isGuarded = attribute.bool
+            case IFLA_BRPORT_PROTECT: blocksRoot = attribute.bool
+            case IFLA_BRPORT_UNICAST_FLOOD: floods = attribute.bool
+            case IFLA_BRPORT_MCAST_FLOOD: floodsMulticast = attribute.bool
+            case IFLA_BRPORT_BCAST_FLOOD: floodsBroadcast = attribute.bool
+            case IFLA_BRPORT_FAST_LEAVE: fastLeave = attribute.bool
+            case IFLA_BRPORT_NEIGH_SUPPRESS: suppressesNeighbours = attribute.bool
+            case IFLA_BRPORT_LOCKED: locked = attribute.bool
+            case IFLA_BRPORT_PRIORITY: priority = attribute.u16
+            case IFLA_BRPORT_COST: cost = attribute.u32
+            default: break
+            }
+        }
     }
 }
