@@ -114,8 +114,17 @@ private struct Listener: ~Copyable {
 
 /// Tries to connect. Returns 0, or the errno; EINPROGRESS when there was no answer.
 ///
-/// The first packet after a link went up may be lost to neighbour discovery, so patience covers a retransmission.
+/// The first packet after a link went up may be lost to neighbour discovery, so patience covers a retransmission. On a
+/// busy machine the other side may not even listen to the question yet, whatever the state of its link.
 private func connection(to address: String, port: UInt16, patience seconds: Int = 5) -> Int32 {
+    for _ in 0..<20 {
+        let outcome = attempt(to: address, port: port, patience: seconds)
+        if outcome != EHOSTUNREACH { return outcome }
+    }
+    return EHOSTUNREACH
+}
+
+private func attempt(to address: String, port: UInt16, patience seconds: Int) -> Int32 {
     guard let address = IPAddress(address) else { return EINVAL }
     let family = address.family == .v4 ? AF_INET : AF_INET6
     let descriptor = socket(family, Int32(SOCK_STREAM.rawValue), 0)

@@ -104,7 +104,9 @@ struct ForwardingTests {
         let first = try #require(IPAddress("10.0.0.9")), second = try #require(IPAddress("10.0.0.10"))
         try route.addNeighbour(Neighbour(first, link: bridge, linkAddress: mac))
         try route.addNeighbour(Neighbour(second, link: a, linkAddress: mac))
-        #expect(try route.neighbours(family: .v4, link: bridge).map(\.address) == [first])
-        #expect(try route.neighbours(family: .v4, master: bridge).map(\.address) == [second])
+        // The kernel itself makes entries for the groups that it has to tell about.
+        func known(_ found: [Neighbour]) -> [IPAddress] { found.filter { $0.state == .permanent }.map(\.address) }
+        #expect(known(try route.neighbours(family: .v4, link: bridge)) == [first])
+        #expect(known(try route.neighbours(family: .v4, master: bridge)) == [second])
     }
 }
