@@ -162,6 +162,16 @@ extension NetworkEngine {
         }
     }
 
+    /// Compares what is recorded with what the kernel has. Nothing is changed.
+    public func check() throws -> [NetworkDifference] { try operate { session in try session.check() } }
+
+    /// Makes right what `check` finds, without disturbing what is right.
+    ///
+    /// - Returns: What was repaired, and what is still different.
+    public func repair() throws -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
+        try operate { session in try session.repair() }
+    }
+
     /// Cleans up after sandboxes whose namespaces are gone.
     ///
     /// - Returns: Their names.

@@ -91,6 +91,9 @@ extension NetworkDriver {
         }
     }
 
+    /// Whether its interface is one of the host's, which is not there while a sandbox has it.
+    public var isHostDevice: Bool { if case .hostDevice = self { true } else { false } }
+
     /// Whether an endpoint can have a default route: through a gateway, or the interface itself.
     var hasWayOut: Bool { self != .dummy }
 

@@ -25,7 +25,9 @@ enum SwnetCommands {
                 .init("root", value: "DIR", help: "where networks are defined (/var/lib/swnet)"),
                 .init("run-root", value: "DIR", help: "where the state of this boot is (/run/swnet)"),
             ],
-            commands: [create, list, inspect, remove, connect, disconnect, publish, unpublish, ports, collect],
+            commands: [
+                create, list, inspect, remove, connect, disconnect, publish, unpublish, ports, check, repair, collect,
+            ],
             context: { flags in
                 guard geteuid() == 0 else {
                     throw CommandFailure("networks can only be changed and listed by root (try sudo)")

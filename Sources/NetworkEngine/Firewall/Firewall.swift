@@ -6,7 +6,7 @@ import SystemPackage
 
 /// The private table of one host.
 struct Firewall: ~Copyable {
-    private var socket: NftablesSocket
+    var socket: NftablesSocket
 
     /// The firewall of the calling thread's network namespace.
     init() throws { socket = try NftablesSocket() }

@@ -51,7 +51,7 @@ enum Ruleset {
     private static let forward = Chain("forward", in: table, type: .filter, hook: .forward, priority: .filter)
     private static let inbound = Chain("inbound", in: table, comment: "packets that enter a network")
 
-    private static let chains = [raw, prerouting, output, publish, postrouting, forward, inbound]
+    static let chains = [raw, prerouting, output, publish, postrouting, forward, inbound]
 
     /// Everything but elements, for a table that does not exist yet.
     static var creation: Batch {
@@ -63,7 +63,7 @@ enum Ruleset {
         return batch
     }
 
-    private static var rules: [Rule] { loopbackRules + translationRules + sourceRules + filterRules }
+    static var rules: [Rule] { loopbackRules + translationRules + sourceRules + filterRules }
 
     /// `route_localnet` on our bridges lets 127.0.0.0/8 be routed, so nobody outside may use it (moby issue 41872).
     private static var loopbackRules: [Rule] {

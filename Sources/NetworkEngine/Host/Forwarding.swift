@@ -10,9 +10,11 @@ enum Forwarding {
         family == .v4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding"
     }
 
+    static func isOn(_ family: IPFamily) throws -> Bool { try Sysctl.read(parameter(family)) != "0" }
+
     /// What has to be done so that the host forwards these families; nil when it does already.
     static func needed(_ families: [IPFamily], _ links: inout Rtnetlink) throws -> HostForwarding? {
-        let missing = try families.filter { try Sysctl.read(parameter($0)) == "0" }
+        let missing = try families.filter { try !isOn($0) }
         if missing.isEmpty { return nil }
         let names = try foreignLinks(&links)
         var forwarding = HostForwarding()

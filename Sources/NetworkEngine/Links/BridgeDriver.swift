@@ -14,7 +14,7 @@ struct BridgeDriver {
     ///
     /// - Throws: `NetworkError` when an interface of its name is not ours, or what it stands on is missing.
     func isPresent(_ links: inout Rtnetlink) throws -> Bool {
-        if let parent = network.driver.parent, !isHostDevice {
+        if let parent = network.driver.parent, !network.driver.isHostDevice {
             try HostInterface.check(parent.text, for: network, &links)
         }
         guard network.driver.ownsBridge, let name = network.bridgeName else { return true }
@@ -22,9 +22,6 @@ struct BridgeDriver {
         guard case .vxlan = network.driver else { return true }
         return try find(network.vxlanName, "vxlan", &links) != nil
     }
-
-    /// It is in a sandbox most of the time.
-    private var isHostDevice: Bool { if case .hostDevice = network.driver { true } else { false } }
 
     private func find(_ name: String, _ kind: String, _ links: inout Rtnetlink) throws -> Link? {
         guard let link = try links.link(named: name) else { return nil }
@@ -66,23 +63,38 @@ struct BridgeDriver {
                 name, .bridge(.init(stp: false, forwardDelay: 0)), mtu: mtu, address: address, up: false,
                 alias: network.alias))
         do {
-            try HostInterface.protect(name, hasIPv6: network.hasSubnet(.v6))
-            var changes = network.subnets.compactMap { subnet in
-                // There is nobody to ask yet whether the address is taken, and asking would delay its use by a second.
-                subnet.gateway.map { gateway in
-                    Change.addAddress(
-                        InterfaceAddress(
-                            subnet.with(gateway), link: link.index,
-                            flags: gateway.family == .v6 ? .noDuplicateDetection : []))
-                }
-            }
-            changes.append(.set(.index(link.index), LinkSettings(up: true)))
-            try links.apply(changes)
+            try configure(link, &links)
         } catch {
             _ = try? links.delete(.index(link.index))
             throw error
         }
         return link
+    }
+
+    private func configure(_ bridge: Link, _ links: inout Rtnetlink) throws {
+        try HostInterface.protect(bridge.name, hasIPv6: network.hasSubnet(.v6))
+        var changes = network.subnets.compactMap { subnet in
+            // There is nobody to ask yet whether the address is taken, and asking would delay its use by a second.
+            subnet.gateway.map { gateway in
+                Change.replaceAddress(
+                    InterfaceAddress(
+                        subnet.with(gateway), link: bridge.index,
+                        flags: gateway.family == .v6 ? .noDuplicateDetection : []))
+            }
+        }
+        changes.append(.set(.index(bridge.index), LinkSettings(up: true, mtu: mtu)))
+        try links.apply(changes)
+    }
+
+    /// Makes what is missing and sets up again what is there.
+    func restore(_ links: inout Rtnetlink) throws {
+        try raise(&links)
+        guard network.driver.ownsBridge, let name = network.bridgeName,
+            let bridge = try find(name, "bridge", &links)
+        else { return }
+        try configure(bridge, &links)
+        guard case .vxlan = network.driver, let vxlan = try find(network.vxlanName, "vxlan", &links) else { return }
+        try links.set(.index(vxlan.index), LinkSettings(up: true, master: bridge.index))
     }
 
     private var mtu: UInt32? { network.mtu.map { UInt32($0) } }

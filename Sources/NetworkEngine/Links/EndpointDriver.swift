@@ -117,6 +117,26 @@ struct EndpointDriver {
     }
 }
 
+// MARK: - Restoring
+
+extension EndpointDriver {
+    /// Sets the interface up again, and the host's end of a pair. Both have to be there.
+    func restore(_ host: inout Rtnetlink, namespace: borrowing Namespace) throws {
+        switch endpoint.link {
+        case .port(let name, let bridge):
+            let master = try find(bridge, &host).index
+            try host.set(.index(try find(name, &host).index), LinkSettings(up: true, master: master))
+            try host.set(.index(try find(name, &host).index), LinkSettings(hairpin: true))
+        case .pointToPoint(let name):
+            let link = try find(name, &host)
+            try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host)
+        default: break
+        }
+        try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: true).configure(
+            index: nil, namespace, LinkSettings(address: endpoint.macAddress))
+    }
+}
+
 // MARK: - Detaching
 
 extension EndpointDriver {

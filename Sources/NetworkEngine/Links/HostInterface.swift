@@ -6,15 +6,23 @@ import Rtnetlink
 enum HostInterface {
     /// Sets what an interface that leads to sandboxes needs, before it is up.
     static func protect(_ name: String, hasIPv6: Bool) throws {
-        // It must not take a router's word from a container (CVE-2020-13401).
-        try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", to: "0")
-        // Lets 127.0.0.1 be published. The firewall drops what comes from outside and says it is loopback.
-        try Sysctl.set("net/ipv4/conf/\(name)/route_localnet", to: "1")
-        guard hasIPv6 else { return }
-        // The host asks for its sandboxes' hardware addresses under the link-local address. While the kernel looks for
-        // duplicates of that one, for a second after the first sandbox came, it asks nothing and drops packets.
-        try Sysctl.set("net/ipv6/conf/\(name)/accept_dad", to: "0")
-        try Sysctl.set("net/ipv6/conf/\(name)/disable_ipv6", to: "0")
+        for (parameter, value) in parameters(name, hasIPv6: hasIPv6) { try Sysctl.set(parameter, to: value) }
+    }
+
+    /// The kernel parameters that such an interface has.
+    static func parameters(_ name: String, hasIPv6: Bool) -> [(name: String, value: String)] {
+        [
+            // It must not take a router's word from a container (CVE-2020-13401).
+            ("net/ipv6/conf/\(name)/accept_ra", "0"),
+            // Lets 127.0.0.1 be published. The firewall drops what comes from outside and says it is loopback.
+            ("net/ipv4/conf/\(name)/route_localnet", "1"),
+        ]
+            + (hasIPv6
+                ? [
+                    // The host asks for its sandboxes' hardware addresses under the link-local address. While the kernel
+                    // looks for duplicates of that one, for a second after the first sandbox came, it drops packets.
+                    ("net/ipv6/conf/\(name)/accept_dad", "0"), ("net/ipv6/conf/\(name)/disable_ipv6", "0"),
+                ] : [])
     }
 
     /// Refuses an interface that a network cannot stand on.

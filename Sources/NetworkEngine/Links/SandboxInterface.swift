@@ -9,6 +9,8 @@ import SystemPackage
 struct SandboxInterface {
     let endpoint: Endpoint
     let sandbox: String
+    /// Whether it is set up again: what is there already is no error then.
+    var isRestored = false
 
     /// - Parameters:
     ///   - index: The interface's index in the sandbox, when it is known.
@@ -45,7 +47,7 @@ struct SandboxInterface {
         for prefix in endpoint.addresses {
             // The address is ours alone by its lease; asking the link would make it useless for a second.
             changes.append(
-                .addAddress(
+                .replaceAddress(
                     InterfaceAddress(prefix, link: index, flags: prefix.family == .v6 ? .noDuplicateDetection : [])))
         }
         changes.append(.set(.index(index), LinkSettings(up: true)))
@@ -53,15 +55,16 @@ struct SandboxInterface {
             // A gateway outside of the address's own subnet is on the other end of a pair.
             let isOnLink = !endpoint.addresses.contains { $0.contains(gateway) }
             changes.append(
-                .addRoute(
-                    Route(
-                        defaultVia: gateway, link: index, metric: metric(gateway.family), isOnLink: isOnLink)))
+                route(Route(defaultVia: gateway, link: index, metric: metric(gateway.family), isOnLink: isOnLink)))
         }
         for family in endpoint.deviceRoutes {
-            changes.append(.addRoute(Route(to: .everything(family), link: index, metric: metric(family))))
+            changes.append(route(Route(to: .everything(family), link: index, metric: metric(family))))
         }
         return changes
     }
+
+    /// A default route that somebody else made is not taken away from them without a word.
+    private func route(_ route: Route) -> Change { isRestored ? .replaceRoute(route) : .addRoute(route) }
 
     private func metric(_ family: IPFamily) -> UInt32? {
         // The kernel's own is 1024 for IPv6.
@@ -91,12 +94,12 @@ struct HostEnd {
         for gateway in endpoint.gateways {
             guard let prefix = IPPrefix(address: gateway, length: gateway.family.bitWidth) else { continue }
             changes.append(
-                .addAddress(
+                .replaceAddress(
                     InterfaceAddress(prefix, link: index, flags: gateway.family == .v6 ? .noDuplicateDetection : [])))
         }
         changes.append(.set(.index(index), LinkSettings(up: true)))
         for prefix in endpoint.addresses {
-            changes.append(.addRoute(Route(to: prefix.network, link: index)))
+            changes.append(.replaceRoute(Route(to: prefix.network, link: index)))
         }
         try host.apply(changes)
     }

@@ -128,7 +128,7 @@ extension Session {
     }
 
     /// Everything that the records say the firewall has to hold.
-    private func recordedElements() throws -> [FirewallElement] {
+    func recordedElements() throws -> [FirewallElement] {
         var elements = try store.forwarding().elements
         for name in try store.raisedNetworks() {
             if let network = try store.network(name) { elements += network.elements }

@@ -76,6 +76,16 @@ struct PortIndex {
         }
     }
 
+    /// Whether the index says what the records say.
+    static func matches(_ store: borrowing Store) throws -> Bool {
+        var wanted: Set<[UInt8]> = []
+        for sandbox in try store.sandboxes() {
+            for port in sandbox.ports { wanted.insert(line(port, sandbox.key)) }
+        }
+        let bytes = try store.run.readFile(path) ?? []
+        return Set(bytes.split(separator: newline).map { Array($0) + [newline] }) == wanted
+    }
+
     /// Writes the whole index anew from the records, after a process was killed while it wrote.
     static func rebuild(_ store: borrowing Store) throws {
         var lines: [UInt8] = []

@@ -1,0 +1,101 @@
+import Addressing
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+
+extension Session {
+    /// Makes right what is wrong, without touching what is right.
+    ///
+    /// - Returns: What was repaired, and what is still different afterwards.
+    mutating func repair() throws -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
+        let found = try check()
+        var done: Set<NetworkDifference.Remedy> = []
+        for difference in found.sorted(by: { $0.remedy.order < $1.remedy.order })
+        where difference.isOurs && done.insert(difference.remedy).inserted {
+            do {
+                try apply(difference.remedy)
+            } catch {
+                notice("repair \(difference.object): \(error)")
+            }
+        }
+        let left = try check()
+        return (found.filter { $0.isOurs && !left.contains($0) }, left)
+    }
+
+    private mutating func apply(_ remedy: NetworkDifference.Remedy) throws {
+        switch remedy {
+        case .release(let name):
+            if let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)) { try release(sandbox) }
+        case .network(let name):
+            if let network = try store.network(name) { try BridgeDriver(network: network).restore(&links) }
+        case .endpoint(let name, let network):
+            try withEndpoint(name, network) { driver, identity, links in
+                try? driver.detach(&links, identity: identity)
+                try driver.attach(&links, namespace: try Namespace(path: identity.path, kind: .net))
+            }
+        case .interface(let name, let network):
+            try withEndpoint(name, network) { driver, identity, links in
+                try driver.restore(&links, namespace: try Namespace(path: identity.path, kind: .net))
+            }
+        case .records: try restoreRecords()
+        case .forwarding:
+            for network in try store.routedNetworks() {
+                guard let network = try store.network(network), network.isOpen,
+                    let needed = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
+                else { continue }
+                try store.setForwarding(try store.forwarding().merging(needed))
+                try firewall.commitWhatIsThere(FirewallChange(added: needed.elements))
+                try Forwarding.enable(needed)
+            }
+        case .firewall: try firewall.build(recorded: try recordedElements())
+        case .advice: break
+        }
+    }
+
+    private mutating func withEndpoint(
+        _ name: String, _ network: String,
+        _ body: (EndpointDriver, SandboxIdentity, inout Rtnetlink) throws -> Void
+    ) throws {
+        guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)),
+            let endpoint = sandbox.endpoint(in: network)
+        else { return }
+        try body(EndpointDriver(endpoint: endpoint, sandbox: sandbox.name), sandbox.identity, &links)
+    }
+
+    private func restoreRecords() throws {
+        let sandboxes = try store.sandboxes()
+        let keys = Set(sandboxes.map(\.key))
+        for network in try store.raisedNetworks() {
+            for text in try store.leases(network: network) {
+                guard let address = IPAddress(text), let owner = try store.owner(of: address, network: network),
+                    !keys.contains(owner)
+                else { continue }
+                try store.free(address, network: network, owner: owner)
+            }
+        }
+        for sandbox in sandboxes {
+            for endpoint in sandbox.endpoints {
+                for prefix in endpoint.addresses {
+                    try store.lease(prefix.address, network: endpoint.network, owner: sandbox.key)
+                }
+            }
+        }
+        try PortIndex.rebuild(store)
+    }
+}
+
+extension NetworkDifference.Remedy {
+    /// What others stand on comes first: bridges before their ports, the firewall when everything is there.
+    fileprivate var order: Int {
+        switch self {
+        case .release: 0
+        case .records: 1
+        case .network: 2
+        case .endpoint: 3
+        case .interface: 4
+        case .firewall: 5
+        case .forwarding: 6
+        case .advice: 7
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Addressing
+public import JSONCoding
+
+/// Something in the kernel that is not as it is recorded.
+public struct NetworkDifference: Hashable, Sendable {
+    /// What it is about: `network lab`, `web on lab`, `firewall`.
+    public var object: String
+    /// What is wrong with it; lower case, without a full stop.
+    public var problem: String
+    /// What makes it right again.
+    public var remedy: Remedy
+
+    public init(_ object: String, _ problem: String, _ remedy: Remedy) {
+        self.object = object
+        self.problem = problem
+        self.remedy = remedy
+    }
+
+    /// What a repair does; of several differences with one remedy, it does it once.
+    public enum Remedy: Hashable, Sendable {
+        /// The network's own interfaces are made or set up again.
+        case network(String)
+        /// The endpoint's interface is made again: sandbox and network.
+        case endpoint(String, network: String)
+        /// The endpoint's interface is there, and is set up again.
+        case interface(String, network: String)
+        /// The table is built again from what is recorded.
+        case firewall
+        /// Forwarding is switched on again.
+        case forwarding
+        /// Leases and the index of ports are written again from the records.
+        case records
+        /// What is left of a sandbox whose namespace is gone is cleaned up.
+        case release(String)
+        /// Somebody else's: nothing is done, but what a person can do is said.
+        case advice(String)
+    }
+
+    /// Whether it is ours to repair.
+    public var isOurs: Bool { if case .advice = remedy { false } else { true } }
+}
+
+extension NetworkDifference: CustomStringConvertible {
+    public var description: String {
+        guard case .advice(let advice) = remedy else { return "\(object): \(problem)" }
+        return "\(object): \(problem) (\(advice))"
+    }
+}
+
+extension NetworkDifference {
+    /// For people and `jq`.
+    public var json: JSONValue {
+        var advice: JSONValue?
+        if case .advice(let text) = remedy { advice = .string(text) }
+        return JSONValue([
+            "object": .string(object), "problem": .string(problem), "repairable": .bool(isOurs), "advice": advice,
+        ])
+    }
+}

@@ -1,0 +1,102 @@
+import TestSupport
+import Testing
+
+/// What somebody breaks behind our back is found, named and repaired; what is right is not touched.
+@Suite("check and repair")
+struct CheckTests {
+    private func prepare(_ host: NetworkHost) async throws {
+        try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64", "--mtu", "1400")
+        _ = try await host.serve("web", on: "lab")
+        try await host.net("publish", "web", "8080:80", "192.0.2.1:53:53/udp")
+        #expect(try await host.net("check") == "")
+    }
+
+    @Test(arguments: [
+        ("ip link del sw-lab", "sw-lab"), ("ip link set sw-lab down", "sw-lab is down"),
+        ("ip addr del 10.44.0.1/24 dev sw-lab", "10.44.0.1/24"), ("ip link set sw-lab mtu 1300", "mtu 1300"),
+        ("sysctl -qw net.ipv4.conf.sw-lab.route_localnet=0", "route_localnet"),
+        ("ip link set $(ip -j link show master sw-lab | jq -r .[0].ifname) nomaster", "no port of sw-lab"),
+        ("ip link del $(ip -j link show master sw-lab | jq -r .[0].ifname)", "is missing"),
+        ("ip -n web link set eth0 down", "eth0 is down"), ("ip -n web addr flush dev eth0", "10.44.0.2/24"),
+        ("ip -n web -6 addr del fd00:44::2/64 dev eth0", "fd00:44::2/64"),
+        ("ip -n web route del default", "default route via 10.44.0.1"),
+        ("ip -n web link set eth0 address 02:00:00:00:00:77", "02:00:00:00:00:77"),
+        ("ip -n web link set eth0 down; ip -n web link set eth0 name up0", "eth0 is missing"),
+        ("nft flush ruleset", "table inet swnet is missing"), ("nft flush chain inet swnet forward", "forward"),
+        ("nft flush map inet swnet published4", "published4"),
+        ("nft add element inet swnet published4 '{ tcp . 99 : 10.44.0.2 . 99 }'", "published4"),
+        ("sysctl -qw net.ipv4.ip_forward=0", "forwarding of IPv4"),
+        ("rm /run/swnet/networks/lab/leases/10.44.0.2", "10.44.0.2"),
+        ("ln -s nobody /run/swnet/networks/lab/leases/10.44.0.77", "10.44.0.77"),
+        ("echo 'tcp 1 2 * web' >> /run/swnet/ports", "index"),
+    ])
+    func `whatever breaks`(line: String, names: String) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let broken = try await host.shell(line)
+            try #require(broken.status == 0, "\(broken)")
+            let found = try await host.swnet("check")
+            #expect(found.status == 1 && found.output.contains(names), "\(found)")
+            let repaired = try await host.swnet("repair")
+            #expect(repaired.status == 0 && repaired.output.contains(names), "\(repaired)")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.answer("TCP:127.0.0.1:8080")?.hasSuffix("web") == true)
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("rm", "lab")
+            #expect(try await host.leftovers().filter { !$0.hasPrefix("up0") } == [])
+        }
+    }
+
+    @Test func `a repair disturbs nothing that is right`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            _ = try await host.serve("other", on: "lab")
+            let indexes = "ip -o link | cut -d: -f1-2 && ip -n other -o link | cut -d: -f1-2"
+            let before = try await host.must(["bash", "-c", indexes])
+            #expect(before.contains("sw-lab") && before.contains("eth0"))
+            // A connection that is open stays open while another sandbox's link is made again.
+            let line = "exec 3<>/dev/tcp/127.0.0.1/8080; read -t 30 -u 3 answer; sleep 3; echo done"
+            let client = try host.start(["bash", "-c", line])
+            try await host.shell("ip -n other addr flush dev eth0")
+            try await host.net("repair")
+            #expect(try await host.shell(indexes).output == before)
+            #expect(await client.result.output == "done")
+        }
+    }
+
+    @Test func `a foreign chain that drops is told, and is not ours to repair`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must(["nft", "add table inet theirs"])
+            try await host.must([
+                "nft", "add chain inet theirs forward { type filter hook forward priority 0; policy drop; }",
+            ])
+            let found = try await host.swnet("check")
+            #expect(found.status == 0 && found.output.contains("inet theirs forward"), "\(found)")
+            let json = try await host.json([NetworkHost.swnet, "check", "--format", "json"])[0]
+            #expect(!json["repairable"].isTrue && json["advice"].text != nil, "\(json)")
+            // It is true: nothing comes through. And the advice helps.
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == nil)
+            try await host.must(["nft", "add rule inet theirs forward iifname \"sw-*\" accept"])
+            try await host.must(["nft", "add rule inet theirs forward oifname \"sw-*\" accept"])
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.must(["nft", "list", "chain", "inet", "theirs", "forward"]).contains("policy drop"))
+        }
+    }
+
+    @Test func `what the dead leave is released`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must(["ip", "netns", "pids", "web"])
+            try await host.shell("ip netns pids web | xargs -r kill; ip netns del web")
+            let gone = try await eventually { try await host.swnet("check").output.contains("namespace is gone") }
+            #expect(gone)
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.elements("published4") == [])
+            try await host.net("rm", "lab")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+}
