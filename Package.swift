@@ -33,6 +33,7 @@ let package = Package(
         .library(name: "Rtnetlink", targets: ["Rtnetlink"]),
         .library(name: "Nftables", targets: ["Nftables"]),
         .library(name: "NetworkModel", targets: ["NetworkModel"]),
+        .library(name: "CNI", targets: ["CNI"]),
         .library(name: "NetworkEngine", targets: ["NetworkEngine"]),
         .library(name: "RuntimeSpec", targets: ["RuntimeSpec"]),
         .library(name: "Cgroups", targets: ["Cgroups"]),
@@ -68,6 +69,7 @@ let package = Package(
 
         // Model: pure values, no kernel and no file.
         .target(name: "NetworkModel", dependencies: ["Addressing", "JSONCoding"], swiftSettings: strict),
+        .target(name: "CNI", dependencies: ["Addressing", "JSONCoding"], swiftSettings: strict),
         .target(name: "JSONCoding", swiftSettings: strict),
         .target(name: "RuntimeSpec", dependencies: ["JSONCoding"], swiftSettings: strict),
 
@@ -167,9 +169,12 @@ let package = Package(
         .testTarget(
             name: "NetworkModelTests", dependencies: ["Addressing", "JSONCoding", "NetworkModel"], swiftSettings: strict
         ),
+        .testTarget(name: "CNITests", dependencies: ["Addressing", "CNI", "JSONCoding"], swiftSettings: strict),
         .testTarget(
             name: "NetworkEngineTests",
-            dependencies: ["Addressing", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport", "swnet"],
+            dependencies: [
+                "Addressing", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport", "swnet",
+            ],
             swiftSettings: strict),
         .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),
         .testTarget(

@@ -8,7 +8,7 @@ import sys
 RANKS = [
     ["CLinux", "CMnl", "CNftnl", "CSeccomp", "CArchive", "JSONCoding"],
     ["Addressing", "RuntimeSpec", "LinuxSystem"],
-    ["NetworkModel", "Netlink", "Cgroups"],
+    ["NetworkModel", "CNI", "Netlink", "Cgroups"],
     ["Rtnetlink", "Nftables"],
     ["NetworkEngine", "ContainerRuntime", "ImageStore"],
     ["ImageArchive", "ContainerLog"],
@@ -18,12 +18,12 @@ RANKS = [
     ["swnet", "swrun", "swbox", "swbox-image", "swbox-monitor"],
 ]
 # Peers that must not meet below Engine, whatever their ranks.
-NETWORK = {"Netlink", "Rtnetlink", "Nftables", "NetworkModel", "NetworkEngine"}
+NETWORK = {"Netlink", "Rtnetlink", "Nftables", "NetworkModel", "CNI", "NetworkEngine"}
 RUNTIME = {"RuntimeSpec", "Cgroups", "ContainerRuntime"}
 IMAGES = {"ImageStore", "ImageArchive"}
 SIDES = [("networking", NETWORK), ("the container runtime", RUNTIME), ("images", IMAGES)]
 # Pure values: neither the kernel nor a file.
-PURE = {"Addressing", "JSONCoding", "NetworkModel", "RuntimeSpec"}
+PURE = {"Addressing", "JSONCoding", "NetworkModel", "CNI", "RuntimeSpec"}
 KERNEL = {"CLinux", "LinuxSystem", "Netlink", "Rtnetlink", "Nftables", "Cgroups"}
 
 

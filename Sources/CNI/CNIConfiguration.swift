@@ -1,0 +1,169 @@
+public import Addressing
+import JSONCoding
+
+/// What a network configuration asks for, in the words of the bridge and host-local plugins (section 1, and the plugins'
+/// own documentation), so that a configuration of theirs works with another `type`.
+///
+/// Keys that are not known are ignored. Keys that are known and cannot be done are refused, so that nobody believes to
+/// have an isolation that is not there.
+public struct CNIConfiguration: Hashable, Sendable {
+    /// `driver`, how the network joins its endpoints; nil for a bridge. The engine knows which there are.
+    public var driver: String?
+    /// `options` of the driver.
+    public var options: [String: String] = [:]
+    /// The subnets that addresses are chosen from: `ipam.subnet`, `ipam.ranges`, `runtimeConfig.ipRanges`.
+    public var pools: [CNIAddressPool] = []
+    /// `exclude`: addresses that are never chosen.
+    public var excluded: [IPAddress] = []
+    /// The largest packet in bytes, `mtu`; nil for the default.
+    public var mtu: Int?
+    /// `internal`, or `isGateway: false`: no way out, and none in.
+    public var isInternal = false
+    /// `ipMasq: false`: outgoing packets keep their addresses.
+    public var keepsSource = false
+    /// The addresses that this attachment has to have.
+    public var addresses: [IPAddress] = []
+    public var macAddress: MACAddress?
+    /// Other names of the sandbox on this network.
+    public var aliases: [String] = []
+    public var ports: [CNIPortMapping] = []
+    /// nil when no limit is asked for.
+    public var bandwidth: CNIBandwidth?
+    public var dns = CNIResult.NameService()
+
+    init(_ document: Field, network: String, arguments: CNIArguments) throws(CNIError) {
+        let runtime = try document["runtimeConfig"].object()
+        try Self.refuseUnsupported(document)
+        mtu = try document["mtu"].number(0...65535).flatMap { $0 == 0 ? nil : $0 }
+        try readGateway(document)
+        driver = try document["driver"].string()
+        for (name, field) in try document["options"].members() ?? [] {
+            guard let text = try field.string() else { throw field.missing }
+            options[name] = text
+        }
+        pools = try CNIAddressPool.read(document, runtime)
+        excluded = try Self.addresses([document["exclude"], document["ipam"]["exclude"]]) ?? []
+        try Self.checkRoutes(document["ipam"]["routes"], pools)
+
+        let given = try document["args"].object()["cni"].object()
+        addresses = try Self.addresses([runtime["ips"], given["ips"]]) ?? arguments.addresses
+        try checkAddresses()
+        macAddress = try Self.macAddress([runtime["mac"], given["mac"], document["mac"]]) ?? arguments.macAddress
+        aliases = try Self.aliases(runtime["aliases"], network)
+        ports = CNIPortMapping.joined(try CNIPortMapping.read(runtime["portMappings"]))
+        bandwidth = try CNIBandwidth(runtime["bandwidth"])
+        let fallback = try CNIResult.NameService(document["dns"])
+        dns = try CNIResult.NameService(runtime: runtime["dns"]).filled(from: fallback)
+    }
+
+    /// Keys of the bridge plugin that ask for something that is not there.
+    private static func refuseUnsupported(_ document: Field) throws(CNIError) {
+        let type = document["ipam"]["type"]
+        if let name = try document["ipam"].object()["type"].string(), !name.isEmpty, name != "host-local" {
+            throw type.unsupported("addresses are given as by host-local")
+        }
+        if let vlan = try document["vlan"].number(0...4094), vlan != 0 {
+            throw document["vlan"].unsupported("there are no VLANs inside a network")
+        }
+        if let trunk = try document["vlanTrunk"].list(), !trunk.isEmpty {
+            throw document["vlanTrunk"].unsupported("there are no VLANs inside a network")
+        }
+        for key in ["macspoofchk", "portIsolation", "disableContainerInterface"] {
+            if try document[key].flag() == true { throw document[key].unsupported("not there yet") }
+        }
+    }
+
+    private mutating func readGateway(_ document: Field) throws(CNIError) {
+        let isGateway = try document["isGateway"].flag()
+        let masquerades = try document["ipMasq"].flag()
+        if isGateway == false {
+            for key in ["isDefaultGateway", "ipMasq"] where try document[key].flag() == true {
+                throw document[key].invalid("contradicts isGateway: false, a network with no way out")
+            }
+        }
+        let wish = try document["internal"].flag()
+        if wish == true, isGateway == true { throw document["internal"].invalid("contradicts isGateway: true") }
+        isInternal = wish ?? (isGateway == false)
+        keepsSource = masquerades == false && !isInternal
+    }
+
+    /// Routes that go where the default route goes are there; others are not.
+    private static func checkRoutes(_ field: Field, _ pools: [CNIAddressPool]) throws(CNIError) {
+        for route in try field.list() ?? [] {
+            guard let destination: IPPrefix = try route["dst"].parsed("a subnet as ADDRESS/LENGTH") else {
+                throw route["dst"].missing
+            }
+            guard let gateway: IPAddress = try route["gw"].parsed("an IP address") else { continue }
+            guard gateway.family == destination.family else {
+                throw route["gw"].invalid("\(gateway) is no next hop to \(destination)")
+            }
+            guard pools.contains(where: { $0.router == gateway }) else {
+                throw route.unsupported("routes lead to the network's own gateway")
+            }
+        }
+    }
+}
+
+// MARK: - One attachment
+
+extension CNIConfiguration {
+    /// The first of several places that says something, as a list.
+    private static func addresses(_ fields: [Field]) throws(CNIError) -> [IPAddress]? {
+        for field in fields {
+            guard let list = try field.list(), !list.isEmpty else { continue }
+            var addresses: [IPAddress] = []
+            for element in list {
+                guard let text = try element.string() else { throw element.missing }
+                guard let address = IPAddress(leaving: text) else {
+                    throw element.invalid("'\(text)' is no IP address")
+                }
+                addresses.append(address)
+            }
+            return addresses
+        }
+        return nil
+    }
+
+    private func checkAddresses() throws(CNIError) {
+        for (index, address) in addresses.enumerated() {
+            if addresses[..<index].contains(address) {
+                throw CNIError(.invalidConfiguration, "ips: \(address) is asked for twice")
+            }
+            if pools.isEmpty { continue }
+            guard let pool = pools.first(where: { $0.subnet.contains(address) }) else {
+                let subnets = pools.map(\.subnet.description).joined(separator: ", ")
+                throw CNIError(.invalidConfiguration, "ips: \(address) is outside of \(subnets)")
+            }
+            if let other = addresses[..<index].first(where: { pool.subnet.contains($0) }) {
+                throw CNIError(.invalidConfiguration, "ips: \(other) and \(address) are both of \(pool.subnet)")
+            }
+        }
+    }
+
+    private static func macAddress(_ fields: [Field]) throws(CNIError) -> MACAddress? {
+        for field in fields {
+            let what = "six pairs of hexadecimal digits (02:00:00:00:00:01)"
+            guard let address: MACAddress = try field.parsed(what) else { continue }
+            guard address.isUnicast else { throw field.invalid("'\(address)' is no interface's address") }
+            return address
+        }
+        return nil
+    }
+
+    /// A list of names (CONVENTIONS.md), or as podman has it such a list for each network.
+    private static func aliases(_ field: Field, _ network: String) throws(CNIError) -> [String] {
+        var field = field
+        if case .object? = field.value { field = field[network] }
+        let aliases = try field.strings()
+        if let alias = aliases.first(where: { !isHostName($0) }) { throw field.invalid("'\(alias)' is no host's name") }
+        return aliases
+    }
+
+    /// RFC 1123, section 2.1, and the underscore that people use.
+    private static func isHostName(_ text: String) -> Bool {
+        (1...253).contains(text.utf8.count)
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+                (1...63).contains(label.utf8.count) && !label.hasPrefix("-") && CNIAttachment.isIdentifier("a" + label)
+            }
+    }
+}
