@@ -24,7 +24,7 @@ public struct NetworkEngine: Sendable {
     }
 
     /// Runs an operation under the lock; an error says what was asked for.
-    private func operate<Result>(
+    func operate<Result>(
         _ operation: String? = nil, _ body: (inout Session) throws -> Result
     ) throws -> Result {
         var session = try Session(runRoot: runRoot, stateRoot: stateRoot, notice: notice)

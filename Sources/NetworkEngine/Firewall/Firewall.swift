@@ -76,6 +76,9 @@ struct Firewall: ~Copyable {
         try socket.commit(batch)
     }
 
+    /// The elements that a set or map holds now.
+    mutating func elementsPresent(in set: NamedSet) throws -> [Element] { try socket.elements(of: set) }
+
     /// Removes the table with all that is in it. Equivalent to `nft delete table inet swnet`.
     mutating func remove() throws {
         guard let table = try socket.table(.inet, Ruleset.table.name) else { return }

@@ -1,0 +1,119 @@
+public import Addressing
+import LinuxSystem
+public import NetworkModel
+import Rtnetlink
+
+/// Endpoints that are found by what they are, and not by the name of their sandbox.
+extension NetworkEngine {
+    /// Takes endpoints out of a network, each with ports of its sandbox. None at all is no error.
+    ///
+    /// What one failure leaves, the next call finds again; the others are taken out all the same.
+    /// - Parameters:
+    ///   - name: The sandbox that is looked at first; when an endpoint of it is chosen, the others are not looked at.
+    ///   - choose: The ports that go with an endpoint; nil for one that stays.
+    /// - Returns: The names of their sandboxes.
+    @discardableResult
+    public func disconnect(
+        from network: String, first name: String? = nil, _ choose: (Sandbox, Endpoint) -> [PortMapping]?
+    ) throws -> [String] {
+        try operate("disconnect from \(network)") { session in
+            if let name, let sandbox = try session.store.sandbox(key: SandboxReference.key(forName: name)),
+                try session.disconnect(sandbox, from: network, choose)
+            {
+                return [name]
+            }
+            var names: [String] = []
+            var failures: [String] = []
+            for sandbox in try session.store.sandboxes() where sandbox.endpoint(in: network) != nil {
+                do {
+                    if try session.disconnect(sandbox, from: network, choose) { names.append(sandbox.name) }
+                } catch {
+                    failures.append("\(error)")
+                }
+            }
+            guard failures.isEmpty else { throw NetworkError(.failed, failures.joined(separator: "; ")) }
+            return names
+        }
+    }
+
+    /// What stands between a network that is asked for and its next endpoint; nil when nothing does.
+    ///
+    /// - Throws: `NetworkError` when it cannot even be found out.
+    public func obstacle(to request: NetworkRequest) throws -> NetworkError? {
+        try operate { session in
+            do {
+                guard let network = try session.store.network(request.name) else {
+                    _ = try session.design(request)
+                    return nil
+                }
+                return try session.obstacle(in: network)
+            } catch let error as NetworkError {
+                return error
+            }
+        }
+    }
+
+    /// A link as the kernel tells it.
+    public struct LinkFacts: Hashable, Sendable {
+        public var name: String
+        public var macAddress: MACAddress?
+        /// Bytes.
+        public var mtu: Int
+
+        init(_ link: Link) {
+            name = link.name
+            macAddress = link.address
+            mtu = Int(link.mtu)
+        }
+    }
+
+    /// The links of an endpoint: the host's, which are the bridge and the other end of a pair, and the sandbox's.
+    ///
+    /// What is not there is left out.
+    public func links(
+        of endpoint: Endpoint, in sandbox: Sandbox
+    ) throws -> (host: [LinkFacts], inside: LinkFacts?) {
+        var links = try Rtnetlink()
+        let names = [endpoint.link.bridge, endpoint.link.hostInterface].compactMap(\.self)
+        let host = try names.compactMap { try links.link(named: $0).map(LinkFacts.init) }
+        let inside = try Namespace(path: sandbox.identity.path).withLinks { links in
+            try links.link(named: endpoint.interface).map(LinkFacts.init)
+        }
+        return (host, inside)
+    }
+}
+
+extension Session {
+    fileprivate mutating func disconnect(
+        _ sandbox: Sandbox, from network: String, _ choose: (Sandbox, Endpoint) -> [PortMapping]?
+    ) throws -> Bool {
+        guard let endpoint = sandbox.endpoint(in: network), let ports = choose(sandbox, endpoint) else { return false }
+        let operation = "disconnect \(sandbox.name) from \(network)"
+        try carryOut(removal(operation, of: [endpoint], and: ports, from: sandbox))
+        return true
+    }
+
+    fileprivate mutating func obstacle(in network: Network) throws -> NetworkError? {
+        _ = try BridgeDriver(network: network).isPresent(&links)
+        guard store.isRaised(network.name) else { return nil }
+        let leases = try store.leases(network: network.name).compactMap { IPAddress($0) }
+        for subnet in network.subnets {
+            let taken = leases.filter { subnet.prefix.contains($0) }
+            if try isFree(subnet, taken) { continue }
+            let isLost = try taken.contains { address in
+                guard let owner = try store.owner(of: address, network: network.name) else { return true }
+                return try store.sandbox(key: owner)?.identity.isAlive != true
+            }
+            if isLost { continue }
+            return NetworkError(.taken, "network \(network.name) is full: every address of \(subnet.prefix) is taken")
+        }
+        return nil
+    }
+
+    /// Whether a subnet has an address that nobody has.
+    private func isFree(_ subnet: Subnet, _ taken: [IPAddress]) throws -> Bool {
+        let owned = Set(taken)
+        let choice = AddressChoice.next(in: subnet, after: 0) { owned.contains($0) }
+        return choice != nil
+    }
+}
