@@ -115,7 +115,8 @@ let package = Package(
         .executableTarget(
             name: "swnet",
             dependencies: [
-                "Addressing", "CLinux", "CommandSupport", "JSONCoding", "NetworkEngine", "NetworkModel",
+                "Addressing", "CLinux", "CNI", "CommandSupport", "JSONCoding", "LinuxSystem", "NetworkEngine",
+                "NetworkModel", system,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -173,7 +174,7 @@ let package = Package(
         .testTarget(
             name: "NetworkEngineTests",
             dependencies: [
-                "Addressing", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport", "swnet",
+                "Addressing", "JSONCoding", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport", "swnet",
             ],
             swiftSettings: strict),
         .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),

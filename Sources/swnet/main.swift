@@ -1,5 +1,14 @@
+import CLinux
 import CommandSupport
 
 let program = Program(name: "swnet")
 
-program.main { try SwnetCommands.table(program).run(Array(CommandLine.arguments.dropFirst())) }
+program.main {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    let environment = { (name: String) in getenv(name).map { String(cString: $0) } }
+    // A runtime gives no arguments, and a person who types some means them, whatever the environment.
+    if arguments.isEmpty, environment("CNI_COMMAND") != nil {
+        return CNICommand.run(program, environment: environment)
+    }
+    return try SwnetCommands.table(program).run(arguments)
+}

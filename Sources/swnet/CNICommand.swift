@@ -1,0 +1,227 @@
+import Addressing
+import CLinux
+import CNI
+import CommandSupport
+import JSONCoding
+import LinuxSystem
+import NetworkEngine
+import NetworkModel
+import SystemPackage
+
+/// swnet as a CNI plugin: it is one when `CNI_COMMAND` is set and no command is given.
+///
+/// Everything that the specification says of requests, results and errors is in the module CNI; here a request becomes
+/// calls of the engine. One attachment is one endpoint, whose labels say which container and interface asked for it.
+struct CNICommand {
+    let request: CNIRequest
+    let engine: NetworkEngine
+
+    /// Does what the environment and standard input ask for. An error is JSON on standard output.
+    static func run(_ program: Program, environment: @escaping (String) -> String?) -> ExitStatus {
+        var version = CNIVersion.latest
+        do throws(CNIError) {
+            let operation = try CNIOperation(environment)
+            let input = try readInput()
+            version = CNIRequest.version(of: input)
+            if operation == .version {
+                print(try CNIVersion.reply(to: input))
+                return .success
+            }
+            let request = try CNIRequest(operation, environment: environment, input: input)
+            guard geteuid() == 0 else {
+                throw CNIError(operation == .status ? .unavailable : .failed, "networks can only be changed by root")
+            }
+            let engine = NetworkEngine { program.warn($0) }
+            if let output = try CNICommand(request: request, engine: engine).perform() { print(output) }
+            return .success
+        } catch {
+            print(error.json(version))
+            return program.failure
+        }
+    }
+
+    /// The longest document that is read; a list of 65,535 ports is 5 MiB.
+    private static let longestInput = 32 << 20
+
+    private static func readInput() throws(CNIError) -> [UInt8] {
+        do throws(SystemError) {
+            return try Descriptor(owning: 0).readAll(limit: longestInput)
+        } catch {
+            throw CNIError(.inputOutput, "read the network configuration: \(error)")
+        }
+    }
+
+    private static func print(_ value: JSONValue) { Output.line(value.text) }
+
+    /// - Returns: What goes to standard output; nil for nothing.
+    private func perform() throws(CNIError) -> JSONValue? {
+        do {
+            switch request.operation {
+            case .add: return try add().json(request.version)
+            case .delete: try delete()
+            case .check: try check()
+            case .collectGarbage: try collectGarbage()
+            case .status: try status()
+            case .version: break
+            }
+            return nil
+        } catch let error as CNIError {
+            throw error
+        } catch let error as NetworkError {
+            throw CNIError(error)
+        } catch {
+            throw CNIError(.failed, "\(error)")
+        }
+    }
+}
+
+// MARK: - Operations
+
+extension CNICommand {
+    private func add() throws -> CNIResult {
+        let attachment = try attachmentOrThrow()
+        let configuration = try request.configuration()
+        let previous = try request.previousResult()
+        let ports = try configuration.mappings()
+        if let bandwidth = configuration.bandwidth {
+            throw CNIError(
+                .unsupportedField, "unsupported field runtimeConfig.bandwidth: \(bandwidth)",
+                details: "chain the plugin bandwidth behind this one")
+        }
+        try checkNamespace()
+        try CNINetwork(request: request, configuration: configuration).prepare(engine)
+
+        let reference = SandboxReference(name: attachment.container, location: .path(request.namespace))
+        // A container that is on two networks is told its ports with both; they lead to the first.
+        let published = try engine.sandbox(named: attachment.container)?.ports ?? []
+        let sandbox = try engine.connect(
+            ConnectRequest(
+                sandbox: reference,
+                attachments: [
+                    .init(
+                        network: request.network, addresses: configuration.addresses,
+                        macAddress: configuration.macAddress, interface: attachment.interface,
+                        aliases: configuration.aliases,
+                        labels: CNILabels(attachment, ports).labels)
+                ], ports: ports.filter { !published.contains($0) }))
+        guard let endpoint = sandbox.endpoint(in: request.network) else {
+            throw CNIError(.failed, "the endpoint of \(attachment.container) in \(request.network) is gone again")
+        }
+        let result = try self.result(endpoint, of: sandbox, configuration)
+        return previous.map(result.appended) ?? result
+    }
+
+    private func result(
+        _ endpoint: Endpoint, of sandbox: Sandbox, _ configuration: CNIConfiguration
+    ) throws -> CNIResult {
+        let network = try engine.network(named: request.network)
+        let (host, inside) = try engine.links(of: endpoint, in: sandbox)
+        var interfaces = host.map { CNIResult.Interface($0) }
+        if let inside { interfaces.append(CNIResult.Interface(inside, sandbox: request.namespace)) }
+        return CNIResult(
+            interfaces: interfaces,
+            addresses: endpoint.addresses.map { prefix in
+                CNIResult.Address(
+                    prefix, gateway: network.subnet(of: prefix.address)?.gateway, interface: interfaces.count - 1)
+            },
+            routes: endpoint.gateways.map { CNIResult.Route(to: .everything($0.family), via: $0) }
+                + endpoint.deviceRoutes.map { CNIResult.Route(to: .everything($0)) },
+            dns: configuration.dns)
+    }
+
+    /// Takes out what ADD made, if anything: the namespace may be gone, and so may be the previous result.
+    private func delete() throws {
+        let attachment = try attachmentOrThrow()
+        try engine.disconnect(from: request.network, first: attachment.container) { sandbox, endpoint in
+            let labels = CNILabels(endpoint)
+            guard labels?.attachment == attachment else { return nil }
+            return labels?.ports(leaving: sandbox, endpoint)
+        }
+    }
+
+    private func check() throws {
+        let attachment = try attachmentOrThrow()
+        guard let previous = try request.previousResult() else {
+            throw CNIError(.invalidConfiguration, "prevResult is missing, which CHECK compares with")
+        }
+        guard let (place, interface) = previous.interface(of: attachment) else {
+            throw CNIError(
+                .invalidConfiguration, "prevResult.interfaces: there is no \(attachment.interface) in a sandbox")
+        }
+        _ = try request.configuration()
+        let (sandbox, endpoint) = try find(attachment)
+        let own = previous.routes.filter { $0.destination == .everything($0.destination.family) }.compactMap(\.gateway)
+        let expected = ExpectedEndpoint(
+            network: request.network, interface: attachment.interface.text,
+            macAddress: MACAddress(interface.macAddress),
+            addresses: previous.addresses.filter { $0.interface == place }.map(\.prefix),
+            // Somebody behind us may have taken routes away, and then they are not in the result.
+            gateways: endpoint.gateways.filter(own.contains),
+            ports: CNILabels(endpoint)?.ports ?? [])
+        let faults = try engine.faults(of: sandbox, expecting: expected)
+        guard faults.isEmpty else { throw CNIError(.broken, faults.joined(separator: "; ")) }
+    }
+
+    private func find(_ attachment: CNIAttachment) throws -> (Sandbox, Endpoint) {
+        if let sandbox = try engine.sandbox(named: attachment.container), let endpoint = endpoint(sandbox, attachment) {
+            return (sandbox, endpoint)
+        }
+        // The namespace may have been known by another name before.
+        for sandbox in try engine.sandboxes() {
+            if let endpoint = endpoint(sandbox, attachment) { return (sandbox, endpoint) }
+        }
+        throw CNIError(
+            .unknownContainer,
+            "container \(attachment.container) is not attached to \(request.network) by \(attachment.interface)")
+    }
+
+    private func endpoint(_ sandbox: Sandbox, _ attachment: CNIAttachment) -> Endpoint? {
+        sandbox.endpoint(in: request.network).flatMap { CNILabels($0)?.attachment == attachment ? $0 : nil }
+    }
+
+    private func collectGarbage() throws {
+        let valid = try request.validAttachments()
+        try engine.disconnect(from: request.network) { sandbox, endpoint in
+            // What a person connected with swnet itself is nobody's garbage.
+            guard let labels = CNILabels(endpoint), !valid.contains(labels.attachment) else { return nil }
+            return labels.ports(leaving: sandbox, endpoint)
+        }
+    }
+
+    private func status() throws {
+        let network = CNINetwork(request: request, configuration: try request.configuration())
+        guard let obstacle = try network.obstacle(engine) else { return }
+        throw CNIError(.unavailable, obstacle.message)
+    }
+
+    /// Refuses a namespace that is none, before a network is made for its sake.
+    private func checkNamespace() throws(CNIError) {
+        let path = request.namespace
+        do throws(SystemError) {
+            let isOwn = try Namespace(path: path, kind: .net).identity == Namespace.current(.net).identity
+            guard isOwn else { return }
+        } catch {
+            switch error.errno {
+            case .noSuchFileOrDirectory, .notDirectory:
+                throw CNIError(.unknownContainer, "CNI_NETNS: there is no namespace file \(path)")
+            case .invalidArgument:
+                throw CNIError(.invalidEnvironment, "CNI_NETNS: \(path) is no network namespace")
+            default: throw CNIError(.failed, "CNI_NETNS: \(error)")
+            }
+        }
+        throw CNIError(.invalidEnvironment, "CNI_NETNS: \(path) is the host's own network namespace")
+    }
+
+    private func attachmentOrThrow() throws(CNIError) -> CNIAttachment {
+        guard let attachment = request.attachment else {
+            throw CNIError(.invalidEnvironment, "CNI_CONTAINERID, CNI_IFNAME are missing")
+        }
+        return attachment
+    }
+}
+
+extension CNIResult.Interface {
+    fileprivate init(_ link: NetworkEngine.LinkFacts, sandbox: String = "") {
+        self.init(name: link.name, macAddress: link.macAddress?.description ?? "", mtu: link.mtu, sandbox: sandbox)
+    }
+}

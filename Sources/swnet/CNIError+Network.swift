@@ -1,0 +1,44 @@
+import CNI
+import NetworkModel
+
+extension CNIError {
+    /// What the engine refused, under the number that a runtime understands.
+    init(_ error: NetworkError) {
+        let code: Code =
+            switch error.kind {
+            case .invalid: .invalidConfiguration
+            case .notFound: .unknownContainer
+            case .taken, .inUse: .taken
+            case .failed: .failed
+            }
+        self.init(code, error.message)
+    }
+}
+
+extension CNIConfiguration {
+    /// The ports in the engine's words.
+    ///
+    /// - Throws: `CNIError` 2 for a protocol that cannot be published, 7 for an address that cannot.
+    func mappings() throws(CNIError) -> [PortMapping] {
+        var mappings: [PortMapping] = []
+        for port in ports {
+            guard let transport = TransportProtocol(rawValue: port.transport) else {
+                throw CNIError(
+                    .unsupportedField, "unsupported field runtimeConfig.portMappings.protocol: \"\(port.transport)\"",
+                    details: "published are \(TransportProtocol.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            guard
+                let mapping = PortMapping(
+                    hostAddress: port.hostAddress, hostPorts: port.hostPorts, sandboxPorts: port.sandboxPorts,
+                    transport: transport)
+            else { continue }
+            do throws(NetworkError) {
+                // Its text is what a person may write, so the same is refused here.
+                mappings.append(try PortMapping(parsing: mapping.description))
+            } catch {
+                throw CNIError(.invalidConfiguration, "runtimeConfig.portMappings: \(error.message)")
+            }
+        }
+        return mappings
+    }
+}

@@ -1,0 +1,98 @@
+import Addressing
+import CNI
+import NetworkEngine
+import NetworkModel
+
+/// The network that a CNI configuration is about: made with the first attachment, and compared with ever after.
+struct CNINetwork {
+    let request: CNIRequest
+    let configuration: CNIConfiguration
+
+    /// Makes the network unless it is there.
+    ///
+    /// - Throws: `CNIError` 7 when it is there and contradicts the configuration.
+    func prepare(_ engine: NetworkEngine) throws {
+        try refuseUnsupported()
+        if let network = try existing(engine) { return try compare(network) }
+        do {
+            try engine.createNetwork(networkRequest())
+        } catch let error as NetworkError where error.kind == .taken {
+            // Somebody else's first attachment was faster, or the subnet is taken.
+            guard let network = try existing(engine) else { throw error }
+            try compare(network)
+        }
+    }
+
+    /// Why the next ADD would fail; nil when it would not.
+    func obstacle(_ engine: NetworkEngine) throws -> NetworkError? {
+        try refuseUnsupported()
+        if let network = try existing(engine) { try compare(network) }
+        return try engine.obstacle(to: networkRequest())
+    }
+
+    private func existing(_ engine: NetworkEngine) throws -> Network? {
+        try engine.networks().first { $0.name == request.network }
+    }
+
+    private func networkRequest() throws(NetworkError) -> NetworkRequest {
+        NetworkRequest(
+            name: request.network, driver: try driver ?? .bridge(), subnets: configuration.pools.map(\.subnet),
+            gateways: configuration.pools.compactMap(\.gateway),
+            ranges: configuration.pools.compactMap(\.addressRange), excluded: configuration.excluded,
+            mtu: configuration.mtu, isInternal: configuration.isInternal)
+    }
+
+    /// nil when the configuration says nothing of it.
+    private var driver: NetworkDriver? {
+        get throws(NetworkError) {
+            guard configuration.driver != nil || !configuration.options.isEmpty else { return nil }
+            return try NetworkDriver(name: configuration.driver ?? "bridge", options: configuration.options)
+        }
+    }
+
+    private func refuseUnsupported() throws(CNIError) {
+        guard configuration.keepsSource else { return }
+        throw CNIError(
+            .unsupportedField, "unsupported field ipMasq: false",
+            details: "outgoing connections take the host's address, unless the network is internal")
+    }
+
+    private func compare(_ network: Network) throws {
+        if let driver = try driver, driver != network.driver {
+            throw contradiction("driver \(text(driver))", text(network.driver))
+        }
+        for pool in configuration.pools {
+            guard let subnet = network.subnets.first(where: { $0.prefix == pool.subnet }) else {
+                let subnets = network.subnets.map(\.prefix.description).joined(separator: ", ")
+                throw contradiction("subnet \(pool.subnet)", subnets)
+            }
+            if let gateway = pool.gateway, gateway != subnet.gateway {
+                throw contradiction("gateway \(gateway)", subnet.gateway?.description ?? "no gateway")
+            }
+            if let range = pool.addressRange, range != subnet.range {
+                throw contradiction("range \(range)", subnet.range?.description ?? "all of \(subnet.prefix)")
+            }
+        }
+        if let mtu = configuration.mtu, mtu != network.mtu ?? 1500 {
+            throw contradiction("mtu \(mtu)", "\(network.mtu ?? 1500)")
+        }
+        if configuration.isInternal != network.isInternal {
+            throw contradiction(
+                configuration.isInternal ? "no way out" : "a way out", network.isInternal ? "none" : "one")
+        }
+    }
+
+    private func text(_ driver: NetworkDriver) -> String {
+        ([driver.name] + driver.options.map { "\($0.key)=\($0.value)" }).joined(separator: " ")
+    }
+
+    private func contradiction(_ wanted: String, _ found: String) -> CNIError {
+        CNIError(
+            .invalidConfiguration, "network \(request.network) exists with \(found), and not with \(wanted)",
+            details: "swnet inspect \(request.network)")
+    }
+}
+
+extension CNIAddressPool {
+    fileprivate var addressRange: AddressRange? { range.flatMap { AddressRange($0.lowerBound, $0.upperBound) } }
+}
