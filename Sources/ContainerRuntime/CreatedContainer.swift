@@ -1,5 +1,6 @@
 import CLinux
 public import LinuxSystem
+import RuntimeSpec
 import SystemPackage
 
 /// A container's first process that has not become the container's program yet. Dropped, it is killed and nothing of
@@ -11,6 +12,7 @@ public struct CreatedContainer: ~Copyable {
     private var console: Descriptor?
     private var isReady = false
     private var isDetached = false
+    private var waitsForHooks = false
 
     init(plan: any LaunchPlan, child: consuming HalfMadeChild, socket: consuming SequencedSocket) {
         self.plan = plan
@@ -37,6 +39,24 @@ public struct CreatedContainer: ~Copyable {
                 throw LaunchError("start the container: its process was killed", errno: ECHILD)
             }
         }
+    }
+
+    /// Runs the hooks that belong before the container's root is entered; without any it does nothing.
+    ///
+    /// - Throws: `LaunchError` for a hook or a step that failed.
+    mutating func runHooks(_ hooks: HookPlan?) throws(LaunchError) {
+        guard let hooks, hooks.needsPause else { return }
+        while !waitsForHooks {
+            guard try receive() else {
+                throw LaunchError("start the container: its process was killed", errno: ECHILD)
+            }
+        }
+        do throws(HookFailure) {
+            try HookRun.run(hooks.createRuntime, state: hooks.text(.creating, processIdentifier))
+        } catch {
+            throw LaunchError(error.description, errno: ECANCELED)
+        }
+        try? socket.send((0..<4).map { UInt8(truncatingIfNeeded: processIdentifier >> (8 * $0)) })
     }
 
     /// The terminal's other end, if the container has one and is ready; whoever takes it owns it.
@@ -81,6 +101,7 @@ public struct CreatedContainer: ~Copyable {
         switch record.stage {
         case .ready: isReady = true
         case .detached: isDetached = true
+        case .hooks: waitsForHooks = true
         case .console: console = message.descriptor.take()
         default: throw plan.error(record)
         }

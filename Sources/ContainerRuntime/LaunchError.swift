@@ -87,6 +87,8 @@ extension ProcessPlan {
                 "set \(limit.name) (process.rlimits[\(index)]) to", "\(limit.soft):\(limit.hard)", record)
             if record.errno == EPERM { error.description += " (raising the hard limit needs CAP_SYS_RESOURCE)" }
             return error
+        // The words are the whole sentence.
+        case .hook: return LaunchError(record.words, errno: record.errno)
         default: return failure(record.stage.operation, "", record)
         }
     }
@@ -155,6 +157,7 @@ extension InitStage {
         case .ambient: "set ambient capabilities"
         case .noNewPrivileges: "set no_new_privs"
         case .seccomp: "load the seccomp filter"
+        case .hooks: "wait for the runtime's hooks"
         case .goAhead: "wait for the go-ahead"
         case .descriptors: "close descriptors"
         default: "\(self)"

@@ -6,7 +6,7 @@ import RuntimeSpec
 struct Features: Encodable {
     var ociVersionMin = "1.0.0"
     var ociVersionMax = Spec.supportedVersion
-    var hooks: [String] = []
+    var hooks = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
     var mountOptions = MountOptionNames.all
     var linux = Linux()
 

@@ -14,11 +14,11 @@ struct Log {
     }
 
     /// Adds a line. Standard error has the message as well, so a file that cannot be written is no further error.
-    func write(_ error: any Error) {
+    func write(_ message: String, level: String = "error") {
         guard let path, !path.isEmpty,
             let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         else { return }
-        let line = LogLine(level: "error", msg: "\(error)", time: Timestamp.now(nanoseconds: false))
+        let line = LogLine(level: level, msg: message, time: Timestamp.now(nanoseconds: false))
         let text: String
         if isJSON {
             text = (try? JSONOutput.text(line, pretty: false)) ?? ""

@@ -43,11 +43,16 @@ enum SwrunCommands {
         }
         let root = flags.value("root") ?? "/run/swrun"
         let rootless = flags.value("rootless") ?? "auto"
-        return OCIRuntime(
+        var runtime = OCIRuntime(
             store: ContainerStore(root), seccompCache: SeccompCache(directory: "\(root)/.seccomp"),
             toleratesMissingCgroups: rootless == "true" || (rootless == "auto" && geteuid() != 0)
                 || manager == "disabled",
             readsSystemdPaths: flags.isOn("systemd-cgroup") || manager == "systemd")
+        runtime.warn = { message in
+            Program(name: "swrun").warn(message)
+            Log(globals: flags).write(message, level: "warning")
+        }
+        return runtime
     }
 
     /// The program's own failures are 1 as runc's are; those of `run` and `exec` cannot be taken for the container's.

@@ -10,7 +10,7 @@ program.main {
     do {
         return try table.run(words)
     } catch {
-        Log(globals: try? table.globals.parse(words)).write(error)
+        Log(globals: try? table.globals.parse(words)).write("\(error)")
         throw error
     }
 }

@@ -3,7 +3,9 @@ import LinuxSystem
 
 /// The last steps: from root in the container to the container's program.
 extension ChildProcess {
-    func becomeUser() throws(InitFailure) {
+    /// - Parameter hooks: What is run with the program's rights, right before it.
+    /// - Parameter state: What the hooks are told.
+    func becomeUser(hooks: [HookStep] = [], state: [UInt8] = []) throws(InitFailure) {
         let security = plan.security
         umask(mode_t(security.umask))
         try setLimits()
@@ -31,6 +33,7 @@ extension ChildProcess {
 
         try waitForGoAhead()
 
+        try run(hooks, state) { (try? setCapabilities(available)) == nil ? 126 : 0 }
         if plan.startListener < 0 { try armDeathSignal(plan.parentDeathSignal) }
         // Everything the launcher had open is closed by the exec, also what nobody thought of (CVE-2024-21626).
         let first = UInt32(3 + plan.preservedDescriptors)

@@ -77,6 +77,24 @@ struct ChildProcess {
         guard setsid() >= 0 else { throw InitFailure(.session) }
     }
 
+    /// Lets the launcher run its hooks, and returns this process's number as the launcher sees it.
+    func waitForHooks() throws(InitFailure) -> Int32 {
+        report(InitRecord(.hooks))
+        var bytes = [UInt8](repeating: 0, count: 4)
+        let count = retryingOnInterrupt { unsafe recv(socket, &bytes, bytes.count, 0) }
+        if count == 0 { swn_exit_now(1) }
+        guard count == bytes.count else { throw InitFailure(.hooks) }
+        return Int32(bitPattern: (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[$1]) << UInt32(8 * $1) })
+    }
+
+    func run(_ hooks: [HookStep], _ state: [UInt8], prepare: () -> Int32 = { 0 }) throws(InitFailure) {
+        do throws(HookFailure) {
+            try HookRun.run(hooks, state: state, prepare: prepare)
+        } catch {
+            throw InitFailure(.hook, errno: ECANCELED, words: error.description)
+        }
+    }
+
     /// Sends a record. Nobody listening is as good as the launcher's death, which ends this process anyway.
     func report(_ record: InitRecord, descriptor: Int32 = -1) {
         let bytes = record.bytes

@@ -1,5 +1,6 @@
 import CLinux
 import LinuxSystem
+import RuntimeSpec
 import SystemPackage
 
 /// A container's first process, from the clone to the exec.
@@ -29,8 +30,15 @@ struct ContainerInit {
         try setNames()
         try setSysctls(mounted.proc)
         try ProtectedPaths(plan: plan, root: mounted.root).apply()
+        guard let hooks = plan.hooks, hooks.needsPause else {
+            try enterRoot(mounted.root)
+            return try child.becomeUser()
+        }
+        // The container is complete, and the host's files are still in sight: that is where these hooks are found.
+        let number = try child.waitForHooks()
+        try child.run(hooks.createContainer, hooks.text(.creating, number))
         try enterRoot(mounted.root)
-        try child.becomeUser()
+        try child.becomeUser(hooks: hooks.startContainer, state: hooks.text(.created, number))
     }
 
     private func joinNamespaces() throws(InitFailure) {

@@ -7,6 +7,8 @@ enum InitStage: UInt16, Sendable {
     case ready
     /// Carries the terminal's other end.
     case console
+    /// The mounts are made; the child waits until the launcher's hooks have run, and learns its number.
+    case hooks
     /// The child does not depend on its launcher any more; it waits for whoever starts it.
     case detached
 
@@ -31,6 +33,7 @@ enum InitStage: UInt16, Sendable {
     case maskedPath
     case readOnlyPath
     case readOnlyRoot
+    case hook
     case pivot
     case hostname
     case domainname

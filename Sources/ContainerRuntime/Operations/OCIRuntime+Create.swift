@@ -38,6 +38,7 @@ extension OCIRuntime {
             var started = try container.start()
             started.console = console.take()
             stored.unlock()
+            runHooks(\.poststart, bundle.spec, State(try stored.record(), .running))
             return started
         }
         let status: Int32
@@ -73,8 +74,8 @@ extension OCIRuntime {
             launch.lockDescriptor = stored.directory.rawValue
             launch.makesKeyring = options.makesKeyring
             launch.pivots = options.pivots
+            launch.hookState = State(record, .creating)
             var container = try launchContainer(bundle.spec, launch, cgroup)
-            try container.waitUntilReady()
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
             try stored.write(record)
@@ -89,14 +90,19 @@ extension OCIRuntime {
         }
     }
 
-    private func launchContainer(
-        _ spec: Spec, _ options: LaunchOptions, _ cgroup: Cgroup?
-    ) throws -> CreatedContainer {
-        guard let cgroup else { return try Launcher.create(try InitPlan(spec: spec, options: options)) }
+    /// Launches the container and runs its hooks, until it only waits for the go-ahead.
+    private func launchContainer(_ spec: Spec, _ options: LaunchOptions, _ cgroup: Cgroup?) throws -> CreatedContainer {
+        func launch(_ plan: InitPlan) throws -> CreatedContainer {
+            var container = try Launcher.create(plan)
+            try container.runHooks(plan.hooks)
+            try container.waitUntilReady()
+            return container
+        }
+        guard let cgroup else { return try launch(try InitPlan(spec: spec, options: options)) }
         let entrance = try cgroup.entrance()
         var options = options
         options.cgroup = CgroupJoin(entrance)
-        return try Launcher.create(try InitPlan(spec: spec, options: options))
+        return try launch(try InitPlan(spec: spec, options: options))
     }
 
     func seccompProgram(_ spec: Spec) throws -> SeccompProgram? {

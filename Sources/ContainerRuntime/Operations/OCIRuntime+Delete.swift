@@ -45,7 +45,9 @@ extension OCIRuntime {
             // may not have got to the point where an occupied one is refused.
             if record.pid > 0 { try Self.remove(cgroup) } else { try cgroup.delete() }
         }
+        let spec = record.hasHooks ? try? container.spec() : nil
         try container.remove()
+        if let spec { runHooks(\.poststop, spec, State(record, .stopped)) }
     }
 
     /// Kills the first process and waits for its end; whose child it is does not matter.

@@ -14,6 +14,8 @@ public struct OCIRuntime: Sendable {
     public var seccompCache: SeccompCache?
     /// Whether a cgroup that may not be made is done without.
     public var toleratesMissingCgroups: Bool
+    /// Told what goes wrong without being an error.
+    public var warn: @Sendable (String) -> Void = { _ in }
     /// Whether `cgroupsPath` is `slice:prefix:name`. The cgroup is made where systemd would make it, by ourselves.
     public var readsSystemdPaths: Bool
 
@@ -64,6 +66,19 @@ public struct OCIRuntime: Sendable {
         } catch let error as SystemError {
             guard error.errno == .connectionRefused || error.errno == .connectionReset else { throw error }
             throw ContainerError(.wrongState, "cannot start a container that has stopped")
+        }
+        if record.hasHooks { runHooks(\.poststart, try container.spec(), State(record, .running)) }
+    }
+
+    /// Runs hooks whose failure changes nothing any more: it is only told.
+    func runHooks(_ kind: KeyPath<HookPlan, [HookStep]>, _ spec: Spec, _ state: State) {
+        guard let hooks = spec.hooks, let plan = try? HookPlan(hooks, state: state) else { return }
+        for hook in plan[keyPath: kind] {
+            do throws(HookFailure) {
+                try HookRun.run([hook], state: plan.text(state.status, state.pid ?? 0))
+            } catch {
+                warn(error.description)
+            }
         }
     }
 

@@ -48,7 +48,8 @@ extension CgroupLimits.BlockIO {
     fileprivate init(_ blockIO: Spec.Linux.Resources.BlockIO) throws(SpecError) {
         self.init()
         let field = "linux.resources.blockIO"
-        weight = blockIO.weight
+        // 0 is docker's way to say nothing.
+        weight = blockIO.weight == 0 ? nil : blockIO.weight
         for (index, device) in (blockIO.weightDevice ?? []).enumerated() {
             guard let weight = device.weight else { continue }
             let place = "\(field).weightDevice[\(index)]"

@@ -12,6 +12,11 @@ extension InitPlan {
         guard let process = spec.process else { throw SpecError("process", "missing") }
         let linux = spec.linux ?? Spec.Linux()
         try Self.refuseWhatIsMissing(spec, linux)
+        hooks = nil
+        if let hooks = spec.hooks, !hooks.isEmpty {
+            guard let state = options.hookState else { throw SpecError("hooks", "is not supported here") }
+            self.hooks = try HookPlan(hooks, state: state)
+        }
 
         (cloneFlags, makesCgroupNamespace, joins) = try Self.namespaces(linux)
         cgroup = options.cgroup
@@ -49,7 +54,6 @@ extension InitPlan {
         func refuse(_ field: String, when isGiven: Bool) throws(SpecError) {
             if isGiven { throw SpecError(field, "is not supported by this runtime yet") }
         }
-        try refuse("hooks", when: !(spec.hooks?.isEmpty ?? true))
         try refuse("process.apparmorProfile", when: !(spec.process?.apparmorProfile ?? "").isEmpty)
         try refuse("process.selinuxLabel", when: !(spec.process?.selinuxLabel ?? "").isEmpty)
         try refuse("linux.mountLabel", when: !(linux.mountLabel ?? "").isEmpty)

@@ -32,6 +32,8 @@ public struct InitPlan: Sendable {
     var bringsLoopbackUp: Bool
     /// Whether the old root is left by `pivot_root`; `chroot` alone otherwise.
     var pivots: Bool
+    /// Nil for a document without hooks.
+    var hooks: HookPlan?
 
     var process: ProcessPlan
 }

@@ -1,3 +1,5 @@
+public import RuntimeSpec
+
 /// Where the files of a container's root come from.
 public enum RootFilesystem: Hashable, Sendable {
     /// A directory of the host, used as it is.
@@ -80,6 +82,8 @@ public struct LaunchOptions: Sendable {
     public var startListener: Int32 = -1
     /// An open file of this process whose lock must not live on in the container's process; -1 for none.
     public var lockDescriptor: Int32 = -1
+    /// What hooks are told about the container; nil where a document must not have any.
+    public var hookState: State?
     /// Whether the container gets a session keyring of its own instead of the caller's.
     public var makesKeyring = true
     /// Whether the old root is left by `pivot_root`, which a root on the kernel's initial ramdisk does not allow.

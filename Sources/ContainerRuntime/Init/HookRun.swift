@@ -1,0 +1,77 @@
+import CLinux
+import LinuxSystem
+import SystemPackage
+
+/// A hook that failed, or could not be run.
+struct HookFailure: Error, CustomStringConvertible {
+    var description: String
+}
+
+/// Runs hooks one after another: the state on standard input, what they print kept for the error.
+///
+/// Both the runtime and the container's first process run some, so nothing here needs a file system.
+enum HookRun {
+    /// - Parameter prepare: What the hook's process does before its exec; 0, or a status to end with.
+    /// - Throws: `HookFailure` for the first that fails; the others are not run.
+    static func run(_ hooks: [HookStep], state: [UInt8], prepare: () -> Int32 = { 0 }) throws(HookFailure) {
+        for hook in hooks { try run(hook, state, prepare) }
+    }
+
+    private static func run(_ hook: HookStep, _ state: [UInt8], _ prepare: () -> Int32) throws(HookFailure) {
+        do throws(SystemError) {
+            // Files in memory and not pipes: a hook that never reads, or prints without end, stops nobody.
+            let input = try memory("hook-input")
+            try input.writeAll(state)
+            lseek(input.rawValue, 0, SEEK_SET)
+            let output = try memory("hook-output")
+            var pidfd: Int32 = -1
+            let process = unsafe swn_clone3(0, SIGCHLD, &pidfd, -1)
+            if process == 0 { execute(hook, input.rawValue, output.rawValue, prepare) }
+            guard process > 0 else { throw SystemError("clone", errno: .last) }
+            let handle = ProcessHandle(owning: Descriptor(owning: pidfd), processIdentifier: process)
+            var event = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+            let inTime = retryingOnInterrupt { unsafe poll(&event, 1, hook.timeout) } == 1
+            if !inTime { try handle.send(signal: SIGKILL) }
+            let status = try handle.wait()
+            guard inTime else {
+                throw SystemError("run", "", errno: .timedOut, hint: "after \(hook.timeout / 1000) s")
+            }
+            if status == 0 { return }
+            var printed = [UInt8](repeating: 0, count: 200)
+            let count = unsafe pread(output.rawValue, &printed, printed.count, 0)
+            let words = String(decoding: printed.prefix(max(0, count)), as: UTF8.self)
+                .split(separator: "\n").joined(separator: "; ")
+            throw SystemError("exit status \(status)", "", errno: Errno(rawValue: 0), hint: words)
+        } catch {
+            let reason =
+                error.errno.rawValue == 0
+                ? error.operation + (error.hint.map { $0.isEmpty ? "" : ": \($0)" } ?? "") : "\(error)"
+            throw HookFailure(description: "error running \(hook.field) \(hook.path): \(reason)")
+        }
+    }
+
+    private static func memory(_ name: String) throws(SystemError) -> Descriptor {
+        let number = unsafe memfd_create(name, UInt32(MFD_CLOEXEC))
+        guard number >= 0 else { throw SystemError("make memory file", name, errno: .last) }
+        return Descriptor(owning: number)
+    }
+
+    private static func execute(_ hook: HookStep, _ input: Int32, _ output: Int32, _ prepare: () -> Int32) -> Never {
+        swn_reset_signals()
+        let streams = [dup2(input, 0), dup2(output, 1), dup2(output, 2)]
+        guard streams == [0, 1, 2], swn_close_range(3, UInt32.max, UInt32(CLOSE_RANGE_CLOEXEC)) == 0 else {
+            swn_exit_now(126)
+        }
+        let refused = prepare()
+        if refused != 0 { swn_exit_now(refused) }
+        unsafe hook.arguments.withPointer { arguments in
+            unsafe hook.environment.withPointer { environment in
+                _ = unsafe execve(hook.path, arguments, environment)
+            }
+        }
+        let error = SystemError("execute", hook.path, errno: .last)
+        let words = Array("\(error)\n".utf8)
+        _ = unsafe write(2, words, words.count)
+        swn_exit_now(127)
+    }
+}

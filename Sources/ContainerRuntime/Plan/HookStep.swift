@@ -1,0 +1,72 @@
+import RuntimeSpec
+
+/// A hook, ready to be executed.
+struct HookStep: Sendable {
+    /// The field, for errors: `hooks.prestart[0]`.
+    var field: String
+    var path: String
+    var arguments: CStringVector
+    var environment: CStringVector
+    /// In milliseconds; -1 for no limit.
+    var timeout: Int32
+
+    /// The steps of one kind.
+    ///
+    /// - Throws: `SpecError` for a path that is not absolute or a timeout that is none.
+    static func steps(_ hooks: [Spec.Hook]?, _ kind: String) throws(SpecError) -> [HookStep] {
+        var steps: [HookStep] = []
+        for (index, hook) in (hooks ?? []).enumerated() {
+            let field = "hooks.\(kind)[\(index)]"
+            guard hook.path.hasPrefix("/") else {
+                throw SpecError("\(field).path", "'\(hook.path)' is not an absolute path")
+            }
+            if let timeout = hook.timeout, !(1...1_000_000).contains(timeout) {
+                throw SpecError("\(field).timeout", "\(timeout) is not a number of seconds above 0")
+            }
+            // args[0] is the program's own name, as in execv(3); a hook without args has just that.
+            let arguments = hook.args ?? []
+            steps.append(
+                HookStep(
+                    field: field, path: hook.path,
+                    arguments: CStringVector(arguments.isEmpty ? [hook.path] : arguments),
+                    environment: CStringVector(hook.env ?? []), timeout: hook.timeout.map { Int32($0 * 1000) } ?? -1))
+        }
+        return steps
+    }
+}
+
+/// The hooks of a document, by who runs them.
+struct HookPlan: Sendable {
+    /// By the runtime, when the container's mounts are made and its root is not entered yet.
+    var createRuntime: [HookStep]
+    /// By the container's process, at the same moment.
+    var createContainer: [HookStep]
+    /// By the container's process, right before its program.
+    var startContainer: [HookStep]
+    var poststart: [HookStep]
+    var poststop: [HookStep]
+    /// What they are told, but for the process and the status.
+    var state: State
+
+    /// - Throws: `SpecError`.
+    init(_ hooks: Spec.Hooks, state: State) throws(SpecError) {
+        createRuntime =
+            try HookStep.steps(hooks.prestart, "prestart") + HookStep.steps(hooks.createRuntime, "createRuntime")
+        createContainer = try HookStep.steps(hooks.createContainer, "createContainer")
+        startContainer = try HookStep.steps(hooks.startContainer, "startContainer")
+        poststart = try HookStep.steps(hooks.poststart, "poststart")
+        poststop = try HookStep.steps(hooks.poststop, "poststop")
+        self.state = state
+    }
+
+    /// Whether the container's process waits for the runtime before it enters its root: for the runtime's hooks, or to
+    /// learn its own number, which its own hooks are told.
+    var needsPause: Bool { !(createRuntime.isEmpty && createContainer.isEmpty && startContainer.isEmpty) }
+
+    func text(_ status: State.Status, _ process: Int32) -> [UInt8] {
+        var state = state
+        state.status = status
+        state.pid = process
+        return Array(((try? state.text(isIndented: false)) ?? "").utf8)
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("swrun: hooks, at the points of a container's life")
+struct RuntimeHookTests {
+    /// A document whose hooks write what they are told, and where they are, to `/run/KIND` or, inside, `/KIND`.
+    private static let all = """
+        .hooks = (["prestart", "createRuntime", "createContainer", "poststart", "poststop"] | map({key: ., value: [
+            {path: "/bin/sh", args: ["sh", "-c", ("cat >/run/" + . + "; echo $A >>/run/order; echo " + . + " >>/run/order; readlink /proc/self/ns/mnt >/run/" + . + ".ns"), "x"],
+             env: ["PATH=/bin:/usr/bin", "A=b"]}]}) | from_entries)
+        | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "cat >/startContainer; id -u >>/who"]}]
+        | .process.user = {uid: 0, gid: 0} | .annotations = {"a": "b"}
+        """
+
+    @Test func `each kind runs at its time, in its place, and is told the state`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "cp /startContainer /seen; exec sleep 1000", Self.all)
+            try await bundle.must("create", "--bundle", "/run/bundle", "box")
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            for kind in ["prestart", "createRuntime", "createContainer"] {
+                let state = try JSONValue(try await host.must(["cat", "/run/\(kind)"]))
+                #expect(state["id"].text == "box" && state["status"].text == "creating", "\(kind): \(state)")
+                #expect(state["pid"].integer == pid && state["bundle"].text == "/run/bundle", "\(kind): \(state)")
+                #expect(state["annotations"]["a"].text == "b")
+            }
+            let host1 = try await host.must(["readlink", "/proc/self/ns/mnt"])
+            let inside = try await host.must(["readlink", "/proc/\(pid)/ns/mnt"])
+            #expect(try await host.must(["cat", "/run/createRuntime.ns"]) == host1)
+            #expect(try await host.must(["cat", "/run/createContainer.ns"]) == inside)
+            #expect(
+                try await host.shell("test -e /run/poststart || test -e /run/bundle/rootfs/startContainer").status == 1)
+
+            try await bundle.must("start", "box")
+            #expect(try await eventually { try await host.shell("test -s /run/bundle/rootfs/seen").status == 0 })
+            var state = try JSONValue(try await host.must(["cat", "/run/bundle/rootfs/seen"]))
+            #expect(state["status"].text == "created" && state["pid"].integer == pid, "\(state)")
+            state = try JSONValue(try await host.must(["cat", "/run/poststart"]))
+            #expect(state["status"].text == "running" && state["pid"].integer == pid, "\(state)")
+
+            try await bundle.must("delete", "--force", "box")
+            state = try JSONValue(try await host.must(["cat", "/run/poststop"]))
+            #expect(state["status"].text == "stopped", "\(state)")
+            let order = try await host.must(["bash", "-c", "xargs </run/order"])
+            #expect(order == "b prestart b createRuntime b createContainer b poststart b poststop")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `a hook that fails before the start ends the container`() async throws {
+        try await TestHost.with { host in
+            for kind in ["prestart", "createRuntime", "createContainer"] {
+                let change =
+                    ".hooks.\(kind) = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"echo no luck >&2; exit 9\"]}]"
+                let bundle = try await RuntimeBundle(host, "sleep 1000", change)
+                expectRefusal(
+                    try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1,
+                    names: "hooks.\(kind)[0]", "exit status 9", "no luck")
+                #expect(try await bundle.leftovers() == "")
+            }
+            let bundle = try await RuntimeBundle(host, "sleep 1000", ".hooks.startContainer = [{path: \"/nowhere\"}]")
+            try await bundle.create()
+            expectRefusal(
+                try await bundle.swrun("start", "box"), status: 1, names: "hooks.startContainer[0]", "/nowhere")
+            #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+            try await bundle.must("delete", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `a hook that fails afterwards is only told about`() async throws {
+        try await TestHost.with { host in
+            let change = """
+                .hooks.poststart = [{path: "/bin/false"}, {path: "/bin/touch", args: ["touch", "/run/second"]}]
+                | .hooks.poststop = [{path: "/nowhere"}]
+                """
+            let bundle = try await RuntimeBundle(host, "sleep 1000", change)
+            try await bundle.create()
+            let start = try await bundle.swrun("--log", "/run/log", "--log-format", "json", "start", "box")
+            #expect(start.status == 0 && start.errors.contains("hooks.poststart[0]"), "\(start)")
+            #expect(try JSONValue(try await host.must(["cat", "/run/log"]))["level"].text == "warning")
+            #expect(try await host.shell("test -e /run/second").status == 0)
+            let delete = try await bundle.swrun("delete", "--force", "box")
+            #expect(delete.status == 0 && delete.errors.contains("hooks.poststop[0]"), "\(delete)")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `a hook that takes too long is killed, one that never reads or prints for ever harms nobody`()
+        async throws
+    {
+        try await TestHost.with { host in
+            var bundle = try await RuntimeBundle(
+                host, "true", ".hooks.prestart = [{path: \"/bin/sleep\", args: [\"sleep\", \"1000\"], timeout: 1}]")
+            expectRefusal(
+                try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1, names: "timed out",
+                "after 1 s")
+            #expect(try await bundle.leftovers() == "")
+            bundle = try await RuntimeBundle(
+                host, "true",
+                ".hooks.prestart = [{path: \"/usr/bin/head\", args: [\"head\", \"-c\", \"3000000\", \"/dev/zero\"]}]")
+            try await bundle.must("run", "--bundle", "/run/bundle", "box")
+            for (change, name) in [
+                (".hooks.prestart = [{path: \"relative\"}]", "hooks.prestart[0].path"),
+                (".hooks.poststop = [{path: \"/x\", timeout: -1}]", "hooks.poststop[0].timeout"),
+            ] {
+                bundle = try await RuntimeBundle(host, "true", change)
+                expectRefusal(
+                    try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1, names: name)
+            }
+        }
+    }
+}
