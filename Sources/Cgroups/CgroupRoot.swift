@@ -57,7 +57,13 @@ public struct CgroupRoot: Hashable, Sendable {
         } catch {
             throw CgroupError("find root", "file systems", error)
         }
-        let root = CgroupRoot(mountInfo: String(decoding: bytes, as: UTF8.self))
+        var root = CgroupRoot(mountInfo: String(decoding: bytes, as: UTF8.self))
+        // A mount may be listed and hidden below another one.
+        if let unified = root.unified,
+            statfs(unified, &fileSystem) != 0 || UInt64(fileSystem.f_type) != UInt64(CGROUP2_SUPER_MAGIC)
+        {
+            root = CgroupRoot(hierarchies: root.hierarchies, unified: nil)
+        }
         guard root.unified != nil || !root.hierarchies.isEmpty else {
             throw CgroupError(
                 "find root", "file systems", errno: .noSuchFileOrDirectory,

@@ -79,8 +79,28 @@ struct CgroupMount {
         guard let path else {
             throw SystemError("find cgroup of", controllers, errno: .noSuchFileOrDirectory)
         }
-        let tree = try MountTree.clone(path: "/sys/fs/cgroup/\(directory)/\(path)", recursive: false)
+        let place = "/sys/fs/cgroup/\(directory)"
+        let tree: Descriptor
+        do throws(SystemError) {
+            tree = try MountTree.clone(path: "\(place)/\(path)", recursive: false)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory, let root = try Self.root(ofMountAt: place),
+                path.hasPrefix(root)
+            else { throw error }
+            // In a container that has no cgroup namespace itself, what is mounted is a part of the hierarchy.
+            tree = try MountTree.clone(path: "\(place)/\(path.dropFirst(root.count))", recursive: false)
+        }
         try MountTree.setAttributes(of: tree, set: attributes)
         return tree
+    }
+
+    /// Which directory of its file system the mount at a place shows (proc_pid_mountinfo(5)).
+    private static func root(ofMountAt place: String) throws(SystemError) -> String? {
+        let bytes = try Descriptor.open("/proc/self/mountinfo").readAll()
+        return bytes.split(separator: UInt8(ascii: "\n")).reversed().lazy.compactMap { line -> String? in
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard fields.count == 6, fields[4].elementsEqual(place.utf8) else { return nil }
+            return String(decoding: fields[3], as: UTF8.self)
+        }.first
     }
 }
