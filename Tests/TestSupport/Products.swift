@@ -13,6 +13,14 @@ public enum Products {
     public static let package: String = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
+    /// Whether all of some other people's programs are installed, for tests that need them.
+    public static func has(_ programs: String...) -> Bool {
+        let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        return programs.allSatisfy { program in
+            folders.contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(program)") }
+        }
+    }
+
     public static func path(_ program: String) -> String { "\(folder)/\(program)" }
 }
 
