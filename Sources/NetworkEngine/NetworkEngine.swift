@@ -13,6 +13,9 @@ public struct NetworkEngine: Sendable {
     public var stateRoot: String
     /// Gets what a person should know and what is no error.
     public var notice: @Sendable (String) -> Void
+    /// When it is set, it gets the plans of operations and nothing is carried out: a dry run. What dead sandboxes left is
+    /// cleaned up even so, as any operation does that meets it.
+    public var planned: (@Sendable (NetworkPlan) -> Void)?
 
     public init(
         runRoot: String = "/run/swnet", stateRoot: String = "/var/lib/swnet",
@@ -29,6 +32,10 @@ public struct NetworkEngine: Sendable {
     ) throws -> Result {
         var session = try Session(runRoot: runRoot, stateRoot: stateRoot, notice: notice)
         try session.recover()
+        if let planned {
+            try session.collect()
+            session.planned = planned
+        }
         do {
             return try body(&session)
         } catch let refusal as NetworkError {
@@ -58,7 +65,7 @@ extension NetworkEngine {
             if network.driver.isRoutedByHost { plan.steps.append(.firewall(FirewallChange(added: raising.elements))) }
             if let forwarding = raising.forwarding { plan.steps.append(.forward(forwarding)) }
             try session.carryOut(plan)
-            if let forwarding = raising.forwarding { session.announce(forwarding) }
+            if let forwarding = raising.forwarding, planned == nil { session.announce(forwarding) }
             return network
         }
     }

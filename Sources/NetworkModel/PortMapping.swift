@@ -1,7 +1,7 @@
 public import Addressing
 public import JSONCoding
 
-/// Ports of the host that lead to ports of a sandbox: `[HOSTIP:]HOSTPORT[-END]:PORT[-END][/tcp|/udp]`.
+/// Ports of the host that lead to ports of a sandbox: `[HOSTIP:]HOSTPORT[-END]:PORT[-END][/tcp|/udp|/sctp]`.
 public struct PortMapping: Hashable, Sendable {
     /// The host address it is published on: nil for all of both families, 0.0.0.0 for all of IPv4, :: for all of IPv6.
     public var hostAddress: IPAddress?
@@ -39,7 +39,7 @@ public struct PortMapping: Hashable, Sendable {
 // MARK: - Text
 
 extension PortMapping {
-    /// Parses `[HOSTIP:]HOSTPORT[-END]:PORT[-END][/tcp|/udp]`; an IPv6 host address stands in brackets.
+    /// Parses `[HOSTIP:]HOSTPORT[-END]:PORT[-END][/tcp|/udp|/sctp]`; an IPv6 host address stands in brackets.
     ///
     /// - Throws: `NetworkError` that names the piece that is wrong.
     public init(parsing text: String) throws(NetworkError) {
@@ -49,7 +49,7 @@ extension PortMapping {
         if let slash = rest.lastIndex(of: "/") {
             let name = String(rest[rest.index(after: slash)...])
             guard let known = TransportProtocol(rawValue: name) else {
-                throw refuse("protocol '\(name)' is not known (tcp or udp)")
+                throw refuse("protocol '\(name)' is not known (tcp, udp or sctp)")
             }
             transport = known
             rest = rest[..<slash]

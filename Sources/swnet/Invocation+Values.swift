@@ -1,11 +1,28 @@
 import Addressing
 import CommandSupport
+import JSONCoding
 import NetworkEngine
 import NetworkModel
 
 /// What stands on swnet's command lines, each with what it should have been when it is something else.
 extension CommandSupport.Invocation<NetworkEngine> {
     var engine: NetworkEngine { context }
+
+    /// Carries out an operation; with `--dry-run` it only prints what would be done, step by step.
+    func perform(_ operation: (NetworkEngine) throws -> Void) throws -> ExitStatus {
+        var engine = engine
+        if flags.isOn("dry-run") {
+            let format = try format
+            engine.planned = { plan in
+                Output.line(
+                    format == .json
+                        ? plan.json.text
+                        : "\(plan)".split(separator: "\n").map { String($0).printable }.joined(separator: "\n"))
+            }
+        }
+        try operation(engine)
+        return .success
+    }
 
     /// A flag's value as a type that can be written as text.
     ///
@@ -38,4 +55,12 @@ extension CommandSupport.Invocation<NetworkEngine> {
             throw misuse("\(error)")
         }
     }
+}
+
+extension FlagGrammar {
+    /// What every command takes that changes something.
+    static let dryRun: [Flag] = [
+        .init("dry-run", help: "print the steps and do nothing"),
+        .init("format", value: "FORMAT", help: "of the steps: table or json, a line for each plan"),
+    ]
 }

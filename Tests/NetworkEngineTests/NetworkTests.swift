@@ -98,6 +98,50 @@ struct NetworkTests {
         }
     }
 
+    @Test func `a dry run prints the steps and changes nothing`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "netns", "add", "web"])
+            let state = """
+                ip -o link; ip netns exec web ip -o link; nft list ruleset; sysctl net.ipv4.ip_forward
+                find /run/swnet /var/lib/swnet -type f ! -name lock -exec cat {} +; true
+                """
+            func dry(_ expected: String..., words: [String]) async throws {
+                let before = try await host.must(["bash", "-c", state])
+                let plan = try await host.net(words + ["--dry-run"])
+                for text in expected { #expect(plan.contains(text), "\(plan)") }
+                let json = try JSONValue(await host.net(words + ["--dry-run", "--format", "json"]))
+                #expect(json["operation"].text.map(plan.hasPrefix) == true, "\(json)")
+                #expect(json["steps"].items.count == plan.split(separator: "\n").count - 1)
+                #expect(try await host.must(["bash", "-c", state]) == before)
+            }
+            try await dry("raise network lab", words: ["create", "lab", "--subnet", "10.44.0.0/24"])
+            try await dry("lease 10.144.0.2", "attach web", words: ["connect", "bridge", "web", "-p", "8080:80"])
+            try await host.net("connect", "bridge", "web", "-p", "8080:80")
+            try await dry("8081:80", words: ["publish", "web", "8081:80"])
+            try await dry("remove published 8080:80/tcp", words: ["unpublish", "web", "8080:80"])
+            try await dry("detach web", "forget sandbox web", words: ["disconnect", "bridge", "web"])
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await dry("lower network lab", words: ["rm", "lab"])
+            // What would be refused is refused.
+            let refused = try await host.swnet("rm", "bridge", "--dry-run")
+            #expect(refused.status == 1 && refused.errors.contains("web"), "\(refused)")
+        }
+    }
+
+    @Test func `SCTP ports are elements like the others`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "bridge", "web", "-p", "9999:99/sctp", "-p", "9999:98")
+            let map = try await host.must(["nft", "list", "map", "inet", "swnet", "published4"])
+            #expect(map.contains("sctp . 9999") && map.contains("10.144.0.2 . 99"), "\(map)")
+            #expect(map.contains("tcp . 9999") && map.contains("10.144.0.2 . 98"), "\(map)")
+            let taken = try await host.swnet("publish", "web", "9999:1/sctp")
+            #expect(taken.status == 1 && taken.errors.contains("9999/sctp"), "\(taken)")
+            try await host.net("unpublish", "web", "9999:99/sctp")
+            #expect(try await host.elements("published4").count == 1)
+        }
+    }
+
     @Test func `nothing is left when the last network goes`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")

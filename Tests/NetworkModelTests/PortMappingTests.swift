@@ -34,7 +34,7 @@ import Testing
         ("-1:80", "host port '-1'"),
         ("080:80", "host port '080'"),
         (" 80:80", "host port ' 80'"),
-        ("80:80/sctp", "protocol 'sctp'"),
+        ("80:80/dccp", "protocol 'dccp'"),
         ("80:80/", "protocol ''"),
         ("80:80/TCP", "protocol 'TCP'"),
         ("90-80:90-80", "run backwards"),

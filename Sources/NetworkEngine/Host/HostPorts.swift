@@ -54,8 +54,8 @@ enum HostPorts {
     /// - Returns: 0 or an errno.
     private static func bindSocket(_ address: IPAddress, _ port: UInt16, _ transport: TransportProtocol) -> Int32 {
         let family = address.family == .v4 ? AF_INET : AF_INET6
-        let type = (transport == .tcp ? SOCK_STREAM : SOCK_DGRAM).rawValue | SOCK_CLOEXEC.rawValue
-        let number = socket(family, Int32(type), 0)
+        let type = (transport == .udp ? SOCK_DGRAM : SOCK_STREAM).rawValue | SOCK_CLOEXEC.rawValue
+        let number = socket(family, Int32(type), transport == .sctp ? Int32(IPPROTO_SCTP) : 0)
         guard number >= 0 else { return swn_errno() }
         let descriptor = Descriptor(owning: number)
         if transport == .tcp {
@@ -96,7 +96,8 @@ enum HostPorts {
     /// Looks for the ports in the kernel's list of sockets, and names the process that has one.
     private static func checkList(_ mappings: [PortMapping]) throws {
         var diagnostics = try SocketDiagnostics()
-        for transport in TransportProtocol.allCases {
+        // SCTP sockets are not in these lists.
+        for transport in [TransportProtocol.tcp, .udp] {
             let wanted = mappings.filter { $0.transport == transport }
             if wanted.isEmpty { continue }
             let kind: BoundSocket.Transport = transport == .tcp ? .tcp : .udp

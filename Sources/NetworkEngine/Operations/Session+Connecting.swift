@@ -51,6 +51,7 @@ extension Session {
         plan.steps += attach
         plan.steps.append(.record(name: found.name, before: found.record, after: sandbox))
         try carryOut(plan)
+        guard planned == nil else { return sandbox }
         if !forwarding.isEmpty { announce(forwarding) }
         for (network, subnet, address) in cursors {
             guard let offset = subnet.prefix.offset(of: address) else { continue }

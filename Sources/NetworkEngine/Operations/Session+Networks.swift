@@ -20,7 +20,7 @@ extension Session {
     mutating func defineDefaultNetwork() throws -> Network {
         if let network = try store.network(NetworkName.default) { return network }
         let network = try design(NetworkRequest(name: NetworkName.default), pool: .defaultNetwork)
-        try store.define(network)
+        if planned == nil { try store.define(network) }
         return network
     }
 
@@ -158,7 +158,7 @@ extension Session {
         if forwarding.isEmpty { return [] }
         let restorable = try Forwarding.restorable(forwarding, &links)
         let left = forwarding.families.filter { restorable[$0] == nil }
-        if !left.isEmpty {
+        if !left.isEmpty && planned == nil {
             notice(
                 "forwarding of \(left.map(\.word).joined(separator: " and ")) stays on: there are new interfaces that "
                     + "may need it")

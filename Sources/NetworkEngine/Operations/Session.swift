@@ -13,6 +13,8 @@ struct Session: ~Copyable {
     var firewall: Firewall
     /// Says something that a person should know and that is no error.
     let notice: @Sendable (String) -> Void
+    /// Gets plans that are not to be carried out.
+    var planned: (@Sendable (NetworkPlan) -> Void)?
 
     init(runRoot: String, stateRoot: String, notice: @escaping @Sendable (String) -> Void) throws {
         let store = try Store(runRoot: runRoot, stateRoot: stateRoot)
@@ -33,6 +35,7 @@ extension Session {
     /// - Throws: `NetworkError` that begins with what was asked for.
     mutating func carryOut(_ plan: NetworkPlan) throws {
         guard !plan.steps.isEmpty else { return }
+        if let planned { return planned(plan) }
         try store.begin(plan)
         var failures: [String] = []
         for (index, step) in plan.steps.enumerated() {

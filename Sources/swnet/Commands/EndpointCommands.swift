@@ -10,15 +10,16 @@ extension SwnetCommands {
             "swnet connect bridge web",
             "swnet connect lab web --ip 10.1.0.9 --mac 02:00:00:00:00:09 --ifname up0",
             "swnet connect lab pid:4711", "swnet connect lab /proc/4711/ns/net",
-            "swnet connect bridge web -p 8080:80",
+            "swnet connect bridge web -p 8080:80", "swnet connect bridge web --dry-run",
         ],
-        grammar: FlagGrammar([
-            .init("ip", value: "ADDRESS", help: "the IPv4 address"),
-            .init("ip6", value: "ADDRESS", help: "the IPv6 address"),
-            .init("mac", value: "ADDRESS", help: "the Ethernet address"),
-            .init("ifname", value: "NAME", help: "the interface's name in the sandbox (eth0, eth1 …)"),
-            .init("publish", short: "p", value: "PORT", help: "a port to publish in the same step"),
-        ]),
+        grammar: FlagGrammar(
+            [
+                .init("ip", value: "ADDRESS", help: "the IPv4 address"),
+                .init("ip6", value: "ADDRESS", help: "the IPv6 address"),
+                .init("mac", value: "ADDRESS", help: "the Ethernet address"),
+                .init("ifname", value: "NAME", help: "the interface's name in the sandbox (eth0, eth1 …)"),
+                .init("publish", short: "p", value: "PORT", help: "a port to publish in the same step"),
+            ] + FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(2...2, "a network and a sandbox")
             let ip: [IPv4Address] = try invocation.values("ip", "an IPv4 address")
@@ -30,21 +31,19 @@ extension SwnetCommands {
                 interface: try invocation.value(
                     "ifname",
                     "an interface's name: 1 to \(InterfaceName.maximumLength) characters, no '/', ':', '%' or space"))
-            try invocation.engine.connect(
-                ConnectRequest(
-                    sandbox: try invocation.sandbox(invocation.arguments[1]), attachments: [attachment],
-                    ports: try invocation.ports(invocation.flags.values("publish"))))
-            return .success
+            let request = ConnectRequest(
+                sandbox: try invocation.sandbox(invocation.arguments[1]), attachments: [attachment],
+                ports: try invocation.ports(invocation.flags.values("publish")))
+            return try invocation.perform { try $0.connect(request) }
         })
 
     static let disconnect = Command(
         "disconnect", "NETWORK SANDBOX", summary: "take a sandbox out of a network, with the ports that lead there",
-        examples: ["swnet disconnect bridge web"],
+        examples: ["swnet disconnect bridge web"], grammar: FlagGrammar(FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(2...2, "a network and a sandbox")
-            try invocation.engine.disconnect(
-                try invocation.sandbox(invocation.arguments[1]), from: invocation.arguments[0])
-            return .success
+            let sandbox = try invocation.sandbox(invocation.arguments[1])
+            return try invocation.perform { try $0.disconnect(sandbox, from: invocation.arguments[0]) }
         })
 
     static let collect = Command(

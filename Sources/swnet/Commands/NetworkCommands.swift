@@ -28,30 +28,32 @@ extension SwnetCommands {
             "swnet create lan -d macvlan --opt parent=eth0 --subnet 192.168.1.0/24 --ip-range 192.168.1.200-192.168.1.220",
             "swnet create wide -d vxlan --opt vni=42 --opt peers=192.0.2.2,192.0.2.3 --subnet 10.9.0.0/24",
         ],
-        grammar: FlagGrammar([
-            .init("driver", short: "d", value: "DRIVER", help: "how endpoints are joined (bridge)"),
-            .init("opt", short: "o", value: "KEY=VALUE", help: "an option of the driver"),
-            .init("subnet", value: "PREFIX", help: "addresses of the network; may be repeated"),
-            .init("gateway", value: "ADDRESS", help: "the router's address in a subnet (its first one)"),
-            .init("ip-range", value: "RANGE", help: "the part of a subnet to choose from: a prefix, or FIRST-LAST"),
-            .init("exclude", value: "ADDRESS", help: "an address that is never chosen; may be repeated"),
-            .init("ipam", value: "WHO", help: "who gives addresses: swnet or none (swnet)"),
-            .init("mtu", value: "BYTES", help: "the largest packet"),
-            .init("internal", help: "no way out and none in"),
-        ]),
+        grammar: FlagGrammar(
+            [
+                .init("driver", short: "d", value: "DRIVER", help: "how endpoints are joined (bridge)"),
+                .init("opt", short: "o", value: "KEY=VALUE", help: "an option of the driver"),
+                .init("subnet", value: "PREFIX", help: "addresses of the network; may be repeated"),
+                .init("gateway", value: "ADDRESS", help: "the router's address in a subnet (its first one)"),
+                .init("ip-range", value: "RANGE", help: "the part of a subnet to choose from: a prefix, or FIRST-LAST"),
+                .init("exclude", value: "ADDRESS", help: "an address that is never chosen; may be repeated"),
+                .init("ipam", value: "WHO", help: "who gives addresses: swnet or none (swnet)"),
+                .init("mtu", value: "BYTES", help: "the largest packet"),
+                .init("internal", help: "no way out and none in"),
+            ] + FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(1...1, "one name")
-            let network = try invocation.engine.createNetwork(
-                NetworkRequest(
-                    name: invocation.arguments[0], driver: try driver(invocation),
-                    subnets: try invocation.values("subnet", "a subnet as ADDRESS/LENGTH"),
-                    gateways: try invocation.values("gateway", "an IP address"),
-                    ranges: try invocation.values("ip-range", "a prefix or FIRST-LAST"),
-                    excluded: try invocation.values("exclude", "an IP address"),
-                    hasAddresses: try hasAddresses(invocation), mtu: try invocation.value("mtu", "a number"),
-                    isInternal: invocation.flags.isOn("internal")))
-            Output.line(network.name)
-            return .success
+            return try invocation.perform { engine in
+                let network = try engine.createNetwork(
+                    NetworkRequest(
+                        name: invocation.arguments[0], driver: try driver(invocation),
+                        subnets: try invocation.values("subnet", "a subnet as ADDRESS/LENGTH"),
+                        gateways: try invocation.values("gateway", "an IP address"),
+                        ranges: try invocation.values("ip-range", "a prefix or FIRST-LAST"),
+                        excluded: try invocation.values("exclude", "an IP address"),
+                        hasAddresses: try hasAddresses(invocation), mtu: try invocation.value("mtu", "a number"),
+                        isInternal: invocation.flags.isOn("internal")))
+                if engine.planned == nil { Output.line(network.name) }
+            }
         })
 
     private static func driver(_ invocation: Invocation) throws(CommandFailure) -> NetworkDriver {
@@ -142,10 +144,11 @@ extension SwnetCommands {
             A network that somebody is connected to stays. With the last network everything of swnet leaves the kernel;
             the default network comes back when it is next used.
             """,
-        examples: ["swnet rm lab"],
+        examples: ["swnet rm lab"], grammar: FlagGrammar(FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(1..., "a network")
-            for name in invocation.arguments { try invocation.engine.removeNetwork(name) }
-            return .success
+            return try invocation.perform { engine in
+                for name in invocation.arguments { try engine.removeNetwork(name) }
+            }
         })
 }
