@@ -13,12 +13,12 @@ struct CNINetwork {
     /// - Throws: `CNIError` 7 when it is there and contradicts the configuration.
     func prepare(_ engine: NetworkEngine) throws {
         try refuseUnsupported()
-        if let network = try existing(engine) { return try compare(network) }
+        if let network = try engine.definition(of: request.network) { return try compare(network) }
         do {
             try engine.createNetwork(networkRequest())
         } catch let error as NetworkError where error.kind == .taken {
             // Somebody else's first attachment was faster, or the subnet is taken.
-            guard let network = try existing(engine) else { throw error }
+            guard let network = try engine.definition(of: request.network) else { throw error }
             try compare(network)
         }
     }
@@ -26,12 +26,8 @@ struct CNINetwork {
     /// Why the next ADD would fail; nil when it would not.
     func obstacle(_ engine: NetworkEngine) throws -> NetworkError? {
         try refuseUnsupported()
-        if let network = try existing(engine) { try compare(network) }
+        if let network = try engine.definition(of: request.network) { try compare(network) }
         return try engine.obstacle(to: networkRequest())
-    }
-
-    private func existing(_ engine: NetworkEngine) throws -> Network? {
-        try engine.networks().first { $0.name == request.network }
     }
 
     private func networkRequest() throws(NetworkError) -> NetworkRequest {

@@ -23,6 +23,34 @@ import Testing
         #expect(configuration.bandwidth == nil && configuration.ports.isEmpty)
     }
 
+    @Test func `the specification's example`() throws {
+        // Appendix: Examples, what is given to the first plugin in step 1 of ADD.
+        let request = try Requests.make(
+            .add, [:],
+            #"""
+            {"cniVersion": "1.1.0", "name": "dbnet", "type": "bridge", "bridge": "cni0",
+            "keyA": ["some more", "plugin specific", "configuration"],
+            "ipam": {"type": "host-local", "subnet": "10.1.0.0/16", "gateway": "10.1.0.1"},
+            "dns": {"nameservers": [ "10.1.0.1" ]}}
+            """#)
+        #expect(request.network == "dbnet" && request.version == .v1_1_0 && request.namespace == "/run/netns/blue")
+        let configuration = try request.configuration()
+        #expect(configuration.pools.map(\.subnet.description) == ["10.1.0.0/16"])
+        #expect(configuration.pools.map(\.gateway?.description) == ["10.1.0.1"])
+        #expect(configuration.dns.servers == ["10.1.0.1"])
+        #expect(try request.previousResult() == nil)
+        // And what is given to the last, which comes with capabilities and the others' result.
+        let last = try Requests.make(
+            .add, [:],
+            #"""
+            {"cniVersion": "1.1.0", "name": "dbnet", "type": "portmap",
+            "runtimeConfig": {"portMappings" : [{ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" }]},
+            "prevResult": \#(ResultTests.example)}
+            """#)
+        #expect(try last.configuration().ports.map(\.hostPorts.description) == ["8080"])
+        #expect(try last.previousResult()?.interfaces.map(\.name) == ["cni0", "veth3243", "eth0"])
+    }
+
     @Test func `places where a subnet may stand`() throws {
         for text in [
             #""ipam": {"subnet": "10.1.0.0/16"}"#, #""ipam": {"ranges": [[{"subnet": "10.1.0.0/16"}]]}"#,

@@ -264,6 +264,16 @@ struct CNIPluginTests {
             foreign.plugins = [CNIRuntime.swnet(#""subnet": "192.0.2.0/24""#)]
             let overlap = try await foreign.add("web")
             #expect(overlap.output.errorCode == 101 && overlap.output.output.contains("192.0.2.0/24"))
+            // The network that swnet would choose subnets for, if it were not for the configuration; no other is made.
+            try await host.must(["ip", "netns", "add", "next"])
+            var standard = runtime
+            standard.network = "bridge"
+            standard.plugins = [CNIRuntime.swnet(#""subnet": "10.46.0.0/24""#)]
+            let chosen = try await standard.add("next")
+            #expect(chosen.output.output.contains("10.46.0.2/24"), "\(chosen.output)")
+            #expect(try await host.must(["ls", "/var/lib/swnet/networks"]) == "bridge.json\nlab.json")
+            standard.network = "host"
+            #expect(try await standard.add("next", interface: "eth1").output.errorCode == 7)
             // What says nothing of it is fine with what is there; so is a person's own network.
             var bare = runtime
             bare.plugins = [CNIRuntime.swnet(#""mtu": 0"#)]

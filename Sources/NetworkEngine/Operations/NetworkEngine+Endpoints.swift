@@ -36,6 +36,11 @@ extension NetworkEngine {
         }
     }
 
+    /// A network that somebody has made; nil when nobody has, and none is made by asking.
+    public func definition(of network: String) throws -> Network? {
+        try operate { session in try session.store.network(network) }
+    }
+
     /// What stands between a network that is asked for and its next endpoint; nil when nothing does.
     ///
     /// - Throws: `NetworkError` when it cannot even be found out.
