@@ -110,4 +110,45 @@ struct RateLimitTests {
         let refused = try host.must("sh", "-c", "grep '^Udp: [0-9]' /proc/net/snmp").split(separator: " ")
         #expect(try #require(Int(refused[2])) > 100)
     }
+
+    @Test(.enabled(if: KernelSupport.police, "this kernel has no action police"))
+    func `a police action lets the burst in and what the rate gives`() throws {
+        let host = try NetworkNamespaceFixture()
+        let guest = try NetworkNamespaceFixture()
+        let link = try connect(host, guest)
+        var route = try Rtnetlink(in: host.namespace)
+        let police = TrafficAction.Police(rate: 1000, burst: 10_000)
+        let start = ContinuousClock.now
+        try route.apply([
+            .add(Qdisc(.clsact, link: link.index)),
+            .add(TrafficFilter(.u32([]), on: .incoming, link: link.index, priority: 1, [.police(police)])),
+        ])
+        try send(100, from: guest, to: "10.0.0.1")
+        let refused = try host.must("sh", "-c", "grep '^Udp: [0-9]' /proc/net/snmp").split(separator: " ")
+        let arrived = UInt64(try #require(Int(refused[2])))
+        let seconds = UInt64(start.duration(to: .now).components.seconds) + 1
+        #expect(arrived * Self.frame <= 10_000 + 1000 * seconds && arrived >= 7, "\(arrived) of 100")
+    }
+
+    @Test(.enabled(if: KernelSupport.netem, "this kernel has no queueing discipline netem"))
+    func `packets are lost, doubled and held as netem was told, and told anew`() throws {
+        let host = try NetworkNamespaceFixture()
+        let guest = try NetworkNamespaceFixture()
+        let link = try connect(host, guest)
+        var route = try Rtnetlink(in: host.namespace)
+        func impair(_ settings: NetworkEmulator) throws {
+            try route.apply(.replace(Qdisc(.netem(settings), link: link.index, handle: TrafficHandle(1))))
+        }
+        try impair(.init(loss: 1))
+        #expect(try host.run(["ping", "-c", "2", "-i", "0.2", "-w", "2", "10.0.0.2"]).status != 0)
+        let lost = try #require(try route.qdiscs(link: link.index).first { $0.handle == TrafficHandle(1) })
+        #expect(lost.statistics.drops >= 2)
+        try impair(.init(duplicate: 1))
+        #expect(try host.must("ping", "-c", "2", "-w", "15", "10.0.0.2").contains("DUP!"))
+        try impair(.init(delay: .milliseconds(300)))
+        let words = try host.must("ping", "-c", "1", "-w", "15", "10.0.0.2")
+        let time = words.split(separator: "time=").dropFirst().first.flatMap { Double($0.prefix { $0 != " " }) }
+        // No sooner: how much later is the machine's matter.
+        #expect(try #require(time) >= 300)
+    }
 }
