@@ -68,8 +68,14 @@ struct LinkKindTests {
         }
         #expect(refusal != nil)
         // A parent that is not there, and the loopback interface, which is none.
-        expectRefusal(.noSuchDevice, naming: "create macvlan more") {
+        expectRefusal(.noSuchDevice, naming: "there is no link with index 4711 to stand on") {
             try route.add(NewLink("more", .macvlan(.init(mode: .bridge), parent: 4711)))
+        }
+        // One that is a bridge's port.
+        let bridge = try route.add(NewLink("br0", .bridge(.init()))).index
+        let port = try route.add(NewLink("port", .veth(peer: .init("behind")), master: bridge)).index
+        expectRefusal(.resourceBusy, naming: "the link with index \(port) is a bridge's port") {
+            try route.add(NewLink("more", .macvlan(.init(mode: .bridge), parent: port)))
         }
         expectRefusal(.invalidArgument, naming: "create macvlan more") {
             try route.add(NewLink("more", .macvlan(.init(mode: .bridge), parent: 1)))

@@ -12,7 +12,7 @@ extension Change {
         if link.laterSettings != nil || !link.alternativeNames.isEmpty {
             message.refuse(.invalidArgument, "alias, port settings and alternative names are set once the link exists")
         }
-        return Change(message, "create \(link.kind.name)", link.name, hint: link.kind.lacking)
+        return Change(message, "create \(link.kind.name)", link.name, hint: link.kind.explanation)
     }
 
     /// Changes a link. Equivalent to `ip link set $link up mtu $mtu …`.

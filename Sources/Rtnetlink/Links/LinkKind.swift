@@ -79,14 +79,20 @@ extension NewLink.Kind {
         }
     }
 
-    /// Says of a refusal that the kernel has no such kind, which it does not say itself (`rtnl_newlink`).
-    var lacking: @Sendable (NetlinkError) -> String? {
-        let name = name
+    /// Says of a refusal what the kernel does not say itself: that it has no such kind (`rtnl_newlink`), or what is wrong
+    /// with the parent (`netdev_rx_handler_register`: a link hands what it receives to one taker).
+    var explanation: @Sendable (NetlinkError) -> String? {
+        let (name, parent) = (name, parent)
         return { error in
-            guard error.errno == .notSupported, error.message?.hasPrefix("Unknown device type") == true else {
-                return nil
+            if error.errno == .notSupported, error.message?.hasPrefix("Unknown device type") == true {
+                return "this kernel has no links of kind \(name)"
             }
-            return "this kernel has no links of kind \(name)"
+            guard let parent, error.message == nil else { return nil }
+            return switch error.errno {
+            case .noSuchDevice: "there is no link with index \(parent) to stand on"
+            case .resourceBusy: "the link with index \(parent) is a bridge's port, or carries links of another kind"
+            default: nil
+            }
         }
     }
 }

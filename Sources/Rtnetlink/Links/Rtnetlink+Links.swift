@@ -36,7 +36,7 @@ extension Rtnetlink {
     public mutating func add(_ link: NewLink) throws(NetlinkError) -> Link {
         if let namespace = link.namespaceDescriptor { return try add(link, inNamespace: namespace) }
         let creation = NetlinkRequest(
-            link.creation, "create \(link.kind.name)", link.name, hint: link.kind.lacking)
+            link.creation, "create \(link.kind.name)", link.name, hint: link.kind.explanation)
         let answers = try socket.exchange([creation, Self.query(.name(link.name))])
         if var refusal = answers.lazy.compactMap(\.error).first {
             // The kernel has no words for this one, and does not say which end of a pair it is about.
