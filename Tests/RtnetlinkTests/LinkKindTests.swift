@@ -222,6 +222,26 @@ struct LinkKindTests {
         }
     }
 
+    @Test func `a bridge keeps its size when ports come and go`() throws {
+        let host = try NetworkNamespaceFixture()
+        var route = try Rtnetlink(in: host.namespace)
+        let bridge = try route.add(NewLink("br0", .bridge(.init()), mtu: 1400, up: true))
+        #expect(bridge.mtu == 1400)
+        func size() throws -> Int? { try host.ip("link", "show", "dev", "br0").first?["mtu"] as? Int }
+        #expect(try size() == 1400)
+        try route.add(NewLink("a", .veth(peer: .init("b")), mtu: 1300, master: bridge.index))
+        #expect(try size() == 1400)
+        try route.delete(.name("a"))
+        #expect(try size() == 1400)
+        expectRefusal(.invalidArgument, naming: "create bridge br1: invalid argument: mtu less than") {
+            try route.add(NewLink("br1", .bridge(.init()), mtu: 10))
+        }
+        expectRefusal(.invalidArgument, naming: "a bridge's MTU") {
+            try route.apply(.add(NewLink("br1", .bridge(.init()), mtu: 1400)))
+        }
+        #expect(try route.link(named: "br1") == nil)
+    }
+
     @Test func `names and texts that do not fit are refused`() throws {
         let host = try NetworkNamespaceFixture()
         let guest = try NetworkNamespaceFixture()

@@ -5,12 +5,13 @@ import SystemPackage
 extension Change {
     /// Makes a link. Equivalent to `ip link add $name type $kind …`.
     ///
-    /// Alias, port settings and alternative names are refused here. The kernel takes them only for a link that exists,
+    /// Alias, port settings, alternative names and a bridge's MTU are refused here. They are for a link that exists,
     /// and goes on after a refusal: were the name taken, somebody else's link would get them. `Rtnetlink.add` can.
     public static func add(_ link: NewLink) -> Change {
         var message = link.creation
         if link.laterSettings != nil || !link.alternativeNames.isEmpty {
-            message.refuse(.invalidArgument, "alias, port settings and alternative names are set once the link exists")
+            message.refuse(
+                .invalidArgument, "alias, port settings, other names and a bridge's MTU are set once the link exists")
         }
         return Change(message, "create \(link.kind.name)", link.name, hint: link.kind.explanation)
     }

@@ -80,7 +80,14 @@ extension NewLink {
 extension NewLink {
     /// What the kernel does not take when it makes a link: it is set afterwards.
     var laterSettings: LinkSettings? {
-        alias == nil && port == nil ? nil : LinkSettings(alias: alias, port: port)
+        let settings = LinkSettings(mtu: createsWithMTU ? nil : mtu, alias: alias, port: port)
+        return settings == LinkSettings() ? nil : settings
+    }
+
+    /// A bridge that got its MTU when it was made takes another with the next port that comes or goes
+    /// (`br_mtu_auto_adjust`); one that was given it afterwards keeps it.
+    private var createsWithMTU: Bool {
+        if case .bridge = kind { false } else { true }
     }
 
     /// What to say when one of the names is taken.
@@ -96,7 +103,7 @@ extension NewLink {
         var message = MessageBuilder(type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL)
         message.put(header: Self.header(up: up))
         message.put(IFLA_IFNAME, name)
-        Self.put(mtu, address, queues, in: &message)
+        Self.put(createsWithMTU ? mtu : nil, address, queues, in: &message)
         if let parent = kind.parent { message.put(IFLA_LINK, parent) }
         if let master { message.put(IFLA_MASTER, master) }
         if let namespaceDescriptor { message.put(IFLA_NET_NS_FD, namespaceDescriptor) }

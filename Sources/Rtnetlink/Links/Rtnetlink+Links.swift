@@ -59,6 +59,7 @@ extension Rtnetlink {
             throw error.about(creation.operation, link.name)
         }
         made.alias = link.alias
+        made.mtu = link.mtu ?? made.mtu
         made.alternativeNames = link.alternativeNames
         // The port's settings are more than those that were asked for, and an answer of the kernel's has them all.
         return link.port == nil ? made : try self.link(.index(made.index)) ?? made
