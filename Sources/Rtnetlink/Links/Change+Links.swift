@@ -5,8 +5,9 @@ import SystemPackage
 extension Change {
     /// Makes a link. Equivalent to `ip link add $name type $kind …`.
     ///
-    /// Alias, port settings, alternative names and a bridge's MTU are refused here. They are for a link that exists,
-    /// and goes on after a refusal: were the name taken, somebody else's link would get them. `Rtnetlink.add` can.
+    /// Alias, port settings, alternative names and a bridge's MTU are refused here. They are set
+    /// once the link exists, and the kernel goes on after a refusal: were the name taken, somebody else's link would get
+    /// them. `Rtnetlink.add` can.
     public static func add(_ link: NewLink) -> Change {
         var message = link.creation
         if link.laterSettings != nil || !link.alternativeNames.isEmpty {
