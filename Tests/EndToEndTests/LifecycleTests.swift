@@ -52,6 +52,57 @@ struct LifecycleTests {
         }
     }
 
+    /// A person reads with `less`, or stops swbox with Ctrl-Z: the container can be signalled and removed all the same.
+    @Test func `a reader that takes nothing and a supervisor that is stopped are in nobody's way`() async throws {
+        try await TestHost.with { host in
+            try await host.importTools()
+            let swbox = Products.path("swbox")
+            let script = """
+                mkfifo /run/slow
+                sleep 1000 </run/slow & reader=$!
+                begin() {
+                    \(swbox) run --rm --name slow -p 8080:80 tools sh -c "$1" >/run/slow & p=$!
+                    until \(swbox) ps | grep -q slow; do sleep 0.05; done
+                    sleep 0.5
+                }
+                begin 'trap "exit 5" TERM; yes & wait'
+                kill -TERM $p
+                # Its end is not kept from anybody by what was not read.
+                for try in $(seq 600); do \(swbox) ps -a | grep -q slow || break; sleep 0.05; done
+                \(swbox) ps -aq
+                kill -INT $p; wait $p; echo "term $?"
+                begin yes
+                \(swbox) rm -f slow
+                kill -INT $p; wait $p; echo "removed $?"
+                begin yes
+                kill -STOP $p
+                \(swbox) rm -f slow
+                kill -INT $p; wait $p; echo "stopped $?"
+                kill $reader
+                """
+            let result = try await host.run(["bash", "-c", script], timeout: 200)
+            let lines = result.lines.filter { !$0.isEmpty && !$0.contains("forwarding") }
+            #expect(lines == ["term 5", "slow", "removed 137", "slow", "stopped 137"], "\(result)")
+        }
+    }
+
+    @Test func `every byte arrives at a slow reader, a file and a socket`() async throws {
+        try await TestHost.with { host in
+            try await host.importTools()
+            let run = "\(Products.path("swbox")) run --rm --net none tools seq 1 100000"
+            let wanted = try await host.shell("seq 1 100000 | sha256sum").output
+            #expect(try await host.shell("\(run) | (sleep 1; sha256sum)").output == wanted)
+            #expect(try await host.shell("\(run) > /run/all; sha256sum < /run/all").output == wanted)
+            #expect(try await host.shell("socat -u EXEC:'\(run)' - | sha256sum").output == wanted)
+            // What a command of exec leaves running is not waited for.
+            try await host.detach("--name", "a", "--net", "none", "tools", "sleep", "1000")
+            let left = try await host.shell(
+                "\(Products.path("swbox")) exec a sh -c 'yes & sleep 0.1; exit 3' >/dev/null", timeout: 30)
+            #expect(left.status == 3, "\(left)")
+            try await host.remove("a")
+        }
+    }
+
     @Test func `detached: ps, logs, exec, stop, start of the name again`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

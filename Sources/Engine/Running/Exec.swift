@@ -39,7 +39,9 @@ extension Engine {
             return 0
         }
         var session = try session(options, process, target, launch, owner: user.uid)
-        return try session.run()
+        let code = try session.run()
+        session.deliver()
+        return code
     }
 
     private func session(

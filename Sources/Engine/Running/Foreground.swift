@@ -43,6 +43,8 @@ extension Engine {
     ) throws -> Int32 {
         var session = session
         let code = try session.run()
+        // Last, because a reader may let it wait as long as he likes.
+        defer { session.deliver() }
         try finish(container.lock, exitCode: code)
         return code
     }
@@ -50,7 +52,7 @@ extension Engine {
     /// Removes a container that could not be started, or not be handed over.
     func abandon(_ container: consuming PreparedContainer) throws {
         let path = try CgroupPath(ContainerSpec.cgroupPath(of: container.record.id))
-        clean(container.record, Cgroup(path, root: try CgroupRoot.find()))
+        clean(container.record, Cgroup(path, root: try CgroupRoot.find()), container.lock.lastStatus())
         removeAnonymousVolumes(container.record.mounts)
         try containers.remove(container.lock)
     }

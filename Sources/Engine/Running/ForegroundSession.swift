@@ -5,7 +5,8 @@ import SystemPackage
 
 /// Carries bytes and signals between the caller and a process in a container until that process ends.
 ///
-/// One loop over poll(2): the process, the signals, both outputs and, when the container wants it, the input.
+/// One loop over poll(2): the process, the signals, both outputs, their readers and, when the container wants it, the
+/// input. Nothing in it waits for anything else.
 struct ForegroundSession: ~Copyable {
     /// What a process reads and writes, seen from outside: pipes, or the controlling side of its terminal.
     struct Channels: ~Copyable {
@@ -33,6 +34,8 @@ struct ForegroundSession: ~Copyable {
     private let signals: SignalQueue
     private var channels: Channels
     private var log: LogFile?
+    private var callerOutput = CallerOutput(1)
+    private var callerError = CallerOutput(2)
     /// Read from the caller and not yet taken by the container.
     private var pending: ArraySlice<UInt8> = []
     private var isCallerOpen: Bool
@@ -54,32 +57,56 @@ struct ForegroundSession: ~Copyable {
         Self.makeNonblocking(self.channels.error)
     }
 
-    /// Runs until the process has ended and all that it wrote has been handed on.
+    /// Runs until the process has ended and all that it wrote has been read and logged. What the caller's readers have
+    /// not taken by then is kept for `deliver`.
     ///
     /// - Returns: Its exit code as a shell reports it.
     mutating func run() throws(SystemError) -> Int32 {
         let terminal = CallerTerminal(channels.isTerminal && channels.input != nil ? 0 : -1)
         defer { _ = terminal }
         while true {
+            // A stream is read when what was read before has been taken: the container waits for a slow reader, as
+            // every program does, and only the container.
+            let (readsOutput, readsError) = (callerOutput.isIdle, callerError.isIdle)
             var polled = [
                 pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: signals.descriptor.rawValue, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: Self.number(channels.output), events: Int16(POLLIN), revents: 0),
-                pollfd(fd: Self.number(channels.error), events: Int16(POLLIN), revents: 0),
+                pollfd(fd: readsOutput ? Self.number(channels.output) : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: readsError ? Self.number(channels.error) : -1, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: isCallerOpen && pending.isEmpty ? 0 : -1, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: pending.isEmpty ? -1 : Self.number(channels.input), events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: readsOutput ? -1 : callerOutput.descriptor, events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: readsError ? -1 : callerError.descriptor, events: Int16(POLLOUT), revents: 0),
             ]
             guard poll(&polled, nfds_t(polled.count), -1) >= 0 else { continue }
-            let hasEnded = polled[0].revents != 0
+            if polled[0].revents != 0 { break }
             if polled[1].revents != 0 { proxySignals() }
-            if hasEnded || polled[2].revents != 0 { pump(.output, untilEmpty: hasEnded) }
-            if hasEnded || polled[3].revents != 0 { pump(.error, untilEmpty: hasEnded) }
-            if hasEnded { break }
+            if polled[2].revents != 0 { pump(.output) }
+            if polled[3].revents != 0 { pump(.error) }
             if polled[4].revents != 0 { readCaller() }
             if polled[4].revents != 0 || polled[5].revents != 0 { feed() }
+            if polled[6].revents != 0 { flush(.output) }
+            if polled[7].revents != 0 { flush(.error) }
         }
+        drain(.output)
+        drain(.error)
         log?.finish()
         return try process.wait()
+    }
+
+    /// Waits until the caller's readers have taken everything, or until a signal says that nobody will.
+    mutating func deliver() {
+        while !callerOutput.isIdle || !callerError.isIdle {
+            var polled = [
+                pollfd(fd: signals.descriptor.rawValue, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: callerOutput.isIdle ? -1 : callerOutput.descriptor, events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: callerError.isIdle ? -1 : callerError.descriptor, events: Int16(POLLOUT), revents: 0),
+            ]
+            guard poll(&polled, nfds_t(polled.count), -1) >= 0 else { continue }
+            while let signal = signals.next() { if signal != SIGWINCH && signal != SIGCONT { return } }
+            callerOutput.flush()
+            callerError.flush()
+        }
     }
 
     private mutating func proxySignals() {
@@ -95,22 +122,49 @@ struct ForegroundSession: ~Copyable {
         }
     }
 
-    /// Hands the container's output on to the caller and to the log.
-    private mutating func pump(_ stream: LogStream, untilEmpty: Bool) {
-        repeat {
-            let source = number(of: stream)
-            guard source >= 0 else { return }
-            let count = retryingOnInterrupt { read(source, &buffer, buffer.count) }
-            if count < 0 && swn_errno() == EAGAIN { return }
-            guard count > 0 else {
-                close(stream)
-                return
-            }
-            log?.write(buffer[..<count], from: stream)
-            let isTaken = Self.write(buffer[..<count], to: stream == .output ? 1 : 2)
-            // The caller's reader has gone: the container gets to know it the way every program does.
-            if !isTaken && !channels.isTerminal { close(stream) }
-        } while untilEmpty
+    /// Hands what the container has written on to the caller and to the log.
+    ///
+    /// - Returns: How many bytes there were; 0 when there are none now, or none any more.
+    @discardableResult
+    private mutating func pump(_ stream: LogStream) -> Int {
+        let source = number(of: stream)
+        guard source >= 0 else { return 0 }
+        let count = retryingOnInterrupt { read(source, &buffer, buffer.count) }
+        if count < 0 && swn_errno() == EAGAIN { return 0 }
+        guard count > 0 else {
+            close(stream)
+            return 0
+        }
+        log?.write(buffer[..<count], from: stream)
+        if stream == .output { callerOutput.write(buffer[..<count]) } else { callerError.write(buffer[..<count]) }
+        closeIfGone(stream)
+        return count
+    }
+
+    private mutating func flush(_ stream: LogStream) {
+        if stream == .output { callerOutput.flush() } else { callerError.flush() }
+        closeIfGone(stream)
+    }
+
+    /// The caller's reader has gone: the container gets to know it the way every program does. A terminal stays.
+    private mutating func closeIfGone(_ stream: LogStream) {
+        let isGone = stream == .output ? callerOutput.isGone : callerError.isGone
+        if isGone && !channels.isTerminal { close(stream) }
+    }
+
+    /// Takes what the process has written before its end, and no more: others may still hold the other end of a pipe
+    /// and write on, such as what a command of `exec` left behind.
+    private mutating func drain(_ stream: LogStream) {
+        var rest: Int32 = 0
+        let source = number(of: stream)
+        guard source >= 0 else { return }
+        // A terminal does not say how much there is; its buffers are far smaller than this.
+        if channels.isTerminal || swn_ioctl_pointer(source, UInt(FIONREAD), &rest) != 0 { rest = 1 << 20 }
+        while rest > 0 {
+            let count = pump(stream)
+            if count == 0 { return }
+            rest -= Int32(count)
+        }
     }
 
     private mutating func close(_ stream: LogStream) {
@@ -139,26 +193,6 @@ struct ForegroundSession: ~Copyable {
             pending = []
             isCallerOpen = false
             channels.input = nil
-        }
-    }
-
-    private static func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            var offset = 0
-            while offset < bytes.count {
-                let count = retryingOnInterrupt {
-                    CLinux.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
-                }
-                if count >= 0 {
-                    offset += count
-                } else if swn_errno() == EAGAIN {
-                    var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    poll(&ready, 1, -1)
-                } else {
-                    return false
-                }
-            }
-            return true
         }
     }
 
