@@ -13,7 +13,7 @@ extension Engine {
         if status.phase == .running, containers.hasEnded(lock.id) { return try containers.release(lock) }
         let record = try containers.container(id: lock.id)?.record
         let cgroup = Cgroup(try CgroupPath(ContainerSpec.cgroupPath(of: lock.id)), root: try CgroupRoot.find())
-        if let record { clean(record, cgroup, hasRun: status.phase == .running) }
+        if let record { clean(record, cgroup, status) }
         guard record != nil, !lock.removesItself, status.phase == .running else {
             removeAnonymousVolumes(record?.mounts ?? [])
             try containers.remove(lock)
@@ -31,11 +31,9 @@ extension Engine {
     /// Removes what the kernel and the network still hold of a container. Every step is tried; what fails stays for
     /// the network's own collector and for the next command.
     ///
-    /// - Parameter hasRun: Whether it got as far as running, so that what has its name in the network is its own.
-    func clean(_ record: ContainerRecord, _ cgroup: Cgroup, hasRun: Bool = false) {
-        if record.isConnected {
-            if hasRun { disconnect(record) } else { disconnectIfDead(record) }
-        }
+    /// - Parameter status: How far it got, which says what in the network is its own.
+    func clean(_ record: ContainerRecord, _ cgroup: Cgroup, _ status: ContainerStatus) {
+        if record.isConnected { disconnect(record, status) }
         if (try? cgroup.delete(waiting: 0)) == nil {
             try? cgroup.kill()
             try? cgroup.delete()
@@ -59,7 +57,8 @@ extension Engine {
         else { return }
         try? handle.send(signal: SIGKILL)
         var ended = pollfd(fd: handle.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-        poll(&ended, 1, 10_000)
+        // A process that has been killed ends, but on a starved machine not soon.
+        _ = retryingOnInterrupt { poll(&ended, 1, 60_000) }
     }
 }
 

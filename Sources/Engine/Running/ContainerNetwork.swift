@@ -28,8 +28,12 @@ extension Engine {
         try Descriptor.open("\(container.hostFiles)/hosts", O_WRONLY | O_APPEND).write(text: lines.joined())
     }
 
-    /// Releases what a container that was connected has of the network. Its namespace may be gone.
-    func disconnect(_ record: ContainerRecord) {
+    /// Releases what a container has of the network. Its namespace may be gone.
+    ///
+    /// One that did not get as far as running may not be connected: then a living sandbox of its name is somebody
+    /// else's, and left alone.
+    func disconnect(_ record: ContainerRecord, _ status: ContainerStatus) {
+        guard status.phase == .running || isOwnOrDead(record, status) else { return }
         do {
             try network.release(sandbox: record.name)
         } catch {
@@ -38,14 +42,12 @@ extension Engine {
         }
     }
 
-    /// Releases what a container has that may not have got as far as being connected: never a living sandbox of
-    /// somebody else who has the name.
-    func disconnectIfDead(_ record: ContainerRecord) {
+    private func isOwnOrDead(_ record: ContainerRecord, _ status: ContainerStatus) -> Bool {
         guard let sandbox = try? network.sandbox(named: record.name),
-            case .process(let number, let startTime) = sandbox.identity.source,
-            ProcessHandle.startTime(of: number) != startTime
-        else { return }
-        disconnect(record)
+            case .process(let number, let startTime) = sandbox.identity.source
+        else { return false }
+        if number == status.process && startTime == status.startTime { return true }
+        return ProcessHandle.startTime(of: number) != startTime
     }
 
     /// The container's places in networks, as they are now.

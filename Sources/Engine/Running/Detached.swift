@@ -43,6 +43,7 @@ extension Engine {
         // Out of the caller's session: neither its terminal's signals nor its end are the container's business.
         setsid()
         do {
+            try tieToCaller(writer)
             try startAndBecomeMonitor(options, monitor: monitor, report: writer)
         } catch {
             let kind = SupervisorReport(error)
@@ -50,6 +51,25 @@ extension Engine {
         }
         // Not `_exit` itself: what follows a call that never returns, such as closing the descriptors here, is a warning.
         Executable.end(125)
+    }
+
+    /// Until the container is handed over, it dies with the command that was to start it: who kills that must not find
+    /// it running a moment later.
+    private func tieToCaller(_ report: borrowing Descriptor) throws {
+        guard swn_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL), 0, 0, 0) == 0 else {
+            throw SystemError("tie the supervisor to its caller", errno: .last)
+        }
+        // A caller that died before the call sends no signal, but nobody reads the report any more.
+        var state = pollfd(fd: report.rawValue, events: 0, revents: 0)
+        if poll(&state, 1, 0) > 0, state.revents & Int16(POLLERR) != 0 { Executable.end(125) }
+    }
+
+    /// Says that the container runs. From here on it outlives the caller.
+    private func handOver(_ container: borrowing PreparedContainer, _ report: borrowing Descriptor) throws {
+        guard swn_prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) == 0 else {
+            throw SystemError("untie the supervisor from its caller", errno: .last)
+        }
+        try report.writeAll([SupervisorReport.ready.rawValue] + Array(container.record.id.utf8))
     }
 
     private func startAndBecomeMonitor(
@@ -64,7 +84,7 @@ extension Engine {
                 guard let console = started.console.take() else {
                     throw EngineError(.failed, "the runtime made no terminal")
                 }
-                try report.writeAll([SupervisorReport.ready.rawValue] + Array(container.record.id.utf8))
+                try handOver(container, report)
                 becomeMonitor(
                     monitor, container, program: program.rawValue, log: log.rawValue,
                     pidfd: started.process.pidfd.rawValue, output: console.rawValue, error: -1)
@@ -73,7 +93,7 @@ extension Engine {
             let streams = try ContainerStreams(
                 isInteractive: container.record.isInteractive, owner: container.identity.uid)
             let started = try launch(container, streams: streams.forChild)
-            try report.writeAll([SupervisorReport.ready.rawValue] + Array(container.record.id.utf8))
+            try handOver(container, report)
             becomeMonitor(
                 monitor, container, program: program.rawValue, log: log.rawValue,
                 pidfd: started.process.pidfd.rawValue, output: streams.output.rawValue, error: streams.error.rawValue,

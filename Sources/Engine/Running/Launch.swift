@@ -36,19 +36,18 @@ extension Engine {
                 cgroup: CgroupJoin(descriptors: entrance.taskFiles, directory: entrance.directory),
                 seccomp: try seccompFilter(record), makesWorkingDirectory: true,
                 bringsLoopbackUp: !container.mode.isConnected))
-        let started = try start(plan, container)
-
-        var status = ContainerStatus(.running)
-        status.process = started.process.processIdentifier
-        status.startTime = ProcessHandle.startTime(of: started.process.processIdentifier)
-        status.started = Engine.now()
-        try container.lock.write(status)
-        return started
+        return try start(plan, container)
     }
 
     private func start(_ plan: InitPlan, _ container: borrowing PreparedContainer) throws -> StartedContainer {
         do {
             var created = try Launcher.create(plan)
+            // Written down before the child can do anything that lasts: it holds the lock too until it executes its
+            // program, so whoever finds the lock free finds the child here, or finds that there is none.
+            var status = ContainerStatus(.creating)
+            status.process = created.processIdentifier
+            status.startTime = ProcessHandle.startTime(of: created.processIdentifier)
+            try container.lock.write(status)
             do {
                 try connect(container, process: created.processIdentifier)
             } catch {
@@ -56,7 +55,11 @@ extension Engine {
                 try created.waitUntilReady()
                 throw error
             }
-            return try created.start()
+            let started = try created.start()
+            status.phase = .running
+            status.started = Engine.now()
+            try container.lock.write(status)
+            return started
         } catch let error as LaunchError {
             throw EngineError(error)
         }

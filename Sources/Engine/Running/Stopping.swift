@@ -41,8 +41,7 @@ extension Engine {
                     "container \(container.record.name) is running (swbox stop \(container.record.name) first, or rm -f)"
                 )
             }
-            if let process = try process(of: container) { try send(SIGKILL, to: process) }
-            try waitUntilFinished(container.record)
+            try waitUntilFinished(container.record, killing: true)
             if container.record.removesItself { return }
         }
         guard try containers.container(id: container.record.id) != nil else { return }
@@ -53,6 +52,11 @@ extension Engine {
 
     /// The first process of a container that runs; nil when it does not.
     func process(of container: Container) throws -> ProcessHandle? {
+        container.isRunning ? try firstProcess(of: container) : nil
+    }
+
+    /// The first process of a container, also while it is still being made.
+    private func firstProcess(of container: Container) throws -> ProcessHandle? {
         guard let number = container.status.process, let start = container.status.startTime else { return nil }
         do throws(SystemError) {
             let process = try ProcessHandle(processIdentifier: number)
@@ -80,19 +84,45 @@ extension Engine {
     }
 
     /// Waits until a container's supervisor has cleaned up after it, or does so when the supervisor has died.
-    private func waitUntilFinished(_ record: ContainerRecord) throws {
+    ///
+    /// A supervisor that lives needs nothing but processor time for that, so it is given plenty; one that somebody has
+    /// stopped (Ctrl-Z in its terminal) is woken.
+    /// - Parameter killing: Whether to kill the container meanwhile, also one that is still being made.
+    private func waitUntilFinished(_ record: ContainerRecord, killing: Bool = false) throws {
         let path = "\(roots.run)/running/\(record.id)"
-        var pause: UInt32 = 200
-        for _ in 0..<2_000 {
+        var patience = Patience(seconds: 120)
+        var steps = 0
+        repeat {
+            if killing, let container = try containers.container(id: record.id),
+                let process = try firstProcess(of: container)
+            {
+                try send(SIGKILL, to: process)
+            }
             switch try Self.holder(ofLock: path) {
             case .gone: return
             case .dead: return try recover()
             case .alive: break
             }
-            usleep(pause)
-            pause = min(pause * 2, 10_000)
-        }
-        throw EngineError(.failed, "container \(record.name) has been killed, but its supervisor does not finish")
+            steps += 1
+            // About a second, and then again and again: it may be stopped more than once.
+            if steps % 100 == 0 { wakeSupervisor(of: record) }
+        } while patience.wait()
+        throw EngineError(
+            .failed,
+            "container \(record.name) has been killed, but its supervisor"
+                + (supervisor(of: record).map { " (process \($0.process))" } ?? "") + " does not finish")
+    }
+
+    private func supervisor(of record: ContainerRecord) -> SupervisorIdentity? {
+        guard let running = try? containers.openRunning() else { return nil }
+        return SupervisorLock.supervisor(id: record.id, in: running)
+    }
+
+    private func wakeSupervisor(of record: ContainerRecord) {
+        guard let supervisor = supervisor(of: record),
+            let process = try? ProcessHandle(processIdentifier: supervisor.process), !supervisor.isDoomed
+        else { return }
+        try? process.send(signal: SIGCONT)
     }
 
     private enum Holder { case alive, dead, gone }
