@@ -94,6 +94,31 @@ struct ConfinementTests {
         }
     }
 
+    @Test func `a privileged container has the host's devices and may use them`() async throws {
+        try await TestHost.with { host in
+            try await host.importTools()
+            let list = "find /dev -path /dev/pts -prune -o \\( -type c -o -type b \\) -print | sort"
+            let own = try await host.shell(list).lines.filter { !["/dev/console", "/dev/ptmx"].contains($0) }
+            let theirs = try await host.box(
+                "run", "--rm", "--net", "none", "--privileged", "tools", "sh", "-c", list
+            ).components(separatedBy: "\n")
+            #expect(Set(theirs).isSuperset(of: own) && own.count > 10, "\(Set(own).subtracting(theirs))")
+            let few = try await host.box("run", "--rm", "--net", "none", "tools", "sh", "-c", list)
+            #expect(few.components(separatedBy: "\n").count == 6, "\(few)")
+            // Opening it is what the device rules decide: /dev/kmsg is nobody's by default.
+            let read = "mknod /tmp/k c 1 11; dd if=/tmp/k of=/dev/null bs=9000 count=1 2>&1"
+            let refused = try await host.swbox("run", "--rm", "--net", "none", "tools", "sh", "-c", read)
+            #expect(refused.output.contains("not permitted"), "\(refused)")
+            let allowed = try await host.swbox(
+                "run", "--rm", "--net", "none", "--privileged", "tools", "sh", "-c", "exec 3</dev/kmsg && echo opened")
+            #expect(allowed.output == "opened", "\(allowed)")
+            // The host's own /dev may be given whole.
+            let whole = try await host.swbox(
+                "run", "--rm", "--net", "none", "--privileged", "-v", "/dev:/dev", "tools", "true")
+            #expect(whole.status == 0, "\(whole)")
+        }
+    }
+
     @Test func `seccomp filters, masked and read-only paths`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

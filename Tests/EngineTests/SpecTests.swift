@@ -49,9 +49,9 @@ import Testing
         description = ContainerSpec(
             record: description.record, identity: ContainerUser(uid: 1000, gid: 1000), directory: "/c",
             hostFiles: "/c", network: .host)
-        let process = description.spec().process
+        let process = try description.spec().process
         #expect(process?.capabilities?.effective == [] && process?.capabilities?.bounding == ["CAP_KILL"])
-        #expect(description.spec().linux?.namespaces?.contains { $0.type == .network } == false)
+        #expect(try description.spec().linux?.namespaces?.contains { $0.type == .network } == false)
     }
 
     @Test func aPrivilegedOneHasNothingMasked() throws {
@@ -65,7 +65,7 @@ import Testing
         description = ContainerSpec(
             record: description.record, identity: description.identity, directory: "/own", hostFiles: "/other",
             network: .path("/proc/7/ns/net"))
-        let spec = description.spec()
+        let spec = try description.spec()
         #expect(spec.linux?.namespaces?.first { $0.type == .network }?.path == "/proc/7/ns/net")
         #expect(spec.mounts?.first { $0.destination == "/etc/hosts" }?.source == "/other/hosts")
         #expect(spec.mounts?.first { $0.destination == "/etc/hostname" }?.source == "/own/hostname")

@@ -1,6 +1,8 @@
 import CLinux
 import ContainerRuntime
+import LinuxSystem
 import RuntimeSpec
+import SystemPackage
 
 /// Describes a container to the runtime: the OCI document of a record, with docker's defaults for what it leaves open.
 struct ContainerSpec {
@@ -24,7 +26,9 @@ struct ContainerSpec {
     }
 
     /// The whole document. Seccomp, root and cgroup go to the launcher in their own form.
-    func spec() -> Spec {
+    ///
+    /// - Throws: `SystemError` when the host's devices cannot be listed for a privileged one.
+    func spec() throws(SystemError) -> Spec {
         var process = process(record.arguments, environment: record.environment)
         process.cwd = record.workingDirectory
         process.terminal = record.hasTerminal
@@ -32,8 +36,9 @@ struct ContainerSpec {
         var spec = Spec(
             root: Spec.Root(path: "/", readonly: record.hasReadOnlyRoot), mounts: mounts(), process: process,
             hostname: record.hostname)
+        let devices = record.isPrivileged ? try HostDevices.list(except: record.mounts.map(\.destination)) : nil
         spec.linux = Spec.Linux(
-            namespaces: namespaces(), cgroupsPath: Self.cgroupPath(of: record.id),
+            namespaces: namespaces(), devices: devices, cgroupsPath: Self.cgroupPath(of: record.id),
             maskedPaths: record.isPrivileged ? [] : Self.maskedPaths(processors: Self.processorCount()),
             readonlyPaths: record.isPrivileged ? [] : Self.readOnlyPaths)
         return spec

@@ -20,7 +20,7 @@ extension Engine {
             network: container.network)
         description.consoleSize = consoleSize
         description.openFiles = min(description.openFiles, Self.openFileLimit())
-        let spec = description.spec()
+        let spec = try description.spec()
 
         let cgroup = try Cgroup.create(
             try CgroupPath(ContainerSpec.cgroupPath(of: record.id)), limits: record.cgroupLimits,
