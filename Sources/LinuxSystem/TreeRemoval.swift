@@ -81,8 +81,8 @@ extension Descriptor {
         }
     }
 
-    /// The names in the directory as the kernel has them, without `.` and `..`.
-    private borrowing func rawEntries() throws(SystemError) -> [[UInt8]] {
+    /// The names in the directory as the kernel has them, of any bytes, without `.` and `..`.
+    public borrowing func rawEntries() throws(SystemError) -> [[UInt8]] {
         let listing = try Descriptor.open(".", O_RDONLY | O_DIRECTORY, relativeTo: rawValue).release()
         guard let stream = unsafe fdopendir(listing) else {
             close(listing)

@@ -68,6 +68,48 @@ struct RunOptionTests {
         }
     }
 
+    @Test func `a new volume begins with what the image has there, an old one and a bind mount do not`() async throws {
+        try await TestHost.with { host in
+            try await host.box("load", "-i", "\(host.images)/docker.tar")
+            let run = { (words: [String]) in
+                try await host.must([Products.path("swbox"), "run", "--rm", "--net", "none", "--entrypoint"] + words)
+            }
+            // Two layers are one directory, without what the second removes.
+            let plain = try await run(["ls", "two:docker", "-lan", "/etc", "/srv"])
+            #expect(plain.contains("passwd") && !plain.contains("group") && plain.contains("new"), "\(plain)")
+            #expect(try await run(["cat", "-v", "etc:/etc", "two:docker", "/etc/passwd"]).contains("alice"))
+            #expect(try await run(["ls", "-v", "etc:/elsewhere", "two:docker", "/elsewhere"]).contains("passwd"))
+            let names = try await run(["ls", "-v", "srv:/srv:ro", "two:docker", "/srv"])
+            #expect(names == "new", "\(names)")
+            // What is done to a volume stays done.
+            _ = try await run(["rm", "-u", "root", "-v", "srv:/srv", "two:docker", "/srv/new"])
+            #expect(try await run(["ls", "-v", "srv:/srv", "two:docker", "/srv"]).isEmpty)
+            #expect(try await run(["ls", "-v", "empty:/srv:nocopy", "two:docker", "/srv"]).isEmpty)
+            try await host.must(["mkdir", "/run/empty"])
+            #expect(try await run(["ls", "-v", "/run/empty:/srv", "two:docker", "/srv"]).isEmpty)
+            // One without a name goes with its container.
+            #expect(try await run(["ls", "-v", "/srv", "two:docker", "/srv"]) == "new")
+            #expect(try await host.must(["ls", "/var/lib/swbox/volumes"]) == "empty\netc\nsrv")
+        }
+    }
+
+    @Test func `nothing is mounted over proc, whatever the image calls it`() async throws {
+        try await TestHost.with { host in
+            try await host.importTools()
+            for place in ["/proc", "/proc/sys", "/proc/../proc/"] {
+                let result = try await host.swbox(
+                    "run", "--rm", "--net", "none", "-v", "v:\(place)", "tools", "cat", "/proc/1/comm")
+                expectRefusal(result, status: 125, names: "/proc")
+            }
+            try await host.shell("mkdir -p /run/l/bin && ln -s /proc /run/l/innocent && cp /bin/busybox /run/l/bin/ls")
+            try await host.must(["tar", "-C", "/run/l", "-cf", "/run/l.tar", "."])
+            try await host.box("import", "/run/l.tar", "sly")
+            let sly = try await host.swbox("run", "--rm", "--net", "none", "-v", "v:/innocent", "sly", "ls", "/")
+            expectRefusal(sly, status: 125, names: "/innocent", "proc")
+            #expect(try await host.box("ps", "-aq").isEmpty)
+        }
+    }
+
     @Test func `a terminal is a terminal`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

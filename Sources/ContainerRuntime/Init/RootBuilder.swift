@@ -1,5 +1,6 @@
 import CLinux
 import LinuxSystem
+import SystemPackage
 
 /// Makes the container's root and everything mounted in it, in the container's mount namespace.
 ///
@@ -77,6 +78,7 @@ struct RootBuilder {
             let tree = try MountTree.clone(path: path, recursive: recursive)
             let isDirectory = try tree.kind() == .directory
             let target = try resolver.open(step.destination, isDirectory: isDirectory, isPlain: false)
+            if isDirectory { try refuseProc(target, tree, step) }
             try setAttributes(of: tree, step)
             try MountTree.attach(tree, to: target)
         case .fileSystem(let type):
@@ -109,6 +111,16 @@ struct RootBuilder {
         }
     }
 
+    /// A directory in the place of /proc, or of one in it, could tell lies to whoever enters the container
+    /// (CVE-2019-16884); by a link in the image that place can have any name. Another procfs is none.
+    private func refuseProc(
+        _ target: borrowing Descriptor, _ tree: borrowing Descriptor, _ step: MountStep
+    ) throws(SystemError) {
+        if try target.isProc(), try !tree.isProc() {
+            throw SystemError("mount on", step.destination, errno: .notPermitted, hint: "it is in /proc")
+        }
+    }
+
     private func setAttributes(
         of mount: borrowing Descriptor, _ step: MountStep, isNew: Bool = false
     ) throws(SystemError) {
@@ -133,5 +145,15 @@ struct RootBuilder {
         } catch {
             throw InitFailure(.deviceLinks, 0, error)
         }
+    }
+}
+
+extension Descriptor {
+    /// Whether the file is of the kernel's process file system. The corresponding system call is `fstatfs`.
+    fileprivate borrowing func isProc() throws(SystemError) -> Bool {
+        var status = statfs()
+        guard unsafe fstatfs(rawValue, &status) == 0 else { throw SystemError("stat file system", errno: .last) }
+        // PROC_SUPER_MAGIC of linux/magic.h.
+        return status.f_type == 0x9fa0
     }
 }

@@ -13,6 +13,8 @@ public struct VolumeOption: Hashable, Sendable {
     /// An absolute path in the container, without `.`, `..` or a slash at its end.
     public var destination: String
     public var isReadOnly: Bool
+    /// Whether a new volume begins with what the image has at its place.
+    public var copiesImage = true
 
     public init(source: Source, destination: String, isReadOnly: Bool = false) {
         self.source = source
@@ -30,13 +32,15 @@ public struct VolumeOption: Hashable, Sendable {
         guard target.hasPrefix("/") else { throw refuse("destination '\(target)' is not an absolute path") }
         destination = normalizedPath(target)
         guard destination != "/" else { throw refuse("the destination cannot be '/'") }
+        guard !Self.isInProc(destination) else { throw refuse("nothing can be mounted over /proc") }
         isReadOnly = false
         for option in parts.count == 3 ? parts[2].split(separator: ",", omittingEmptySubsequences: false) : [] {
             switch option {
             case "ro": isReadOnly = true
             // SELinux labels are accepted for the sake of scripts; where SELinux is off they mean nothing.
             case "rw", "z", "Z": break
-            default: throw refuse("option '\(option)' is not known (ro or rw)")
+            case "nocopy": copiesImage = false
+            default: throw refuse("option '\(option)' is not known (ro, rw or nocopy)")
             }
         }
         if parts.count == 1 {
@@ -51,6 +55,21 @@ public struct VolumeOption: Hashable, Sendable {
             }
             source = .volume(parts[0])
         }
+    }
+}
+
+extension VolumeOption {
+    /// Whether a place is that of the kernel's own files, which say who is who: a directory in their stead could lie
+    /// (CVE-2019-16884).
+    ///
+    /// The files that people replace by those of lxcfs are not in the way (runc allows the same).
+    static func isInProc(_ path: String) -> Bool {
+        if path == "/proc" { return true }
+        guard path.hasPrefix("/proc/") else { return false }
+        return ![
+            "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev",
+            "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
+        ].contains(path.dropFirst("/proc/".count))
     }
 }
 

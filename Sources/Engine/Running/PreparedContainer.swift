@@ -41,7 +41,7 @@ extension Engine {
         var volumes: [MountRecord] = []
         do {
             let hostname = try hostname(options, shared, id: lock.id)
-            for volume in builder.volumes() { volumes.append(try mount(volume, files)) }
+            for volume in try builder.volumes() { volumes.append(try mount(volume, files, for: lock.id)) }
             let record = try builder.record(
                 id: lock.id, name: lock.name, created: Engine.now(), hostname: hostname, mounts: volumes, layers: layers
             )

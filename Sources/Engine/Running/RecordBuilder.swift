@@ -47,9 +47,14 @@ struct RecordBuilder {
     }
 
     /// Volumes of the image that no option covers: each container gets one of its own.
-    func volumes() -> [VolumeOption] {
+    ///
+    /// - Throws: `EngineError` for one over /proc.
+    func volumes() throws(EngineError) -> [VolumeOption] {
         let given = Set(options.volumes.map(\.destination))
         let own = image.config.volumes.map(normalizedPath).filter { $0 != "/" && !given.contains($0) }
+        if let place = own.first(where: VolumeOption.isInProc) {
+            throw EngineError(.invalid, "image \(imageName): its volume '\(place)' would be mounted over /proc")
+        }
         return options.volumes + own.map { VolumeOption(source: .anonymous, destination: $0) }
     }
 
