@@ -43,7 +43,7 @@ public struct CNIConfiguration: Hashable, Sendable {
         }
         pools = try CNIAddressPool.read(document, runtime)
         excluded = try Self.addresses([document["exclude"], document["ipam"]["exclude"]]) ?? []
-        try Self.checkRoutes(document["ipam"]["routes"], pools)
+        try checkRoutes(document["ipam"]["routes"])
 
         let given = try document["args"].object()["cni"].object()
         addresses = try Self.addresses([runtime["ips"], given["ips"]]) ?? arguments.addresses
@@ -88,11 +88,12 @@ public struct CNIConfiguration: Hashable, Sendable {
     }
 
     /// Routes that go where the default route goes are there; others are not.
-    private static func checkRoutes(_ field: Field, _ pools: [CNIAddressPool]) throws(CNIError) {
+    private func checkRoutes(_ field: Field) throws(CNIError) {
         for route in try field.list() ?? [] {
             guard let destination: IPPrefix = try route["dst"].parsed("a subnet as ADDRESS/LENGTH") else {
                 throw route["dst"].missing
             }
+            if isInternal { throw route.invalid("a route to \(destination) contradicts a network with no way out") }
             guard let gateway: IPAddress = try route["gw"].parsed("an IP address") else { continue }
             guard gateway.family == destination.family else {
                 throw route["gw"].invalid("\(gateway) is no next hop to \(destination)")

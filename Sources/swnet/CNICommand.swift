@@ -104,11 +104,17 @@ extension CNICommand {
                         aliases: configuration.aliases,
                         labels: CNILabels(attachment, ports).labels)
                 ], ports: ports.filter { !published.contains($0) }))
-        guard let endpoint = sandbox.endpoint(in: request.network) else {
-            throw CNIError(.failed, "the endpoint of \(attachment.container) in \(request.network) is gone again")
+        do {
+            guard let endpoint = sandbox.endpoint(in: request.network) else {
+                throw CNIError(.failed, "the endpoint of \(attachment.container) is gone again")
+            }
+            let result = try self.result(endpoint, of: sandbox, configuration)
+            return previous.map(result.appended) ?? result
+        } catch {
+            // An error means that nothing was made.
+            try? delete()
+            throw error
         }
-        let result = try self.result(endpoint, of: sandbox, configuration)
-        return previous.map(result.appended) ?? result
     }
 
     private func result(

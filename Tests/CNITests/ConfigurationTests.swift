@@ -90,6 +90,7 @@ import Testing
         (#""isGateway": false, "ipMasq": true"#, 7, "ipMasq"),
         (#""isGateway": false, "isDefaultGateway": true"#, 7, "isDefaultGateway"),
         (#""isGateway": true, "internal": true"#, 7, "internal"),
+        (#""isGateway": false, "ipam": {"routes": [{"dst": "0.0.0.0/0"}]}"#, 7, "ipam.routes[0]: a route to 0.0.0.0/0"),
         (#""ipam": {"routes": [{}]}"#, 7, "ipam.routes[0].dst"), (#""ipam": {"routes": [{"dst": "all"}]}"#, 7, "'all'"),
         (#""ipam": {"routes": [{"dst": "::/0", "gw": "10.1.0.1"}]}"#, 7, "ipam.routes[0].gw"),
         (#""dns": {"nameservers": ["localhost"]}"#, 7, "localhost"), (#""dns": {"search": "lab"}"#, 6, "dns.search"),
