@@ -24,10 +24,13 @@ public struct ConnectRequest: Hashable, Sendable {
         public var aliases: [String]
         /// Kept with the endpoint, for whoever asks for it to find it again.
         public var labels: [String: String]
+        /// Whether the sandbox may be in the network already, by an interface of another name.
+        public var mayBeFurther: Bool
 
         public init(
             network: String, addresses: [IPAddress] = [], macAddress: MACAddress? = nil,
-            interface: InterfaceName? = nil, aliases: [String] = [], labels: [String: String] = [:]
+            interface: InterfaceName? = nil, aliases: [String] = [], labels: [String: String] = [:],
+            mayBeFurther: Bool = false
         ) {
             self.network = network
             self.addresses = addresses
@@ -35,6 +38,7 @@ public struct ConnectRequest: Hashable, Sendable {
             self.interface = interface
             self.aliases = aliases
             self.labels = labels
+            self.mayBeFurther = mayBeFurther
         }
     }
 }

@@ -22,7 +22,12 @@ public struct Sandbox: Hashable, Sendable {
 
     public var isEmpty: Bool { endpoints.isEmpty && ports.isEmpty }
 
+    /// Its endpoint in a network, the first if there are several.
     public func endpoint(in network: String) -> Endpoint? { endpoints.first { $0.network == network } }
+
+    public func endpoint(in network: String, interface: String) -> Endpoint? {
+        endpoints.first { $0.network == network && $0.interface == interface }
+    }
 
     /// The address that published ports of a family lead to: that of the first endpoint that the host routes for.
     public func target(_ family: IPFamily) -> IPAddress? {

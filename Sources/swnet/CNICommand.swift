@@ -102,10 +102,11 @@ extension CNICommand {
                         network: request.network, addresses: configuration.addresses,
                         macAddress: configuration.macAddress, interface: attachment.interface,
                         aliases: configuration.aliases,
-                        labels: CNILabels(attachment, ports).labels)
+                        labels: CNILabels(attachment, ports).labels, mayBeFurther: true)
                 ], ports: ports.filter { !published.contains($0) }))
         do {
-            guard let endpoint = sandbox.endpoint(in: request.network) else {
+            guard let endpoint = sandbox.endpoint(in: request.network, interface: attachment.interface.text)
+            else {
                 throw CNIError(.failed, "the endpoint of \(attachment.container) is gone again")
             }
             let result = try self.result(endpoint, of: sandbox, configuration)
@@ -138,10 +139,9 @@ extension CNICommand {
     /// Takes out what ADD made, if anything: the namespace may be gone, and so may be the previous result.
     private func delete() throws {
         let attachment = try attachmentOrThrow()
-        try engine.disconnect(from: request.network, first: attachment.container) { sandbox, endpoint in
-            let labels = CNILabels(endpoint)
-            guard labels?.attachment == attachment else { return nil }
-            return labels?.ports(leaving: sandbox, endpoint)
+        try engine.disconnect(from: request.network, first: attachment.container, ports: CNILabels.ports(of:)) {
+            endpoint in
+            CNILabels(endpoint)?.attachment == attachment
         }
     }
 
@@ -163,7 +163,7 @@ extension CNICommand {
             addresses: previous.addresses.filter { $0.interface == place }.map(\.prefix),
             // Somebody behind us may have taken routes away, and then they are not in the result.
             gateways: endpoint.gateways.filter(own.contains),
-            ports: CNILabels(endpoint)?.ports ?? [])
+            ports: CNILabels.ports(of: endpoint))
         let faults = try engine.faults(of: sandbox, expecting: expected)
         guard faults.isEmpty else { throw CNIError(.broken, faults.joined(separator: "; ")) }
     }
@@ -182,15 +182,14 @@ extension CNICommand {
     }
 
     private func endpoint(_ sandbox: Sandbox, _ attachment: CNIAttachment) -> Endpoint? {
-        sandbox.endpoint(in: request.network).flatMap { CNILabels($0)?.attachment == attachment ? $0 : nil }
+        sandbox.endpoints.first { $0.network == request.network && CNILabels($0)?.attachment == attachment }
     }
 
     private func collectGarbage() throws {
         let valid = try request.validAttachments()
-        try engine.disconnect(from: request.network) { sandbox, endpoint in
+        try engine.disconnect(from: request.network, ports: CNILabels.ports(of:)) { endpoint in
             // What a person connected with swnet itself is nobody's garbage.
-            guard let labels = CNILabels(endpoint), !valid.contains(labels.attachment) else { return nil }
-            return labels.ports(leaving: sandbox, endpoint)
+            CNILabels(endpoint).map { !valid.contains($0.attachment) } ?? false
         }
     }
 

@@ -32,9 +32,6 @@ struct CNILabels {
         return labels
     }
 
-    /// The ports that go when an endpoint leaves its sandbox: those that no other attachment asked for too.
-    func ports(leaving sandbox: Sandbox, _ endpoint: Endpoint) -> [PortMapping] {
-        let others = sandbox.endpoints.filter { $0 != endpoint }.compactMap { CNILabels($0) }.flatMap(\.ports)
-        return ports.filter { !others.contains($0) }
-    }
+    /// The ports that came with an endpoint; none for one that somebody else made.
+    static func ports(of endpoint: Endpoint) -> [PortMapping] { CNILabels(endpoint)?.ports ?? [] }
 }

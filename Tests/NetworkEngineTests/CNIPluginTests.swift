@@ -176,9 +176,15 @@ struct CNIPluginTests {
             let one = try await first.add("web")
             let two = try await second.add("web", interface: "eth1")
             #expect(one.output.status == 0 && two.output.status == 0, "\(two.output)")
-            // Twice in one network would need two addresses of it.
+            // The same attachment twice is an error; the same network by another interface is not (section 2, ADD).
+            let twice = try await first.add("web")
+            #expect(twice.output.errorCode == 101 && twice.output.output.contains("eth0"), "\(twice.output)")
             let again = try await first.add("web", interface: "eth2")
-            #expect(again.output.errorCode == 101, "\(again.output)")
+            #expect(again.output.output.contains("10.44.0.3/24"), "\(again.output)")
+            #expect(try await first.check("web", #require(again.result), interface: "eth2").status == 0)
+            #expect(try await first.delete("web", again.result, interface: "eth2").status == 0)
+            let names = try await host.json(["ip", "-j", "link"], at: .inside("web")).items.map { $0["ifname"].text }
+            #expect(names == ["lo", "eth0", "eth1"])
             let servers = try await host.listen("web", ["tcp"], port: 80)
             #expect(try await host.answer("TCP:127.0.0.1:8080")?.hasSuffix("web") == true)
             #expect(try await first.delete("web", one.result).status == 0)

@@ -5,20 +5,23 @@ import Rtnetlink
 
 /// Endpoints that are found by what they are, and not by the name of their sandbox.
 extension NetworkEngine {
-    /// Takes endpoints out of a network, each with ports of its sandbox. None at all is no error.
+    /// Takes endpoints out of a network, each with the ports that came with it and with no other that stays. None at
+    /// all is no error.
     ///
     /// What one failure leaves, the next call finds again; the others are taken out all the same.
     /// - Parameters:
     ///   - name: The sandbox that is looked at first; when an endpoint of it is chosen, the others are not looked at.
-    ///   - choose: The ports that go with an endpoint; nil for one that stays.
+    ///   - ports: The ports that came with an endpoint.
+    ///   - isChosen: Whether an endpoint goes.
     /// - Returns: The names of their sandboxes.
     @discardableResult
     public func disconnect(
-        from network: String, first name: String? = nil, _ choose: (Sandbox, Endpoint) -> [PortMapping]?
+        from network: String, first name: String? = nil, ports: (Endpoint) -> [PortMapping],
+        where isChosen: (Endpoint) -> Bool
     ) throws -> [String] {
         try operate("disconnect from \(network)") { session in
             if let name, let sandbox = try session.store.sandbox(key: SandboxReference.key(forName: name)),
-                try session.disconnect(sandbox, from: network, choose)
+                try session.disconnect(sandbox, from: network, ports, isChosen)
             {
                 return [name]
             }
@@ -26,7 +29,7 @@ extension NetworkEngine {
             var failures: [String] = []
             for sandbox in try session.store.sandboxes() where sandbox.endpoint(in: network) != nil {
                 do {
-                    if try session.disconnect(sandbox, from: network, choose) { names.append(sandbox.name) }
+                    if try session.disconnect(sandbox, from: network, ports, isChosen) { names.append(sandbox.name) }
                 } catch {
                     failures.append("\(error)")
                 }
@@ -90,11 +93,16 @@ extension NetworkEngine {
 
 extension Session {
     fileprivate mutating func disconnect(
-        _ sandbox: Sandbox, from network: String, _ choose: (Sandbox, Endpoint) -> [PortMapping]?
+        _ sandbox: Sandbox, from network: String, _ ports: (Endpoint) -> [PortMapping],
+        _ isChosen: (Endpoint) -> Bool
     ) throws -> Bool {
-        guard let endpoint = sandbox.endpoint(in: network), let ports = choose(sandbox, endpoint) else { return false }
-        let operation = "disconnect \(sandbox.name) from \(network)"
-        try carryOut(removal(operation, of: [endpoint], and: ports, from: sandbox))
+        let leaving = sandbox.endpoints.filter { $0.network == network && isChosen($0) }
+        if leaving.isEmpty { return false }
+        let staying = Set(sandbox.endpoints.filter { !leaving.contains($0) }.flatMap(ports))
+        try carryOut(
+            removal(
+                "disconnect \(sandbox.name) from \(network)", of: leaving,
+                and: leaving.flatMap(ports).filter { !staying.contains($0) }, from: sandbox))
         return true
     }
 

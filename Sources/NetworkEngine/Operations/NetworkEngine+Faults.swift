@@ -35,7 +35,7 @@ extension NetworkEngine {
     public func faults(of sandbox: Sandbox, expecting expected: ExpectedEndpoint) throws -> [String] {
         try operate("check \(sandbox.name)") { session in
             guard let sandbox = try session.store.sandbox(key: sandbox.key),
-                let endpoint = sandbox.endpoint(in: expected.network), endpoint.interface == expected.interface
+                let endpoint = sandbox.endpoint(in: expected.network, interface: expected.interface)
             else {
                 throw NetworkError(
                     .notFound, "\(sandbox.name) is not connected to \(expected.network) by \(expected.interface)")

@@ -19,7 +19,7 @@ extension Session {
 
         for attachment in request.attachments {
             let network = try self.network(attachment.network)
-            guard sandbox.endpoint(in: network.name) == nil else {
+            guard attachment.mayBeFurther || sandbox.endpoint(in: network.name) == nil else {
                 throw NetworkError(.taken, "\(found.name) is connected to \(network.name) already")
             }
             let raising = try self.raising(network)
