@@ -87,6 +87,7 @@ extension ProcessPlan {
                 "set \(limit.name) (process.rlimits[\(index)]) to", "\(limit.soft):\(limit.hard)", record)
             if record.errno == EPERM { error.description += " (raising the hard limit needs CAP_SYS_RESOURCE)" }
             return error
+        case .label: return failure("set \(security.label?.field ?? "label") to", security.label?.value ?? "", record)
         // The words are the whole sentence.
         case .hook: return LaunchError(record.words, errno: record.errno)
         default: return failure(record.stage.operation, "", record)
@@ -156,6 +157,7 @@ extension InitStage {
         case .capabilities: "set capabilities"
         case .ambient: "set ambient capabilities"
         case .noNewPrivileges: "set no_new_privs"
+        case .label: "set the security label of the program"
         case .seccomp: "load the seccomp filter"
         case .hooks: "wait for the runtime's hooks"
         case .goAhead: "wait for the go-ahead"

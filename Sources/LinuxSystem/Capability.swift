@@ -38,17 +38,6 @@ public struct CapabilitySet: OptionSet, Hashable, Sendable {
         return CapabilitySet(words: permitted)
     }
 
-    /// The bounding set of the calling thread. The corresponding system call is `prctl(PR_CAPBSET_READ)`.
-    public static func bounding() -> CapabilitySet {
-        var set = CapabilitySet()
-        for number in 0..<UInt64(64) {
-            let answer = swn_prctl(PR_CAPBSET_READ, UInt(number), 0, 0, 0)
-            if answer < 0 { break }
-            if answer == 1 { set.rawValue |= 1 << number }
-        }
-        return set
-    }
-
     /// Replaces three sets of the calling thread. The corresponding system call is `capset`.
     public static func apply(
         effective: CapabilitySet, permitted: CapabilitySet, inheritable: CapabilitySet

@@ -15,7 +15,8 @@ struct Features: Encodable {
         var capabilities = CapabilitySet.names
         var cgroup = Cgroup()
         var seccomp = Seccomp()
-        var apparmor = Switch(enabled: false)
+        var apparmor = Switch(enabled: true)
+        /// Processes get labels; files of mounts do not.
         var selinux = Switch(enabled: false)
         var intelRdt = Switch(enabled: false)
     }

@@ -5,7 +5,8 @@ import LinuxSystem
 extension ChildProcess {
     /// - Parameter hooks: What is run with the program's rights, right before it.
     /// - Parameter state: What the hooks are told.
-    func becomeUser(hooks: [HookStep] = [], state: [UInt8] = []) throws(InitFailure) {
+    /// - Parameter label: The open file that takes the program's label, or -1.
+    func becomeUser(label: Int32, hooks: [HookStep] = [], state: [UInt8] = []) throws(InitFailure) {
         let security = plan.security
         umask(mode_t(security.umask))
         try setLimits()
@@ -40,6 +41,10 @@ extension ChildProcess {
         guard swn_close_range(first, UInt32.max, UInt32(CLOSE_RANGE_CLOEXEC)) == 0 else {
             throw InitFailure(.descriptors)
         }
+        if let step = security.label {
+            let text = Array(step.value.utf8)
+            guard unsafe write(label, text, text.count) == text.count else { throw InitFailure(.label) }
+        }
         // As late as possible: every call after the filter has to be allowed by it. Without no_new_privs, loading it
         // needs CAP_SYS_ADMIN, which is gone once the capabilities are set.
         if security.noNewPrivileges {
@@ -64,12 +69,21 @@ extension ChildProcess {
 
     /// Lowers the bounding set, and says what of it there is: a container in a container has less than it asks for.
     private func dropBounding(_ wanted: CapabilitySet) throws(InitFailure) -> CapabilitySet {
-        let bounding = CapabilitySet.bounding()
+        var bounding = CapabilitySet()
         for number in 0..<UInt64(64) {
             let one = CapabilitySet(rawValue: 1 << number)
-            guard bounding.isSuperset(of: one), !wanted.isSuperset(of: one) else { continue }
-            guard swn_prctl(PR_CAPBSET_DROP, UInt(number), 0, 0, 0) == 0 else {
-                throw InitFailure(.bounding, Int32(number))
+            if wanted.isSuperset(of: one) {
+                let answer = swn_prctl(PR_CAPBSET_READ, UInt(number), 0, 0, 0)
+                // Behind the last that this kernel knows.
+                if answer < 0 { break }
+                if answer == 1 { bounding.formUnion(one) }
+            } else if swn_prctl(PR_CAPBSET_DROP, UInt(number), 0, 0, 0) != 0 {
+                if swn_errno() == EINVAL { break }
+                // Who may drop nothing need not, if it is gone already.
+                let errno = swn_errno()
+                guard swn_prctl(PR_CAPBSET_READ, UInt(number), 0, 0, 0) == 0 else {
+                    throw InitFailure(.bounding, Int32(number), errno: errno)
+                }
             }
         }
         return bounding

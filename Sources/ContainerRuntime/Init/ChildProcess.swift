@@ -61,8 +61,11 @@ struct ChildProcess {
         }
     }
 
-    /// Leaves what the launcher's session and keys are.
-    func prepareSession() throws(InitFailure) {
+    /// Leaves what the launcher's session and keys are, while the host's /proc is still there.
+    ///
+    /// - Returns: The open file that takes the label of the program, or -1: the container's /proc could be anything
+    ///   that accepts a label and forgets it (CVE-2019-16884).
+    func prepareSession() throws(InitFailure) -> Int32 {
         // The host's session keyring would be shared otherwise. A kernel without keyrings has none to share.
         if plan.makesKeyring && swn_join_session_keyring() < 0 && swn_errno() != ENOSYS { throw InitFailure(.keyring) }
         if let adjustment = plan.security.oomScoreAdjustment {
@@ -75,6 +78,10 @@ struct ChildProcess {
         }
         // A container must not read or signal the terminal that its launcher was started from.
         guard setsid() >= 0 else { throw InitFailure(.session) }
+        guard let label = plan.security.label else { return -1 }
+        let file = unsafe swn_openat(AT_FDCWD, label.path, O_WRONLY | O_CLOEXEC, 0)
+        guard file >= 0 else { throw InitFailure(.label) }
+        return file
     }
 
     /// Lets the launcher run its hooks, and returns this process's number as the launcher sees it.

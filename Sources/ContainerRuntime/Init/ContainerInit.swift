@@ -22,7 +22,7 @@ struct ContainerInit {
         if plan.makesCgroupNamespace {
             guard unshare(Int32(NamespaceKind.cgroup.flag)) == 0 else { throw InitFailure(.cgroupNamespace) }
         }
-        try child.prepareSession()
+        let label = try child.prepareSession()
         // Device nodes and directories get exactly the modes they are given.
         umask(0)
         let mounted = try RootBuilder(plan: plan).build()
@@ -32,13 +32,13 @@ struct ContainerInit {
         try ProtectedPaths(plan: plan, root: mounted.root).apply()
         guard let hooks = plan.hooks, hooks.needsPause else {
             try enterRoot(mounted.root)
-            return try child.becomeUser()
+            return try child.becomeUser(label: label)
         }
         // The container is complete, and the host's files are still in sight: that is where these hooks are found.
         let number = try child.waitForHooks()
         try child.run(hooks.createContainer, hooks.text(.creating, number))
         try enterRoot(mounted.root)
-        try child.becomeUser(hooks: hooks.startContainer, state: hooks.text(.created, number))
+        try child.becomeUser(label: label, hooks: hooks.startContainer, state: hooks.text(.created, number))
     }
 
     private func joinNamespaces() throws(InitFailure) {

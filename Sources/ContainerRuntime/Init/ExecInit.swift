@@ -14,7 +14,7 @@ struct ExecInit {
         try child.takeStreams()
         // While /sys/fs/cgroup is still the host's, and before the cgroup namespace is entered.
         try child.join(plan.cgroup)
-        try child.prepareSession()
+        let label = try child.prepareSession()
         // All at once: there is no moment in which the process is half inside. The pid namespace is the launcher's
         // part.
         let kinds: [NamespaceKind] = [.mnt, .net, .ipc, .uts, .cgroup]
@@ -26,6 +26,6 @@ struct ExecInit {
             let devpts = unsafe swn_openat(AT_FDCWD, "/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
             try child.makeTerminal(devpts: devpts, root: -1)
         }
-        try child.becomeUser()
+        try child.becomeUser(label: label)
     }
 }

@@ -46,6 +46,7 @@ enum InitStage: UInt16, Sendable {
     case capabilities
     case ambient
     case noNewPrivileges
+    case label
     case seccomp
     case workingDirectory
     case workingDirectoryOutside

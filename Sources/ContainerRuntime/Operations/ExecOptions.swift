@@ -12,6 +12,8 @@ public struct ExecOptions: Hashable, Sendable {
     public var additionalGroups: [UInt32] = []
     /// Names of capabilities to have besides.
     public var capabilities: [String] = []
+    public var apparmorProfile: String?
+    public var selinuxLabel: String?
     public var noNewPrivileges: Bool?
     public var hasTerminal: Bool?
     public var consoleSocket: String?

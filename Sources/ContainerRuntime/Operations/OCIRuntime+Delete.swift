@@ -34,13 +34,14 @@ extension OCIRuntime {
             }
             return try container.remove()
         }
-        let status = try container.status(of: record)
+        let cgroup = record.cgroup
+        let status = try container.status(of: record, in: cgroup)
         guard force || status == .stopped || status == .created || status == .creating else {
             throw ContainerError(
                 .wrongState, "cannot delete container \(record.id) that is not stopped: \(status.rawValue)")
         }
-        if status != .stopped, record.pid > 0 { try end(container, record) }
-        if let cgroup = record.cgroup {
+        if status != .stopped, record.pid > 0 { try end(container, record, cgroup) }
+        if let cgroup {
             // Without a process it is not certain that the cgroup is the container's: whoever wrote this was killed, and
             // may not have got to the point where an occupied one is refused.
             if record.pid > 0 { try Self.remove(cgroup) } else { try cgroup.delete() }
@@ -51,11 +52,11 @@ extension OCIRuntime {
     }
 
     /// Kills the first process and waits for its end; whose child it is does not matter.
-    private func end(_ container: borrowing StoredContainer, _ record: StateRecord) throws {
+    private func end(_ container: borrowing StoredContainer, _ record: StateRecord, _ cgroup: Cgroup?) throws {
         guard let process = try? container.process(of: record) else { return }
         try? process.send(signal: SIGKILL)
         // A frozen process of cgroup v1 dies when it thaws.
-        if let cgroup = record.cgroup, (try? cgroup.isFrozen()) == true { try? cgroup.thaw() }
+        if let cgroup, (try? cgroup.isFrozen()) == true { try? cgroup.thaw() }
         var event = pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
         guard retryingOnInterrupt({ unsafe poll(&event, 1, 10_000) }) == 1 else {
             throw ContainerError(

@@ -10,7 +10,8 @@ extension OCIRuntime {
     public func exec(_ options: ExecOptions) throws -> Int32 {
         let stored = try store.open(options.identifier)
         let record = try stored.record()
-        switch try stored.status(of: record) {
+        let cgroup = record.cgroup
+        switch try stored.status(of: record, in: cgroup) {
         case .running, .created: break
         case .paused where options.ignoresPause: break
         case .paused:
@@ -26,19 +27,19 @@ extension OCIRuntime {
             bundle: record.bundle, seccomp: try seccompProgram(spec), parentDeathSignal: options.isDetached ? 0 : 9)
         launch.preservedDescriptors = options.preservedDescriptors
         if options.isDetached {
-            _ = try start(process, in: target, launch, options, record)
+            _ = try start(process, in: target, launch, options, cgroup)
             return 0
         }
         // Before the launch, so that no signal is lost.
         let supervision = try Supervision()
-        return try supervision.run(try start(process, in: target, launch, options, record))
+        return try supervision.run(try start(process, in: target, launch, options, cgroup))
     }
 
     private func start(
         _ process: Spec.Process, in target: borrowing ProcessHandle, _ launch: LaunchOptions, _ options: ExecOptions,
-        _ record: StateRecord
+        _ cgroup: Cgroup?
     ) throws -> StartedContainer {
-        guard let cgroup = record.cgroup, cgroup.exists else {
+        guard let cgroup, cgroup.exists else {
             return try start(ExecPlan(process: process, in: target, options: launch), options)
         }
         let entrance = try cgroup.entrance()
@@ -79,6 +80,8 @@ extension ExecOptions {
             user.additionalGids = (user.additionalGids ?? []) + additionalGroups
             result.user = user
         }
+        if let apparmorProfile { result.apparmorProfile = apparmorProfile }
+        if let selinuxLabel { result.selinuxLabel = selinuxLabel }
         if let noNewPrivileges { result.noNewPrivileges = noNewPrivileges }
         if let hasTerminal { result.terminal = hasTerminal }
         if !capabilities.isEmpty { result.capabilities = (result.capabilities ?? .init()).adding(capabilities) }

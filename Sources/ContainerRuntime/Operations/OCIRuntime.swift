@@ -33,14 +33,14 @@ public struct OCIRuntime: Sendable {
     public func state(_ identifier: String) throws -> State {
         let container = try store.open(identifier)
         let record = try container.record()
-        return State(record, try container.status(of: record))
+        return State(record, try container.status(of: record, in: record.cgroup))
     }
 
     /// Every container that can be read, by name.
     public func list() throws -> [State] {
         try store.identifiers().compactMap { identifier in
             guard let container = try? store.open(identifier), let record = try? container.record(),
-                let status = try? container.status(of: record)
+                let status = try? container.status(of: record, in: record.cgroup)
             else { return nil }
             return State(record, status)
         }
@@ -53,7 +53,7 @@ public struct OCIRuntime: Sendable {
         let container = try store.open(identifier)
         try container.lock()
         let record = try container.record()
-        switch try container.status(of: record, checkingPause: false) {
+        switch try container.status(of: record, in: nil) {
         case .created: break
         case .stopped: throw ContainerError(.wrongState, "cannot start a container that has stopped")
         case .running, .paused: throw ContainerError(.wrongState, "cannot start an already running container")
@@ -94,7 +94,7 @@ public struct OCIRuntime: Sendable {
     public func kill(_ identifier: String, signal: Int32, all: Bool) throws {
         let container = try store.open(identifier)
         let record = try container.record()
-        let status = try container.status(of: record, checkingPause: false)
+        let status = try container.status(of: record, in: nil)
         if all {
             try signalAll(record, signal)
         } else {
@@ -123,9 +123,10 @@ public struct OCIRuntime: Sendable {
         let container = try store.open(identifier)
         try container.lock()
         let record = try container.record()
-        let status = try container.status(of: record)
+        let cgroup = record.cgroup
+        let status = try container.status(of: record, in: cgroup)
         guard status == .running || status == .created else { throw ContainerError.notRunning }
-        guard let cgroup = record.cgroup else {
+        guard let cgroup else {
             throw ContainerError(.failed, "cannot pause a container without a cgroup")
         }
         try cgroup.freeze()
@@ -135,7 +136,7 @@ public struct OCIRuntime: Sendable {
         let container = try store.open(identifier)
         try container.lock()
         let record = try container.record()
-        guard try container.status(of: record) == .paused, let cgroup = record.cgroup else {
+        guard let cgroup = record.cgroup, try container.status(of: record, in: cgroup) == .paused else {
             throw ContainerError(.wrongState, "container not paused")
         }
         try cgroup.thaw()
@@ -165,7 +166,7 @@ public struct OCIRuntime: Sendable {
     private func controlled(_ identifier: String) throws -> (StateRecord, Cgroup?) {
         let container = try store.open(identifier)
         let record = try container.record()
-        guard try container.status(of: record, checkingPause: false) != .stopped else {
+        guard try container.status(of: record, in: nil) != .stopped else {
             throw ContainerError.notRunning
         }
         return (record, record.cgroup)

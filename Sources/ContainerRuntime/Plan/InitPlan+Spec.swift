@@ -54,8 +54,6 @@ extension InitPlan {
         func refuse(_ field: String, when isGiven: Bool) throws(SpecError) {
             if isGiven { throw SpecError(field, "is not supported by this runtime yet") }
         }
-        try refuse("process.apparmorProfile", when: !(spec.process?.apparmorProfile ?? "").isEmpty)
-        try refuse("process.selinuxLabel", when: !(spec.process?.selinuxLabel ?? "").isEmpty)
         try refuse("linux.mountLabel", when: !(linux.mountLabel ?? "").isEmpty)
         try refuse("linux.uidMappings", when: !(linux.uidMappings ?? []).isEmpty)
         try refuse("linux.gidMappings", when: !(linux.gidMappings ?? []).isEmpty)

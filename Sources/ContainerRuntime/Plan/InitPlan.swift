@@ -99,10 +99,21 @@ struct SecurityStep: Sendable {
     var umask: UInt32
     var capabilities: CapabilityStep
     var noNewPrivileges: Bool
+    /// What the kernel's security module confines the program to.
+    var label: LabelStep?
     var seccomp: SeccompProgram?
     var rlimits: [RlimitStep]
     var oomScoreAdjustment: String?
     var personality: UInt?
+}
+
+/// A label that the program gets by its exec.
+struct LabelStep: Hashable, Sendable {
+    /// The document's.
+    var field: String
+    /// The file of /proc that takes it.
+    var path: String
+    var value: String
 }
 
 struct CapabilityStep: Hashable, Sendable {

@@ -11,6 +11,7 @@ extension SecurityStep {
         umask = user.umask ?? 0o022
         capabilities = try CapabilityStep(process.capabilities ?? Spec.Capabilities())
         noNewPrivileges = process.noNewPrivileges ?? false
+        label = try LabelStep(process)
         self.seccomp = seccomp
         rlimits = try (process.rlimits ?? []).enumerated().map { index, limit throws(SpecError) in
             guard let resource = RlimitStep.resources[limit.type] else {
@@ -21,6 +22,36 @@ extension SecurityStep {
         oomScoreAdjustment = process.oomScoreAdj.map { "\($0)" }
         // PER_LINUX and PER_LINUX32 of linux/personality.h.
         self.personality = personality.map { $0.domain == "LINUX32" ? 8 : 0 }
+    }
+}
+
+extension LabelStep {
+    /// Nil for a document without a label, and for the profile `unconfined` where there is no AppArmor.
+    ///
+    /// - Throws: `SpecError` for a label that no module of this kernel enforces: leaving it out would be less than the
+    ///   document promises.
+    fileprivate init?(_ process: Spec.Process) throws(SpecError) {
+        if let profile = process.apparmorProfile, !profile.isEmpty {
+            let enabled = try? Descriptor.open("/sys/module/apparmor/parameters/enabled").readAll(limit: 16)
+            guard enabled?.first == UInt8(ascii: "Y") else {
+                if profile == "unconfined" { return nil }
+                throw SpecError("process.apparmorProfile", "'\(profile)': AppArmor is not enabled on this host")
+            }
+            // Linux 5.8 gave each module files of its own; before, the first one had them all.
+            let own = "/proc/self/attr/apparmor/exec"
+            path = unsafe access(own, F_OK) == 0 ? own : "/proc/self/attr/exec"
+            value = "exec \(profile)"
+            field = "process.apparmorProfile"
+        } else if let selinuxLabel = process.selinuxLabel, !selinuxLabel.isEmpty {
+            guard unsafe access("/sys/fs/selinux/enforce", F_OK) == 0 else {
+                throw SpecError("process.selinuxLabel", "'\(selinuxLabel)': SELinux is not enabled on this host")
+            }
+            path = "/proc/self/attr/exec"
+            value = selinuxLabel
+            field = "process.selinuxLabel"
+        } else {
+            return nil
+        }
     }
 }
 

@@ -61,13 +61,13 @@ public struct StoredContainer: ~Copyable {
 
     /// What the kernel says about the container now.
     ///
-    /// - Parameter checkingPause: Whether paused is told from running, which takes a look at the cgroup.
-    public borrowing func status(of record: StateRecord, checkingPause: Bool = true) throws -> State.Status {
+    /// - Parameter cgroup: The container's, to tell paused from running; nil where that does not matter.
+    public borrowing func status(of record: StateRecord, in cgroup: Cgroup?) throws -> State.Status {
         guard record.pid > 0 else { return isLocked ? .creating : .stopped }
         guard let facts = ProcessHandle.facts(of: record.pid), facts.startTime == record.startTime, !facts.hasEnded
         else { return .stopped }
         if isWaiting { return .created }
-        if checkingPause, let cgroup = record.cgroup, (try? cgroup.isFrozen()) == true { return .paused }
+        if let cgroup, (try? cgroup.isFrozen()) == true { return .paused }
         return .running
     }
 

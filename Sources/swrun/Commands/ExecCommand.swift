@@ -24,8 +24,8 @@ extension SwrunCommands {
                 .init("no-new-privs", help: "keep the process from gaining privileges"),
                 .init("preserve-fds", value: "N", help: "how many descriptors from 3 on the process gets"),
                 .init("ignore-paused", help: "also in a paused container"),
-                .init("apparmor", value: "PROFILE", help: ""),
-                .init("process-label", value: "LABEL", help: ""),
+                .init("apparmor", value: "PROFILE", help: "the AppArmor profile"),
+                .init("process-label", value: "LABEL", help: "the SELinux label"),
                 .init("cgroup", value: "PATH", help: ""),
             ], interspersed: false),
         failure: ExitStatus(rawValue: 255)
@@ -37,9 +37,7 @@ extension SwrunCommands {
 
     private static func options(_ invocation: Invocation<OCIRuntime>) throws -> ExecOptions {
         let flags = invocation.flags
-        for name in ["apparmor", "process-label", "cgroup"] where !(flags.value(name) ?? "").isEmpty {
-            throw invocation.misuse("--\(name) is not supported")
-        }
+        if !(flags.value("cgroup") ?? "").isEmpty { throw invocation.misuse("--cgroup is not supported") }
         let file = flags.value("process")
         try invocation.require(file == nil ? 2... : 1..., "a container ID and a command, or --process")
         var options = ExecOptions(identifier: invocation.arguments[0])
@@ -53,6 +51,8 @@ extension SwrunCommands {
             return group
         }
         options.capabilities = flags.values("cap")
+        options.apparmorProfile = flags.value("apparmor")
+        options.selinuxLabel = flags.value("process-label")
         options.noNewPrivileges = flags.value("no-new-privs").map { $0 == "true" }
         options.hasTerminal = flags.value("tty").map { $0 == "true" }
         options.consoleSocket = flags.value("console-socket")
