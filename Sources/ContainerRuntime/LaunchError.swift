@@ -136,6 +136,7 @@ extension InitStage {
         switch self {
         case .parent: "tie the container to its parent"
         case .streams: "set up standard input and output"
+        case .userNamespace: "become the superuser of the user namespace (is 0 in linux.uidMappings and gidMappings?)"
         case .cgroup: "join the cgroup"
         case .cgroupNamespace: "make a cgroup namespace"
         case .keyring: "make a session keyring"

@@ -12,10 +12,17 @@ public enum Launcher {
     /// - Throws: `LaunchError`. The process has to have a single thread, because the clone copies only one.
     ///   The corresponding system call is `clone3`.
     public static func create(_ plan: InitPlan) throws(LaunchError) -> CreatedContainer {
-        try clone(plan, flags: plan.cloneFlags, cgroup: plan.cgroup) { () throws(SystemError) in
-            guard let join = plan.joins.first(where: { $0.kind == .pid }) else { return nil }
-            let namespace = try Namespace(path: join.path)
-            return try PidNamespaceVisit(namespace.descriptor, flags: NamespaceKind.pid.flag)
+        // What belongs to the host's user namespace can be joined only before there is another.
+        let visited = plan.joins.filter { $0.kind == .pid || (plan.userNamespace?.isNew == true && $0.kind != .user) }
+        return try clone(plan, flags: plan.cloneFlags, cgroup: plan.cgroup, map: plan.userNamespace) {
+            () throws(SystemError) in
+            let visits = NamespaceVisits()
+            if let offsets = plan.timeOffsets { try visits.beginTime(offsets) }
+            for join in visited {
+                let namespace = try Namespace(path: join.path)
+                try visits.begin(namespace.descriptor, join.kind)
+            }
+            return visits
         } child: { near, far in
             let child = ChildProcess(plan: plan.process, socket: far, parentSocket: near)
             child.run(ContainerInit(plan: plan, child: child).walk)
@@ -26,8 +33,10 @@ public enum Launcher {
     ///
     /// - Throws: `LaunchError`. The corresponding system calls are `setns` and `clone3`.
     public static func enter(_ plan: ExecPlan) throws(LaunchError) -> CreatedContainer {
-        try clone(plan, flags: 0, cgroup: plan.cgroup) { () throws(SystemError) in
-            try PidNamespaceVisit(plan.container.descriptor, flags: NamespaceKind.pid.flag)
+        try clone(plan, flags: 0, cgroup: plan.cgroup, map: nil) { () throws(SystemError) in
+            let visits = NamespaceVisits()
+            try visits.begin(plan.container.descriptor, .pid)
+            return visits
         } child: { near, far in
             let child = ChildProcess(plan: plan.process, socket: far, parentSocket: near)
             child.run(ExecInit(plan: plan, child: child).walk)
@@ -35,8 +44,8 @@ public enum Launcher {
     }
 
     private static func clone(
-        _ plan: any LaunchPlan, flags: UInt64, cgroup: CgroupJoin,
-        visit: () throws(SystemError) -> PidNamespaceVisit?, child: (_ near: Int32, _ far: Int32) -> Never
+        _ plan: any LaunchPlan, flags: UInt64, cgroup: CgroupJoin, map: UserNamespaceStep?,
+        visit: () throws(SystemError) -> NamespaceVisits, child: (_ near: Int32, _ far: Int32) -> Never
     ) throws(LaunchError) -> CreatedContainer {
         guard swn_is_single_threaded() == 1 else {
             throw LaunchError("start a container: this process has more than one thread", errno: EINVAL)
@@ -44,16 +53,20 @@ public enum Launcher {
         do throws(SystemError) {
             let pair = try SequencedSocket.pair()
             var pidfd: Int32 = -1
-            let visit = try visit()
+            let visits = try visit()
             let pid = unsafe swn_clone3(flags, SIGCHLD, &pidfd, cgroup.directory)
             let errno = Errno.last
             if pid == 0 { child(pair.near.descriptor.rawValue, pair.far.descriptor.rawValue) }
-            visit?.end()
+            visits.end()
             guard pid > 0 else {
                 throw SystemError(
                     "clone the container's process", errno: errno, hint: errno == .notPermitted ? "are you root?" : nil)
             }
             let child = HalfMadeChild(pidfd: pidfd, processIdentifier: pid)
+            if let map, map.isNew {
+                try map.write(process: pid)
+                try pair.near.send([1])
+            }
             return CreatedContainer(plan: plan, child: child, socket: pair.near)
         } catch {
             throw LaunchError(error)
@@ -61,19 +74,68 @@ public enum Launcher {
     }
 }
 
-/// A time in which the children of this process are made in another pid namespace: unlike the others, this namespace
-/// is entered by whoever makes the child.
-final class PidNamespaceVisit {
-    private let home: Namespace
+/// A time in which this process is in namespaces of others, so that its children are made there: a pid namespace is
+/// entered by whoever makes the child, and a child in a new user namespace cannot enter what belongs to the old one.
+final class NamespaceVisits {
+    private var homes: [(Namespace.Home, NamespaceKind)] = []
 
-    /// - Parameter target: A pid namespace, or a pidfd of a process in it. The corresponding system call is `setns`.
-    init(_ target: borrowing Descriptor, flags: UInt64) throws(SystemError) {
-        home = try Namespace(path: "/proc/self/ns/pid")
-        guard setns(target.rawValue, Int32(flags)) == 0 else { throw SystemError("join pid namespace", errno: .last) }
+    /// - Parameter target: A namespace of the kind, or a pidfd of a process in it. The corresponding system call is
+    ///   `setns`.
+    func begin(_ target: borrowing Descriptor, _ kind: NamespaceKind) throws(SystemError) {
+        let home = Namespace.Home(try Namespace(path: "/proc/self/ns/\(kind.rawValue)"))
+        guard setns(target.rawValue, Int32(kind.flag)) == 0 else {
+            throw SystemError("join \(kind.rawValue) namespace", errno: .last)
+        }
+        homes.append((home, kind))
+    }
+
+    /// Makes a time namespace for the next child. Its clocks can be set only while nobody is in it.
+    func beginTime(_ offsets: String) throws(SystemError) {
+        let home = Namespace.Home(try Namespace(path: "/proc/self/ns/time"))
+        guard unshare(Int32(NamespaceKind.time.flag)) == 0 else {
+            throw SystemError("make time namespace", errno: .last)
+        }
+        homes.append((home, .time))
+        if offsets.isEmpty { return }
+        do throws(SystemError) {
+            try Descriptor.open("/proc/self/timens_offsets", O_WRONLY).write(text: offsets)
+        } catch {
+            throw SystemError(
+                "set clocks (linux.timeOffsets) to", offsets.split(separator: "\n").joined(separator: ", "),
+                errno: error.errno)
+        }
     }
 
     func end() {
-        // Every later child would land in the container's namespace; the kernel never refuses the way home.
-        if setns(home.descriptor.rawValue, Int32(NamespaceKind.pid.flag)) != 0 { abort() }
+        for (home, kind) in homes.reversed() {
+            // Every later child would land in the container's namespace; the kernel never refuses the way home.
+            if setns(home.namespace.descriptor.rawValue, Int32(kind.flag)) != 0 { abort() }
+        }
+        homes = []
+    }
+
+    deinit { end() }
+}
+
+extension Namespace {
+    /// A namespace to come back to, which several can hold.
+    fileprivate final class Home {
+        let namespace: Namespace
+        init(_ namespace: consuming Namespace) { self.namespace = namespace }
+    }
+}
+
+extension UserNamespaceStep {
+    /// Tells the kernel who the identifiers are, as somebody who may: user_namespaces(7).
+    fileprivate func write(process: Int32) throws(SystemError) {
+        for (name, text) in [("uid_map", uidMap), ("gid_map", gidMap)] {
+            do throws(SystemError) {
+                try Descriptor.open("/proc/\(process)/\(name)", O_WRONLY).write(text: text)
+            } catch {
+                throw SystemError(
+                    "set \(name) (linux.\(name.prefix(3))Mappings) to",
+                    text.split(separator: "\n").joined(separator: ", "), errno: error.errno)
+            }
+        }
     }
 }

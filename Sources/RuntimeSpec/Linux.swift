@@ -66,6 +66,11 @@ extension Spec.Linux {
     public struct TimeOffset: Codable, Hashable, Sendable {
         public var secs: Int64?
         public var nanosecs: UInt32?
+
+        public init(secs: Int64? = nil, nanosecs: UInt32? = nil) {
+            self.secs = secs
+            self.nanosecs = nanosecs
+        }
     }
 
     /// A device node to make besides the usual ones.

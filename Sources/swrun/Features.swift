@@ -11,7 +11,7 @@ struct Features: Encodable {
     var linux = Linux()
 
     struct Linux: Encodable {
-        var namespaces = ["cgroup", "ipc", "mount", "network", "pid", "uts"]
+        var namespaces = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"]
         var capabilities = CapabilitySet.names
         var cgroup = Cgroup()
         var seccomp = Seccomp()

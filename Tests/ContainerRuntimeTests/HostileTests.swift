@@ -96,8 +96,8 @@ struct HostileTests {
     @Test func `what this runtime cannot do is refused by the field's name`() async throws {
         let bundle = try ContainerBundle()
         let cases: [(String, (inout Spec) -> Void)] = [
-            ("linux.namespaces[6]", { $0.linux?.namespaces?.append(Spec.Linux.Namespace(.user)) }),
-            ("linux.namespaces[6]", { $0.linux?.namespaces?.append(Spec.Linux.Namespace(.time)) }),
+            ("linux.uidMappings", { $0.linux?.namespaces?.append(Spec.Linux.Namespace(.user)) }),
+            ("linux.timeOffsets", { $0.linux?.timeOffsets = ["monotonic": Spec.Linux.TimeOffset()] }),
             ("linux.namespaces", { $0.linux?.namespaces?.removeAll { $0.type == .mount } }),
             ("process.apparmorProfile", { $0.process?.apparmorProfile = "x" }),
             ("linux.sysctl.kernel.panic", { $0.linux?.sysctl = ["kernel.panic": "1"] }),

@@ -84,6 +84,24 @@ struct ChildProcess {
         return file
     }
 
+    /// Waits until the launcher has said who this process's identifiers are on the host.
+    func waitForMaps() throws(InitFailure) {
+        var byte: UInt8 = 0
+        let count = retryingOnInterrupt { unsafe recv(socket, &byte, 1, 0) }
+        if count == 0 { swn_exit_now(1) }
+        guard count == 1 else { throw InitFailure(.userNamespace) }
+    }
+
+    /// Becomes the superuser of the user namespace it is in, who owns what is made from now on.
+    func becomeRoot() throws(InitFailure) {
+        // Where groups may not be changed they are nobody's anyway.
+        guard swn_setgroups(0, nil) == 0 || swn_errno() == EPERM, swn_setresgid(0, 0, 0) == 0,
+            swn_setresuid(0, 0, 0) == 0
+        else { throw InitFailure(.userNamespace) }
+        guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
+        try armDeathSignal(SIGKILL)
+    }
+
     /// Lets the launcher run its hooks, and returns this process's number as the launcher sees it.
     func waitForHooks() throws(InitFailure) -> Int32 {
         report(InitRecord(.hooks))

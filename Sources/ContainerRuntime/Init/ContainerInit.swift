@@ -14,6 +14,7 @@ struct ContainerInit {
 
     func walk() throws(InitFailure) {
         try child.tieToParent()
+        if plan.userNamespace?.isNew == true { try child.waitForMaps() }
         try child.takeStreams()
         try joinNamespaces()
         try child.join(plan.cgroup)
@@ -23,6 +24,7 @@ struct ContainerInit {
             guard unshare(Int32(NamespaceKind.cgroup.flag)) == 0 else { throw InitFailure(.cgroupNamespace) }
         }
         let label = try child.prepareSession()
+        if plan.userNamespace != nil { try child.becomeRoot() }
         // Device nodes and directories get exactly the modes they are given.
         umask(0)
         let mounted = try RootBuilder(plan: plan).build()
@@ -43,6 +45,8 @@ struct ContainerInit {
 
     private func joinNamespaces() throws(InitFailure) {
         for (index, join) in plan.joins.enumerated() where join.kind != .pid {
+            // The launcher was there when it made this process.
+            if plan.userNamespace?.isNew == true && join.kind != .user { continue }
             do throws(SystemError) {
                 let namespace = try Namespace(path: join.path)
                 guard setns(namespace.descriptor.rawValue, Int32(join.kind.flag)) == 0 else {

@@ -18,10 +18,11 @@ struct ExecInit {
         // All at once: there is no moment in which the process is half inside. The pid namespace is the launcher's
         // part.
         let kinds: [NamespaceKind] = [.mnt, .net, .ipc, .uts, .cgroup]
-        let flags = kinds.reduce(UInt64(0)) { $0 | $1.flag }
+        let flags = plan.ownNamespaces.union(kinds).reduce(UInt64(0)) { $0 | $1.flag }
         guard setns(plan.container.descriptor.rawValue, Int32(flags)) == 0 else {
             throw InitFailure(.joinNamespace, errno: swn_errno())
         }
+        if plan.ownNamespaces.contains(.user) { try child.becomeRoot() }
         if child.plan.terminal != nil {
             let devpts = unsafe swn_openat(AT_FDCWD, "/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
             try child.makeTerminal(devpts: devpts, root: -1)

@@ -14,6 +14,7 @@ enum InitStage: UInt16, Sendable {
 
     case parent
     case streams
+    case userNamespace
     case joinNamespace
     case cgroup
     case cgroupNamespace

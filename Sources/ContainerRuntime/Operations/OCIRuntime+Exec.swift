@@ -26,6 +26,8 @@ extension OCIRuntime {
         var launch = LaunchOptions(
             bundle: record.bundle, seccomp: try seccompProgram(spec), parentDeathSignal: options.isDetached ? 0 : 9)
         launch.preservedDescriptors = options.preservedDescriptors
+        if spec.linux?.namespace(.user) != nil { launch.ownNamespaces.insert(.user) }
+        if spec.linux?.namespace(.time) != nil { launch.ownNamespaces.insert(.time) }
         if options.isDetached {
             _ = try start(process, in: target, launch, options, cgroup)
             return 0

@@ -7,6 +7,8 @@ public struct ExecPlan: Sendable {
     /// A pidfd of the container's first process: all its namespaces, and no chance to meet another process.
     let container: SharedDescriptor
     var cgroup: CgroupJoin
+    /// Besides those that every container has, or shares without harm.
+    var ownNamespaces: Set<NamespaceKind>
     var process: ProcessPlan
 
     /// - Parameter process: What to run; who wants the container's own limits and capabilities, copies them from the
@@ -20,6 +22,7 @@ public struct ExecPlan: Sendable {
         try process.validate()
         self.container = SharedDescriptor(try container.pidfd.duplicate())
         cgroup = options.cgroup
+        ownNamespaces = options.ownNamespaces
         self.process = try ProcessPlan(process, options: options, personality: nil)
     }
 }

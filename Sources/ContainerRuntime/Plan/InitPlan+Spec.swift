@@ -19,6 +19,8 @@ extension InitPlan {
         }
 
         (cloneFlags, makesCgroupNamespace, joins) = try Self.namespaces(linux)
+        timeOffsets = try Self.timeOffsets(linux)
+        userNamespace = try UserNamespaceStep(linux)
         cgroup = options.cgroup
         root = try Self.root(spec, options)
         isRootReadOnly = spec.root?.readonly ?? false
@@ -55,9 +57,6 @@ extension InitPlan {
             if isGiven { throw SpecError(field, "is not supported by this runtime yet") }
         }
         try refuse("linux.mountLabel", when: !(linux.mountLabel ?? "").isEmpty)
-        try refuse("linux.uidMappings", when: !(linux.uidMappings ?? []).isEmpty)
-        try refuse("linux.gidMappings", when: !(linux.gidMappings ?? []).isEmpty)
-        try refuse("linux.timeOffsets", when: !(linux.timeOffsets ?? [:]).isEmpty)
         try refuse("linux.seccomp.listenerPath", when: linux.seccomp?.listenerPath != nil)
     }
 
@@ -68,9 +67,6 @@ extension InitPlan {
         for (index, namespace) in (linux.namespaces ?? []).enumerated() {
             let field = "linux.namespaces[\(index)]"
             let kind = namespace.type.kernel
-            guard namespace.type != .user && namespace.type != .time else {
-                throw SpecError(field, "\(namespace.type.rawValue) namespaces are not supported by this runtime yet")
-            }
             if let path = namespace.path, !path.isEmpty {
                 guard namespace.type != .mount else {
                     throw SpecError("\(field).path", "a container's mount namespace is always its own")
@@ -78,15 +74,39 @@ extension InitPlan {
                 joins.append(NamespaceJoin(kind: kind, path: path, field: "\(field).path"))
             } else if namespace.type == .cgroup {
                 makesCgroup = true
+            } else if namespace.type == .time {
+                // The launcher makes it, and sets its clocks, before there is a process in it.
+                continue
             } else {
                 flags |= kind.flag
             }
         }
+        // In the kernel's order: the user namespace decides what may be done to the others.
+        joins.sort { $0.kind == .user && $1.kind != .user }
         guard flags & NamespaceKind.mnt.flag != 0 else {
             throw SpecError(
                 "linux.namespaces", "a namespace of type mount is missing: the root cannot be changed without")
         }
         return (flags, makesCgroup, joins)
+    }
+
+    /// Lines for timens_offsets (time_namespaces(7)); nil without a new time namespace.
+    private static func timeOffsets(_ linux: Spec.Linux) throws(SpecError) -> String? {
+        let offsets = (linux.timeOffsets ?? [:]).sorted { $0.key < $1.key }
+        guard let namespace = linux.namespace(.time), (namespace.path ?? "").isEmpty else {
+            guard offsets.isEmpty else {
+                throw SpecError("linux.timeOffsets", "needs a new namespace of type time in linux.namespaces")
+            }
+            return nil
+        }
+        var text = ""
+        for (clock, offset) in offsets {
+            guard ["monotonic", "boottime"].contains(clock) else {
+                throw SpecError("linux.timeOffsets.\(clock)", "unknown clock, one of monotonic, boottime")
+            }
+            text += "\(clock) \(offset.secs ?? 0) \(offset.nanosecs ?? 0)\n"
+        }
+        return text
     }
 
     private static func root(_ spec: Spec, _ options: LaunchOptions) throws(SpecError) -> RootFilesystem {

@@ -10,6 +10,10 @@ public struct InitPlan: Sendable {
     /// Namespaces to make with the clone itself: all new ones but cgroup, whose root is to be the cgroup joined first.
     var cloneFlags: UInt64
     var makesCgroupNamespace: Bool
+    /// How a new time namespace differs from the runtime's; nil for none.
+    var timeOffsets: String?
+    /// What the identifiers of a new user namespace, or of the one that is joined, are on the host.
+    var userNamespace: UserNamespaceStep?
     /// Namespaces to join, in the kernel's order: user first, because it decides what may be done to the others.
     var joins: [NamespaceJoin]
     var cgroup: CgroupJoin
@@ -61,6 +65,15 @@ struct NamespaceJoin: Hashable, Sendable {
     var kind: NamespaceKind
     var path: String
     var field: String
+}
+
+/// A user namespace of the container's own.
+struct UserNamespaceStep: Hashable, Sendable {
+    /// Lines of uid_map and gid_map (user_namespaces(7)); empty for a namespace that is joined.
+    var uidMap = ""
+    var gidMap = ""
+    /// Whether the clone makes it.
+    var isNew: Bool
 }
 
 struct SysctlStep: Hashable, Sendable {

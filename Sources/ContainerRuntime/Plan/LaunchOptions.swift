@@ -1,3 +1,4 @@
+public import LinuxSystem
 public import RuntimeSpec
 
 /// Where the files of a container's root come from.
@@ -82,6 +83,9 @@ public struct LaunchOptions: Sendable {
     public var startListener: Int32 = -1
     /// An open file of this process whose lock must not live on in the container's process; -1 for none.
     public var lockDescriptor: Int32 = -1
+    /// Which of a user and a time namespace the container has of its own, for a further process of it: the kernel
+    /// refuses to enter the one that a process is in.
+    public var ownNamespaces: Set<NamespaceKind> = []
     /// What hooks are told about the container; nil where a document must not have any.
     public var hookState: State?
     /// Whether the container gets a session keyring of its own instead of the caller's.
