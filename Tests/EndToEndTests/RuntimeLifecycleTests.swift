@@ -116,6 +116,35 @@ struct RuntimeLifecycleTests {
         }
     }
 
+    @Test(arguments: [
+        "start box", "delete --force box", "exec box true", "run --bundle /run/bundle box", "kill box KILL",
+    ])
+    func `any other command that is killed leaves nothing either`(command: String) async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host)
+            let swrun = Products.path("swrun")
+            let prepare =
+                switch command.prefix(3) {
+                case "sta": "\(swrun) create --bundle /run/bundle box </dev/null >/dev/null 2>&1"
+                case "run": "true"
+                default: "\(swrun) run -d --bundle /run/bundle box </dev/null >/dev/null 2>&1"
+                }
+            let script = """
+                for n in $(seq 0 25); do
+                    \(prepare) || echo "prepare failed at $n"
+                    \(swrun) \(command) </dev/null >/dev/null 2>&1 & pid=$!
+                    perl -e "select(undef, undef, undef, $n * 0.001)"
+                    kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+                    \(swrun) list >/dev/null || echo "list failed at $n"
+                    \(swrun) delete --force box || echo "delete failed at $n"
+                done
+                """
+            let result = try await host.run(["bash", "-c", script], timeout: 120)
+            #expect(result.output == "", "\(result)")
+            #expect(try await eventually { try await bundle.leftovers() == "" })
+        }
+    }
+
     @Test func `another process with the number is not taken for the container's`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host)
