@@ -60,6 +60,7 @@ extension InitPlan: LaunchPlan {
             switch mount.source {
             case .fileSystem(let type): type
             case .bind(let path, _): path
+            case .remount: "anew"
             case .cgroups: "cgroup"
             }
         var error = failure("mount \(what) (mounts[\(mount.index)]) on", "/\(mount.destination)", record)

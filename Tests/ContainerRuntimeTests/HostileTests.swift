@@ -106,7 +106,7 @@ struct HostileTests {
             ("process.rlimits[0].type", { $0.process?.rlimits = [Spec.Rlimit(type: "RLIMIT_X", soft: 1, hard: 1)] }),
             (
                 "mounts[7].options[0]",
-                { $0.mounts?.append(Spec.Mount(destination: "/x", type: "bind", source: "/", options: ["remount"])) }
+                { $0.mounts?.append(Spec.Mount(destination: "/x", type: "bind", source: "/", options: ["idmap"])) }
             ),
         ]
         for (field, change) in cases {

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("swrun: user and time namespaces")
+@Suite("swrun: user and time namespaces, and mounts changed")
 struct RuntimeNamespaceTests {
     private static let user = """
         .linux.namespaces += [{type: "user"}]
@@ -111,6 +111,28 @@ struct RuntimeNamespaceTests {
                 ),
             ] {
                 let bundle = try await RuntimeBundle(host, "sleep 1000", change)
+                expectRefusal(
+                    try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1, names: name)
+            }
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `a mount that is there is changed by remount, and only a mount`() async throws {
+        try await TestHost.with { host in
+            let change = #".mounts += [{destination: "/dev/shm", type: "tmpfs", options: ["remount", "ro", "noexec"]}]"#
+            let bundle = try await RuntimeBundle(host, "grep /dev/shm /proc/self/mountinfo; touch /dev/shm/x", change)
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(
+                result.status != 0 && result.output.contains(" ro,") && result.output.contains("noexec"), "\(result)")
+            for (change, name) in [
+                (#".mounts += [{destination: "/bin", type: "none", options: ["remount", "ro"]}]"#, "mounts[7]"),
+                (
+                    #".mounts += [{destination: "/dev/shm", type: "tmpfs", options: ["remount", "size=1k"]}]"#,
+                    "mounts[7].options"
+                ),
+            ] {
+                let bundle = try await RuntimeBundle(host, "true", change)
                 expectRefusal(
                     try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1, names: name)
             }

@@ -103,6 +103,10 @@ struct RootBuilder {
             case .devpts: mounted.pts = mount.release()
             default: break
             }
+        case .remount:
+            // What is no mount of its own is refused by the kernel.
+            let target = try Descriptor.open(step.destination, O_PATH, within: mounted.root)
+            try setAttributes(of: target, step)
         case .cgroups(let hierarchies):
             let target = try resolver.open(step.destination, isDirectory: true, isPlain: true)
             let isNamespaced = plan.makesCgroupNamespace || plan.joins.contains { $0.kind == .cgroup }

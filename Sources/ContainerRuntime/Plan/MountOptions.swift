@@ -12,6 +12,7 @@ struct MountOptions {
     var isBind = false
     var isBindRecursive = false
     var copiesUp = false
+    var isRemount = false
     var settings: [MountSetting] = []
 
     init(_ options: [String], field: String) throws(SpecError) {
@@ -50,7 +51,8 @@ struct MountOptions {
             isBindRecursive = isBindRecursive || option == "rbind"
         case "tmpcopyup": copiesUp = true
         case _ where Self.ignored.contains(option): break
-        case "remount", "idmap", "ridmap", "mand":
+        case "remount": isRemount = true
+        case "idmap", "ridmap", "mand":
             throw SpecError(field, "'\(option)' is not supported")
         default: return false
         }
@@ -104,6 +106,7 @@ public enum MountOptionNames {
     public static let all: [String] = {
         let attributes = MountOptions.attributes.keys.flatMap { [$0, "r\($0)"] }
         let propagations = MountOptions.propagations.keys.flatMap { [$0, "r\($0)"] }
-        return (attributes + propagations + Array(MountOptions.ignored) + ["bind", "rbind", "tmpcopyup"]).sorted()
+        return (attributes + propagations + Array(MountOptions.ignored) + ["bind", "rbind", "remount", "tmpcopyup"])
+            .sorted()
     }()
 }

@@ -8,6 +8,8 @@ struct MountStep: Hashable, Sendable {
         case fileSystem(String)
         /// Files of the host.
         case bind(path: String, recursive: Bool)
+        /// Nothing new: the mount that is there already is changed.
+        case remount
         /// The container's view of its cgroups, one for each hierarchy.
         case cgroups(CgroupHierarchies)
     }
@@ -70,6 +72,14 @@ extension MountStep {
         (propagation, isPropagationRecursive) = (options.propagation, options.isPropagationRecursive)
         copiesUp = options.copiesUp
         role = .ordinary
+        if options.isRemount {
+            guard settings.isEmpty, !copiesUp else {
+                throw SpecError(
+                    "\(field).options", "'\(settings.first?.name ?? "tmpcopyup")' cannot be changed by remount")
+            }
+            source = .remount
+            return
+        }
         if mount.type == "bind" || options.isBind {
             let path = mount.source ?? ""
             let recursive = options.isBind ? options.isBindRecursive : true
