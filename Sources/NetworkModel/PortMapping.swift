@@ -28,6 +28,18 @@ public struct PortMapping: Hashable, Sendable {
     /// The one host address it is limited to; nil when it takes all addresses of its families.
     public var singleAddress: IPAddress? { hostAddress.flatMap { $0.isAny ? nil : $0 } }
 
+    /// Two of a list that cannot be published at the same time; nil when all can. Lists are long where every port is
+    /// asked for by itself.
+    public static func conflict(among mappings: [PortMapping]) -> (PortMapping, PortMapping)? {
+        var open: [PortMapping] = []
+        for mapping in mappings.sorted(by: { $0.hostPorts.first < $1.hostPorts.first }) {
+            open.removeAll { $0.hostPorts.last < mapping.hostPorts.first }
+            if let other = open.first(where: mapping.conflicts) { return (other, mapping) }
+            open.append(mapping)
+        }
+        return nil
+    }
+
     /// Whether the two cannot be published at the same time: some packet would belong to both.
     public func conflicts(with other: PortMapping) -> Bool {
         guard transport == other.transport, hostPorts.overlaps(other.hostPorts) else { return false }

@@ -3,6 +3,21 @@ import NetworkModel
 import Testing
 
 @Suite struct PortMappingTests {
+    @Test func `a list is searched for what cannot be together`() throws {
+        let ports = { (texts: [String]) in try texts.map { try PortMapping(parsing: $0) } }
+        for texts in [
+            ["80:80", "80:81"], ["1-65535:1-65535", "9:9", "8:8"], ["127.0.0.1:80:80", "443:443", "80:1"],
+            ["10-20:10-20/udp", "20-30:20-30/udp"], ["0.0.0.0:80:80", "192.0.2.1:80:81"],
+        ] {
+            let pair = PortMapping.conflict(among: try ports(texts))
+            #expect(pair.map { $0.conflicts(with: $1) } == true, "\(texts)")
+        }
+        for texts in [
+            [], ["80:80"], ["80:80", "80:80/udp", "81:80"], ["127.0.0.1:80:80", "192.0.2.1:80:80", "[::]:80:80"],
+            ["10-20:10-20", "21-30:21-30", "9:9"],
+        ] { #expect(PortMapping.conflict(among: try ports(texts)) == nil, "\(texts)") }
+    }
+
     @Test(arguments: [
         ("80:8080", "80:8080/tcp"),
         ("80:80/tcp", "80:80/tcp"),

@@ -43,7 +43,7 @@ extension Session {
         sandbox.ports += request.ports
 
         // A further network may give ports that are published already a family that they did not have.
-        let before = found.record.map { $0.elements(for: $0.ports) } ?? []
+        let before = Set(found.record.map { $0.elements(for: $0.ports) } ?? [])
         change.added += sandbox.elements(for: sandbox.ports).filter { !before.contains($0) }
         change.added = unique(change.added)
         if needsFirewall || !change.isEmpty { plan.steps.append(.firewall(change)) }
@@ -227,14 +227,15 @@ extension Session {
 extension Session {
     /// Refuses ports that cannot be published, each with whose they are.
     mutating func checkPorts(_ ports: [PortMapping], of sandbox: Sandbox) throws {
-        for (index, port) in ports.enumerated() {
-            if let other = ports[..<index].first(where: { $0.conflicts(with: port) }) {
-                throw NetworkError(.invalid, "port '\(port)': it is asked for twice ('\(other)')")
-            }
+        if let (port, other) = PortMapping.conflict(among: ports) {
+            throw NetworkError(.invalid, "port '\(port)': it is asked for twice ('\(other)')")
+        }
+        var index = try PortIndex(store)
+        for port in ports {
             guard port.families.contains(where: { sandbox.target($0) != nil }) else {
                 throw NetworkError(.invalid, "port '\(port)': \(Self.reason(port, sandbox))")
             }
-            try checkIndex(port, sandbox)
+            try checkIndex(port, sandbox, &index)
         }
         try HostPorts.check(ports)
     }
@@ -254,12 +255,13 @@ extension Session {
         return "\(sandbox.name) has no \(family) address for it to lead to"
     }
 
-    private mutating func checkIndex(_ port: PortMapping, _ sandbox: Sandbox) throws {
+    private mutating func checkIndex(_ port: PortMapping, _ sandbox: Sandbox, _ index: inout PortIndex) throws {
         // Every round releases one dead owner, so it ends.
-        while let conflict = try PortIndex(store).conflict(with: port) {
+        while let conflict = index.conflict(with: port) {
             guard let owner = try store.sandbox(key: conflict.owner) else {
                 try PortIndex.rebuild(store)
-                if try PortIndex(store).conflict(with: port)?.owner == conflict.owner { return }
+                index = try PortIndex(store)
+                if index.conflict(with: port)?.owner == conflict.owner { return }
                 continue
             }
             let part = conflict.mapping.hostPart
@@ -273,6 +275,7 @@ extension Session {
                     .taken, "port '\(port)': \(owner.name) publishes \(part)/\(port.transport.rawValue) already")
             }
             try release(owner)
+            index = try PortIndex(store)
         }
     }
 }

@@ -101,11 +101,13 @@ extension Session {
         var rest = sandbox
         rest.endpoints.removeAll { endpoints.contains($0) }
         let reached = IPFamily.allCases.filter { rest.target($0) != nil }
-        rest.ports.removeAll { port in ports.contains(port) || !port.families.contains(where: reached.contains) }
+        let leaving = Set(ports)
+        rest.ports.removeAll { port in leaving.contains(port) || !port.families.contains(where: reached.contains) }
         let before = sandbox.elements(for: sandbox.ports)
         let after = rest.elements(for: rest.ports)
+        let (old, new) = (Set(before), Set(after))
         var change = FirewallChange(
-            removed: before.filter { !after.contains($0) }, added: after.filter { !before.contains($0) })
+            removed: before.filter { !new.contains($0) }, added: after.filter { !old.contains($0) })
         for endpoint in endpoints {
             // A definition that cannot be read keeps nobody from leaving.
             if let network = try? store.network(endpoint.network) { change.removed += network.elements(of: endpoint) }

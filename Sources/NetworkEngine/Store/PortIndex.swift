@@ -61,8 +61,9 @@ struct PortIndex {
 
     /// Replaces what a sandbox has published.
     static func update(_ store: borrowing Store, owner: String, before: [PortMapping], after: [PortMapping]) throws {
-        let gone = before.filter { !after.contains($0) }
-        let added = after.filter { !before.contains($0) }
+        let (old, new) = (Set(before), Set(after))
+        let gone = before.filter { !new.contains($0) }
+        let added = after.filter { !old.contains($0) }
         if !gone.isEmpty {
             let lines = Set(gone.map { line($0, owner) })
             let bytes = try store.run.readFile(path) ?? []
