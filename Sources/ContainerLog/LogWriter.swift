@@ -24,9 +24,14 @@ public struct LogWriter {
             let cut = min(end, rest.startIndex + Self.pieceLength - line.count)
             line.append(contentsOf: rest[rest.startIndex..<cut])
             rest = rest[cut...]
-            if line.last == UInt8(ascii: "\n") || line.count >= Self.pieceLength {
-                append(line, stream)
+            if line.last == UInt8(ascii: "\n") {
+                append(line[...], stream)
                 line.removeAll(keepingCapacity: true)
+            } else if line.count >= Self.pieceLength {
+                // A character that is cut in two would be none in either piece.
+                let end = line.count - Self.unfinished(line)
+                append(line[..<end], stream)
+                line.removeSubrange(..<end)
             }
         }
         put(line, stream)
@@ -37,7 +42,7 @@ public struct LogWriter {
     public mutating func finish() {
         for stream in [LogStream.output, .error] {
             let line = take(stream)
-            if !line.isEmpty { append(line, stream) }
+            if !line.isEmpty { append(line[...], stream) }
         }
         flush()
     }
@@ -52,9 +57,20 @@ public struct LogWriter {
         if stream == .output { partial.0 = line } else { partial.1 = line }
     }
 
-    private mutating func append(_ line: [UInt8], _ stream: LogStream) {
+    /// How many bytes at the end of a text begin a UTF-8 character that goes on behind it (RFC 3629, section 3).
+    private static func unfinished(_ line: [UInt8]) -> Int {
+        for count in 1...3 where line.count > count {
+            let byte = line[line.count - count]
+            if byte & 0xC0 == 0x80 { continue }
+            let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
+            return length > count ? count : 0
+        }
+        return 0
+    }
+
+    private mutating func append(_ line: ArraySlice<UInt8>, _ stream: LogStream) {
         append(text: "{\"log\":\"")
-        JSONText.append(line, to: &out)
+        JSONText.append(Array(line), to: &out)
         append(text: "\",\"stream\":\"")
         append(text: stream.name)
         append(text: "\",\"time\":\"")

@@ -99,6 +99,35 @@ import Testing
         #expect(entries.dropLast().allSatisfy { !$0.text.hasSuffix("\n") })
     }
 
+    @Test func aCharacterIsNeverCutInTwo() throws {
+        for letter in ["é", "€", "😀"] {
+            for shift in 0..<4 {
+                let text = String(repeating: "x", count: shift) + String(repeating: letter, count: 20_000) + "\n"
+                let entries = try written { write(text, .output, &$0) }
+                #expect(entries.count > 1 && entries.map(\.text).joined() == text, "\(letter) \(shift)")
+                #expect(entries.allSatisfy { $0.text.utf8.count <= 16_384 })
+            }
+        }
+        // What is no character is not waited for.
+        let noise = [UInt8](repeating: 0x80, count: 40_000) + [0xF0]
+        let entries = try written { $0.write(noise[...], from: .output) }
+        #expect(entries.count == 3)
+    }
+
+    @Test func aLargeLogIsReadInPieces() throws {
+        let path = NSTemporaryDirectory() + "log-\(UUID().uuidString)"
+        defer { unlink(path) }
+        let line =
+            #"{"log":"\#(String(repeating: "y", count: 8000))\n","stream":"stdout","time":"2026-11-21T04:00:00Z"}"#
+        let noise = String(repeating: "#", count: 6 << 20)
+        try (String(repeating: line + "\n", count: 400) + noise + "\n" + line + "\n")
+            .write(toFile: path, atomically: true, encoding: .utf8)
+        var reader = try LogReader(path: path)
+        var (calls, count) = (0, 0)
+        while case let more = try reader.next(), !more.isEmpty { (calls, count) = (calls + 1, count + more.count) }
+        #expect(count == 401 && calls > 2, "\(count) in \(calls)")
+    }
+
     @Test func damagedLinesAreLeftOut() throws {
         let path = NSTemporaryDirectory() + "log-\(UUID().uuidString)"
         defer { unlink(path) }

@@ -30,20 +30,36 @@ public struct LogReader: ~Copyable {
         }
     }
 
-    /// The entries that have been written since the last call. An entry that cannot be read is left out.
+    /// How much is read at once: a container may write for years, and its log is nobody's to hold in memory.
+    private static let chunk = 1 << 20
+
+    /// Some more entries, in order; none when there are no more for now. An entry that cannot be read is left out.
     public mutating func next() throws(SystemError) -> [LogEntry] {
-        guard let bytes = try read() else { return [] }
-        partial += bytes
-        guard let end = partial.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
-        let entries = partial[..<end].split(separator: UInt8(ascii: "\n")).compactMap { Self.entry(Array($0)) }
-        partial.removeSubrange(...end)
-        return entries
+        while true {
+            let bytes = try read()
+            if bytes.isEmpty { return [] }
+            partial += bytes
+            guard let end = partial.lastIndex(of: UInt8(ascii: "\n")) else {
+                // No entry is as long as that; somebody else wrote here.
+                if partial.count > 4 * Self.chunk { partial = [] }
+                continue
+            }
+            let entries = partial[..<end].split(separator: UInt8(ascii: "\n")).compactMap { Self.entry(Array($0)) }
+            partial.removeSubrange(...end)
+            if !entries.isEmpty { return entries }
+        }
     }
 
-    private borrowing func read() throws(SystemError) -> [UInt8]? {
+    private borrowing func read() throws(SystemError) -> [UInt8] {
         switch file {
-        case .some(let file): try file.readAll(limit: 1 << 30)
-        case .none: nil
+        case .some(let file):
+            let number = file.rawValue
+            var bytes = [UInt8](repeating: 0, count: Self.chunk)
+            let count = retryingOnInterrupt { CLinux.read(number, &bytes, bytes.count) }
+            guard count >= 0 else { throw SystemError("read log", errno: .last) }
+            bytes.removeSubrange(count...)
+            return bytes
+        case .none: return []
         }
     }
 
@@ -69,14 +85,15 @@ extension Engine {
         of container: Container, last: Int?, isFollowing: Bool, _ body: ([LogEntry]) -> Void
     ) throws {
         var reader = try log(of: container)
-        let begin = try reader.next()
-        body(last.map { Array(begin.suffix($0)) } ?? begin)
-        guard isFollowing else { return }
+        if let last {
+            var tail: [LogEntry] = []
+            while case let more = try reader.next(), !more.isEmpty { tail = (tail + more).suffix(last) }
+            if !tail.isEmpty { body(tail) }
+        }
         while true {
             // Asked before the last look, so that nothing that was written until the end is missed.
-            let isOver = access("\(roots.run)/running/\(container.record.id)", F_OK) != 0
-            let more = try reader.next()
-            if !more.isEmpty { body(more) }
+            let isOver = !isFollowing || access("\(roots.run)/running/\(container.record.id)", F_OK) != 0
+            while case let more = try reader.next(), !more.isEmpty { body(more) }
             if isOver { return }
             usleep(50_000)
         }
