@@ -25,7 +25,13 @@ struct DockerArchive {
             if let expected = Digest(hex: hex), expected != found {
                 throw ImageArchiveError(name, "has digest \(found), which is not its name")
             }
-            let references = try (item.RepoTags ?? []).map { try ImageReference(parsing: $0) }
+            let references = try (item.RepoTags ?? []).map { text in
+                do {
+                    return try ImageReference(parsing: text)
+                } catch {
+                    throw ImageArchiveError("\(source.name): \(manifest)", "\(error)")
+                }
+            }
             return try ImagePlan(
                 bytes: config, name: name, files: item.Layers.map { ($0, nil) }, references: references, limits: limits)
         }

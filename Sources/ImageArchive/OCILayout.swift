@@ -115,9 +115,14 @@ struct OCILayout {
 
     /// A name that the layout gives: containerd's annotation is a full one, the standard one may be only a tag.
     private func reference(_ annotations: [String: String]) throws -> ImageReference? {
-        if let full = annotations["io.containerd.image.name"] { return try ImageReference(parsing: full) }
-        guard let text = annotations["org.opencontainers.image.ref.name"] else { return name }
-        if text.contains("/") || text.contains(":") { return try ImageReference(parsing: text) }
-        return try name.map { try ImageReference(parsing: "\($0.familiarName):\(text)") }
+        do throws(ImageStoreError) {
+            if let full = annotations["io.containerd.image.name"] { return try ImageReference(parsing: full) }
+            guard let text = annotations["org.opencontainers.image.ref.name"] else { return name }
+            if text.contains("/") || text.contains(":") { return try ImageReference(parsing: text) }
+            guard let name else { return nil }
+            return try ImageReference(parsing: "\(name.familiarName):\(text)")
+        } catch {
+            throw ImageArchiveError("\(source.name): index.json", "\(error)")
+        }
     }
 }
