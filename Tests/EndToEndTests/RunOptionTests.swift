@@ -93,6 +93,34 @@ struct RunOptionTests {
         }
     }
 
+    /// Debian's and Ubuntu's root file systems have such links, to what their own services make at boot.
+    @Test func `links of the image to nowhere say where files belong, and never out of the root`() async throws {
+        try await TestHost.with { host in
+            try await host.shell(
+                """
+                mkdir -p /run/l/bin /run/l/etc /run/l/var && cp /bin/busybox /run/l/bin/ && cd /run/l
+                for n in sh cat ls readlink; do ln -s busybox bin/$n; done
+                ln -s ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
+                ln -s ../../../../../swbox-escape/hosts etc/hosts
+                ln -s /run var/run; ln -s loop2 loop1; ln -s loop1 loop2
+                tar -cf /run/l.tar .
+                """)
+            try await host.box("import", "/run/l.tar", "links")
+            let run = ["run", "--rm", "--hostname", "box1", "--net", "none"]
+            let text = try await host.run(
+                [Products.path("swbox")] + run + [
+                    "-v", "v:/var/run/data", "links", "sh", "-c",
+                    "cat /etc/hosts /swbox-escape/hosts; ls /run /run/systemd/resolve; cat /proc/mounts",
+                ])
+            #expect(text.status == 0 && text.output.contains("localhost"), "\(text)")
+            #expect(text.output.contains("stub-resolv.conf") && text.output.contains(" /run/data "), "\(text)")
+            let outside = try await host.shell("ls -d /swbox-escape /run/systemd/resolve/stub-resolv.conf /run/data")
+            #expect(outside.output.isEmpty, "\(outside)")
+            let loop = try await host.run([Products.path("swbox")] + run + ["-v", "v:/loop1/x", "links", "ls"])
+            expectRefusal(loop, status: 125, names: "/loop1/x")
+        }
+    }
+
     @Test func `nothing is mounted over proc, whatever the image calls it`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

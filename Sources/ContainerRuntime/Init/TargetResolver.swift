@@ -14,9 +14,16 @@ struct TargetResolver {
     /// - Parameter isPlain: Whether the last component must not be a symbolic link.
     func open(_ path: String, isDirectory: Bool, isPlain: Bool) throws(SystemError) -> Descriptor {
         if let found = try lookUp(path, isPlain: isPlain) { return try checked(found, path, isDirectory) }
-        try make(path, isDirectory: isDirectory)
+        // Where a link leads nowhere, the image says where the place is, and it is made there: `/etc/resolv.conf` of many
+        // distributions is a link to what their own resolver makes at boot.
+        var place = path
+        var links = 10
+        while let next = try make(place, isDirectory: isDirectory, followsLinks: !isPlain) {
+            links -= 1
+            guard links > 0 else { throw SystemError(Self.operation, path, errno: .tooManySymbolicLinkLevels) }
+            place = next
+        }
         guard let made = try lookUp(path, isPlain: isPlain) else {
-            // The last component is a link to nowhere: the image says where the place is, and it is not there.
             throw SystemError(Self.operation, path, errno: .noSuchFileOrDirectory)
         }
         return try checked(made, path, isDirectory)
@@ -46,15 +53,23 @@ struct TargetResolver {
     }
 
     /// Makes the missing components one by one, each in the open directory before it.
-    private func make(_ path: String, isDirectory: Bool) throws(SystemError) {
+    ///
+    /// - Returns: Nil when all is there; else what the path becomes by a link to nowhere that is in it. It is looked up
+    ///   from the root like any other path, so that it leads out as little.
+    private func make(_ path: String, isDirectory: Bool, followsLinks: Bool) throws(SystemError) -> String? {
         let parts = path.split(separator: "/").map(String.init)
         var known = ""
         var directory = try Descriptor.open(".", O_PATH | O_DIRECTORY, relativeTo: root)
         for (position, part) in parts.enumerated() {
+            let above = known
             known += known.isEmpty ? part : "/\(part)"
             if let next = try lookUp(known, isPlain: false) {
                 directory = next
                 continue
+            }
+            if followsLinks, let target = linkTarget(part, in: directory) {
+                let rest = parts[(position + 1)...].joined(separator: "/")
+                return (target.hasPrefix("/") ? "" : above + "/") + target + "/" + rest
             }
             if position == parts.count - 1 && !isDirectory {
                 let file = openat(directory.rawValue, part)
@@ -68,6 +83,13 @@ struct TargetResolver {
                 directory = try reopen(part, in: directory, path)
             }
         }
+        return nil
+    }
+
+    private func linkTarget(_ name: String, in directory: borrowing Descriptor) -> String? {
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = unsafe readlinkat(directory.rawValue, name, &target, target.count)
+        return length > 0 ? String(decoding: target[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
     }
 
     private func openat(_ directory: Int32, _ name: String) -> Int32 {
