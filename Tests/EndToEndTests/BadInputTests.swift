@@ -195,6 +195,10 @@ struct BadInputTests {
             expectRefusal(try await host.swbox("exec", "done", "true"), status: 1, names: "done")
             expectRefusal(try await host.swbox("kill", "done"), status: 1, names: "done")
             try await host.detach("--name", "alive", "tools", "sleep", "1000")
+            // Of several the others are shown.
+            let two = try await host.swbox("inspect", "alive", "nosuchbox")
+            expectRefusal(two, status: 1, names: "nosuchbox")
+            #expect(try JSONValue(two.standardOutput)[0]["Name"].text == "/alive")
             expectRefusal(try await host.swbox("kill", "-s", "NOSUCHSIGNAL", "alive"), status: 1, names: "NOSUCHSIGNAL")
             try await host.remove("done", "alive")
         }

@@ -29,7 +29,12 @@ public struct ContainerStore: Sendable {
     func open(_ path: String) throws(SystemError) -> Descriptor { try openMakingDirectories(path, mode: 0o700) }
 
     func openRunning() throws(SystemError) -> Descriptor {
-        try openMakingDirectories("\(runRoot)/running", mode: 0o700)
+        do throws(SystemError) {
+            return try openMakingDirectories("\(runRoot)/running", mode: 0o700)
+        } catch {
+            guard error.errno == .permissionDenied, geteuid() != 0 else { throw error }
+            throw SystemError(error.operation, error.object, errno: error.errno, hint: "swbox needs root: sudo")
+        }
     }
 }
 

@@ -31,7 +31,7 @@ struct RecordBuilder {
     func environment(hostname: String) -> [String] {
         var list = EnvironmentList([Self.path, "HOSTNAME=\(hostname)"])
         if options.hasTerminal { list.set("TERM=xterm") }
-        for variable in image.config.environment where variable.contains("=") { list.set(variable) }
+        for variable in image.config.environment where variable.dropFirst().contains("=") { list.set(variable) }
         for variable in options.environment { list.set(variable) }
         return list.variables
     }

@@ -9,7 +9,8 @@ extension Engine {
     /// - Parameter seconds: How long to wait before SIGKILL; negative waits for ever.
     public func stop(_ container: Container, seconds: Int) throws {
         guard let process = try process(of: container) else { return }
-        try send(try SignalName.number(parsing: container.record.stopSignal), to: process)
+        // What the image says may be no signal; what a person said was checked.
+        try send((try? SignalName.number(parsing: container.record.stopSignal)) ?? SIGTERM, to: process)
         if !Self.wait(for: process, milliseconds: seconds < 0 ? -1 : Int32(clamping: seconds * 1000)) {
             try send(SIGKILL, to: process)
         }

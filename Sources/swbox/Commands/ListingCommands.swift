@@ -74,9 +74,19 @@ extension ContainerRecord {
 private func inspectContainers(_ invocation: Invocation) throws -> ExitStatus {
     try invocation.require(1..., "a container")
     try invocation.engine.recover()
-    let found = try invocation.arguments.map { try invocation.engine.containers.find($0) }
-    try JSONOutput.print(found.map { invocation.engine.inspect($0).json })
-    return .success
+    var found: [JSONValue] = []
+    var status = ExitStatus.success
+    for name in invocation.arguments {
+        do {
+            found.append(invocation.engine.inspect(try invocation.engine.containers.find(name)).json)
+        } catch {
+            // As docker: the others are shown all the same.
+            invocation.program.report(error)
+            status = .failure
+        }
+    }
+    try JSONOutput.print(found)
+    return status
 }
 
 private func listImages(_ invocation: Invocation) throws -> ExitStatus {
