@@ -7,7 +7,7 @@ import RuntimeSpec
 enum SwrunCommands {
     static func table(_ program: Program) -> CommandTable<OCIRuntime> {
         CommandTable(
-            program, version: "0.4\nspec: \(Spec.supportedVersion)",
+            program, version: "0.1.0\nspec: \(Spec.supportedVersion)",
             summary: "The OCI runtime: turns a bundle and its config.json into an isolated process.",
             details: """
                 Engines use it in runc's or crun's place: podman --runtime /path/to/swrun run ...

@@ -180,7 +180,7 @@ struct RuntimeLifecycleTests {
                 #expect(try await bundle.leftovers() == "", "\(change)")
             }
             let bundle = try await RuntimeBundle(host)
-            for identifier in ["..", ".", "a/b", "a b", "", String(repeating: "x", count: 300)] {
+            for identifier in ["..", ".", ".seccomp", "a/b", "a b", "", String(repeating: "x", count: 300)] {
                 expectRefusal(
                     try await bundle.swrun("create", "--bundle", "/run/bundle", identifier), status: 1,
                     names: "invalid container ID format")

@@ -18,10 +18,11 @@ public struct ContainerStore: Hashable, Sendable {
             default: "_+-.".utf8.contains(byte)
             }
         }
-        guard isValid, !identifier.isEmpty, identifier != ".", identifier != "..", identifier.utf8.count < 256 else {
+        // What begins with a dot is the store's own.
+        guard isValid, !identifier.isEmpty, !identifier.hasPrefix("."), identifier.utf8.count < 256 else {
             throw ContainerError(
                 .invalid,
-                "invalid container ID format: '\(identifier)' is not 1 to 255 of the characters _ + - . a-z A-Z 0-9")
+                "invalid container ID format: '\(identifier)' (1 to 255 of a-z A-Z 0-9 _ + - . and no dot first)")
         }
     }
 
