@@ -50,7 +50,10 @@ final class ContainerBundle: Sendable {
 
     func words(_ spec: Spec) throws -> [String] {
         try Data(spec.json()).write(to: URL(fileURLWithPath: "\(folder)/config.json"))
-        return ["unshare", "-n", Products.path("swrun"), "run", "--bundle", folder, identifier]
+        // What a runtime that is killed remembers goes with the folder.
+        return [
+            "unshare", "-n", Products.path("swrun"), "--root", "\(folder)/state", "run", "--bundle", folder, identifier,
+        ]
     }
 
     func run(_ spec: Spec) async throws -> CommandResult { try await Command.run(try words(spec)) }
