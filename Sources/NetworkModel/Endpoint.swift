@@ -26,6 +26,8 @@ public struct Endpoint: Hashable, Sendable {
     public var takesPorts: Bool
     /// Other names of the sandbox on this network.
     public var aliases: [String]
+    /// Who answers when the sandbox asks for a name; empty where that is nobody of ours.
+    public var nameServers: [IPAddress]
     /// What whoever connected it wants to find it by again; they mean nothing to the engine.
     public var labels: [String: String]
 
@@ -33,7 +35,7 @@ public struct Endpoint: Hashable, Sendable {
         network: String, interface: String, link: EndpointLink, macAddress: MACAddress? = nil,
         addresses: [IPPrefix], gateways: [IPAddress] = [], deviceRoutes: [IPFamily] = [], metric: Int = 0,
         mtu: Int? = nil, isInternal: Bool = false, takesPorts: Bool = true, aliases: [String] = [],
-        labels: [String: String] = [:]
+        nameServers: [IPAddress] = [], labels: [String: String] = [:]
     ) {
         self.network = network
         self.interface = interface
@@ -47,6 +49,7 @@ public struct Endpoint: Hashable, Sendable {
         self.isInternal = isInternal
         self.takesPorts = takesPorts
         self.aliases = aliases
+        self.nameServers = nameServers
         self.labels = labels
     }
 
@@ -64,7 +67,8 @@ extension Endpoint: JSONRepresentable {
             metric: json["metric"] == nil ? 0 : try json.integer("metric"),
             mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
             isInternal: try json.flag("internal"), takesPorts: try json.flag("takesPorts"),
-            aliases: try json.texts("aliases"), labels: try json.strings("labels"))
+            aliases: try json.texts("aliases"),
+            nameServers: try json.texts("nameServers"), labels: try json.strings("labels"))
     }
 
     public var json: JSONValue {
@@ -81,6 +85,7 @@ extension Endpoint: JSONRepresentable {
         if isInternal { members.append(.init("internal", .bool(true))) }
         if takesPorts { members.append(.init("takesPorts", .bool(true))) }
         if !aliases.isEmpty { members.append(.init("aliases", list(aliases))) }
+        if !nameServers.isEmpty { members.append(.init("nameServers", list(nameServers.map(\.description)))) }
         if !labels.isEmpty { members.append(.init("labels", .init(strings: labels))) }
         return .object(members)
     }

@@ -75,8 +75,26 @@ extension Network {
         var elements: [FirewallElement] = []
         if driver.ownsBridge, let bridgeName { elements += links(bridgeName) }
         if !isInternal { elements += subnets.map { .masquerade($0.prefix) } }
+        if hasNames { elements += nameElements }
         return elements
     }
+
+    /// The name server is asked at port 53 of a gateway and listens at another, so that sandboxes can publish port 53.
+    private var nameElements: [FirewallElement] {
+        subnets.compactMap(\.gateway).flatMap { gateway in
+            [TransportProtocol.udp, .tcp].compactMap { transport in
+                PortRange(53, 53).flatMap { asked in
+                    PortRange(Self.nameServerPort, Self.nameServerPort).flatMap { listening in
+                        PortMapping(
+                            hostAddress: gateway, hostPorts: asked, sandboxPorts: listening, transport: transport)
+                    }
+                }.map { .published($0, target: gateway, owner: "names of \(name)") }
+            }
+        }
+    }
+
+    /// Above the ports that Linux gives to whoever asks for any (`ip_local_port_range`).
+    public static let nameServerPort: UInt16 = 61053
 
     /// What the firewall has to know of an endpoint: a pair of its own is a network's link like a bridge.
     public func elements(of endpoint: Endpoint) -> [FirewallElement] {

@@ -33,6 +33,12 @@ enum HostFiles {
         return filtered.text + "# the host has no name server that a container could reach\n"
     }
 
+    /// A resolver configuration with other servers.
+    static func resolvers(_ text: String, servers: [IPAddress]) -> String {
+        let others = text.split(separator: "\n").filter { !$0.hasPrefix("nameserver") && !$0.hasPrefix("#") }
+        return (servers.map { "nameserver \($0)" } + others.map(String.init)).joined(separator: "\n") + "\n"
+    }
+
     private static func withoutLoopback(_ text: String) -> (text: String, hasServer: Bool) {
         var result = ""
         var hasServer = false

@@ -26,6 +26,15 @@ extension Engine {
                 ports: record.ports))
         let lines = sandbox.endpoints.flatMap(\.addresses).map { "\($0.address)\t\(record.hostname)\n" }
         try Descriptor.open("\(container.hostFiles)/hosts", O_WRONLY | O_APPEND).write(text: lines.joined())
+        // The C library asks the first three (resolv.conf(5)).
+        let servers = sandbox.endpoints.flatMap(\.nameServers).prefix(3)
+        if !servers.isEmpty { try setNameServers(Array(servers), in: "\(container.hostFiles)/resolv.conf") }
+    }
+
+    /// On people's own networks the network's server answers, for the containers' names and for all others.
+    private func setNameServers(_ servers: [IPAddress], in path: String) throws {
+        let text = String(decoding: try Descriptor.open(path).readAll(limit: 1 << 20), as: UTF8.self)
+        try Descriptor.open(path, O_WRONLY | O_TRUNC).write(text: HostFiles.resolvers(text, servers: servers))
     }
 
     /// Releases what a container has of the network. Its namespace may be gone.

@@ -100,7 +100,9 @@ extension Session {
             deviceRoutes: !network.isInternal && network.driver.routesByDevice
                 ? IPFamily.allCases.filter(network.hasSubnet) : [],
             metric: network.isInternal ? 0 : metric, mtu: network.mtu, isInternal: network.isInternal,
-            takesPorts: network.isOpen, aliases: attachment.aliases, labels: attachment.labels)
+            takesPorts: network.isOpen, aliases: attachment.aliases,
+            nameServers: network.hasNames && NameService.isInstalled ? network.subnets.compactMap(\.gateway) : [],
+            labels: attachment.labels)
     }
 
     /// What the endpoint's interface will be.

@@ -13,6 +13,7 @@ struct Session: ~Copyable {
     var firewall: Firewall
     /// Says something that a person should know and that is no error.
     let notice: @Sendable (String) -> Void
+    let names: NameService
     /// Gets plans that are not to be carried out.
     var planned: (@Sendable (NetworkPlan) -> Void)?
 
@@ -24,6 +25,7 @@ struct Session: ~Copyable {
         self.links = links
         self.firewall = firewall
         self.notice = notice
+        names = NameService(runRoot: runRoot)
     }
 }
 
@@ -97,6 +99,7 @@ extension Session {
             try BridgeDriver(network: network).raise(&links)
         case .lower(let network):
             try BridgeDriver(network: network).lower(&links)
+            if network.hasNames { try names.remove(network) }
             try store.markLowered(network.name)
             if network.driver.isRoutedByHost, try store.routedNetworks().isEmpty { try firewall.remove() }
         case .firewall(let change): try changeFirewall(change)
@@ -117,7 +120,21 @@ extension Session {
         case .record(let name, let before, let after):
             let key = SandboxReference.key(forName: name)
             try store.record(key: key, before: before, after: after)
+            updateNames(key: key, before: before, after: after)
             try PortIndex.update(store, owner: key, before: before?.ports ?? [], after: after?.ports ?? [])
+        }
+    }
+
+    /// Tells the name server who is where. That it cannot be told is no reason to leave a sandbox without its network.
+    private func updateNames(key: String, before: Sandbox?, after: Sandbox?) {
+        let endpoints = (before?.endpoints ?? []) + (after?.endpoints ?? [])
+        for name in Set(endpoints.map(\.network)) where before?.endpoint(in: name) != after?.endpoint(in: name) {
+            do {
+                guard let network = try store.network(name), network.hasNames else { continue }
+                if let message = try names.update(network, after, key: key) { notice(message) }
+            } catch {
+                notice("names of network \(name): \(error)")
+            }
         }
     }
 

@@ -1,0 +1,122 @@
+import Addressing
+import CLinux
+import LinuxSystem
+import NetworkModel
+import SystemPackage
+
+/// The name server of people's networks: aardvark-dns, which listens on their gateways.
+///
+/// It reads a file for each network, in a directory of ours, and reads them again when it gets SIGHUP; it ends when no
+/// file is left. It is started when the first sandbox joins such a network, and nothing else of ours waits for it.
+struct NameService {
+    /// Where packages put the program, which is none that people call.
+    private static let programs = ["/usr/lib/podman/aardvark-dns", "/usr/libexec/podman/aardvark-dns"]
+
+    private static var program: String? { programs.first { access($0, X_OK) == 0 } }
+
+    /// Whether there is a program that can serve names.
+    static var isInstalled: Bool { program != nil }
+
+    /// The directory as the server is told it.
+    let path: String
+
+    init(runRoot: String) { path = "\(runRoot)/names" }
+
+    /// Says what a network's sandbox is called; nil for one that has left it.
+    ///
+    /// - Returns: What a person should know; nil when all is well.
+    func update(_ network: Network, _ sandbox: Sandbox?, key: String) throws -> String? {
+        let file = "\(path)/\(network.name)"
+        let before = try read(file)
+        var record = NameRecord(before ?? "", gateways: network.subnets.compactMap(\.gateway))
+        record.set(key, sandbox?.endpoint(in: network.name), name: sandbox?.name ?? "")
+        if record.isEmpty {
+            guard before != nil else { return nil }
+            unlink(file)
+        } else {
+            guard record.text != before else { return nil }
+            mkdir(path, 0o700)
+            try write(record.text, to: file)
+        }
+        return try reload()
+    }
+
+    /// Forgets a network.
+    func remove(_ network: Network) throws {
+        guard unlink("\(path)/\(network.name)") == 0 else { return }
+        _ = try reload()
+    }
+
+    private func read(_ file: String) throws -> String? {
+        do {
+            return String(
+                decoding: try Descriptor.open(file, O_RDONLY | O_NOFOLLOW).readAll(limit: 64 << 20), as: UTF8.self)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return nil
+        }
+    }
+
+    private func write(_ text: String, to file: String) throws {
+        // Not in the directory itself, all files of which the server takes for networks.
+        let new = path + ".new"
+        try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600).write(text: text)
+        guard rename(new, file) == 0 else { throw SystemError("rename", file, errno: .last) }
+    }
+
+    // MARK: The server
+
+    /// Has the server read its files again, starts one when there is something to serve, or ends it when there is not.
+    private func reload() throws -> String? {
+        let networks = try Descriptor.openDirectory(path).entries().filter { $0 != "aardvark.pid" }
+        if let process = running {
+            // While it reads its files it does not hear that they have changed again. One that was told a moment ago is
+            // replaced: what is started reads everything.
+            if !networks.isEmpty && !wasToldJustNow {
+                kill(process, SIGHUP)
+                utimes(pidFile, nil)
+                return nil
+            }
+            try end(process)
+        }
+        guard !networks.isEmpty else { return nil }
+        guard let program = Self.program else {
+            return "sandboxes do not find each other by name: aardvark-dns is not installed"
+        }
+        // It goes into the background when it listens.
+        let status = try HelperProgram.run(
+            program, [program, "--config", path, "-p", "\(Network.nameServerPort)", "run"])
+        return status == 0 ? nil : "sandboxes do not find each other by name: \(program) ended with status \(status)"
+    }
+
+    private var pidFile: String { "\(path)/aardvark.pid" }
+
+    private var wasToldJustNow: Bool {
+        var status = stat()
+        var now = timespec()
+        guard stat(pidFile, &status) == 0, clock_gettime(CLOCK_REALTIME, &now) == 0 else { return false }
+        return (0...1).contains(now.tv_sec - status.st_mtim.tv_sec)
+    }
+
+    /// Ends the server, which keeps nothing, and waits until its ports are free.
+    private func end(_ process: pid_t) throws {
+        let handle = try ProcessHandle(processIdentifier: process)
+        // Between the look at its command line and the handle it may have become another.
+        guard running == process else { return }
+        try handle.send(signal: SIGKILL)
+        var events = pollfd(fd: handle.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
+        _ = retryingOnInterrupt { poll(&events, 1, 10_000) }
+        unlink(pidFile)
+    }
+
+    /// The server that serves this directory; nil when none does.
+    private var running: pid_t? {
+        guard let text = try? read(pidFile),
+            let process = pid_t(text.filter(\.isNumber)), process > 1,
+            let command = try? Descriptor.open("/proc/\(process)/cmdline").readAll(limit: 65536)
+        else { return nil }
+        // The number may be somebody else's by now.
+        let words = command.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        return words.contains(path) && words.contains { $0.hasSuffix("aardvark-dns") } ? process : nil
+    }
+}

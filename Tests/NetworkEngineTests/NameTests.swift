@@ -1,0 +1,86 @@
+import TestSupport
+import Testing
+
+/// Sandboxes of one network find each other by name. `getent` and a plain UDP client ask, as programs would.
+@Suite("names")
+struct NameTests {
+    /// What a namespace is told when it asks one of its gateways; nil when there is no answer, empty when there is no
+    /// such name.
+    private func ask(
+        _ host: NetworkHost, _ name: String, _ type: String, from sandbox: String, server: String = "10.44.0.1"
+    ) async throws -> String? {
+        let client = """
+            import socket, struct, sys
+            name, kind, server = sys.argv[1], {"A": 1, "AAAA": 28, "PTR": 12}[sys.argv[2]], sys.argv[3]
+            client = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
+            client.settimeout(2)
+            labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
+            client.sendto(struct.pack(">6H", 1, 0x100, 1, 0, 0, 0) + labels + b"\\0" + struct.pack(">2H", kind, 1), (server, 53))
+            answer = client.recv(512)
+            count = struct.unpack(">H", answer[6:8])[0]
+            data = answer[-4:] if kind == 1 else answer[-16:]
+            if count == 0: print("nobody")
+            elif kind == 12: print(answer.rstrip(b"\\0").split(b"\\x00")[-1][2:].decode())
+            else: print(socket.inet_ntop(socket.AF_INET if kind == 1 else socket.AF_INET6, data))
+            """
+        let result = try await host.run(["python3", "-c", client, name, type, server], at: .inside(sandbox))
+        return result.status == 0 ? result.output : nil
+    }
+
+    /// A server that has just been told needs a moment to read it.
+    private func becomes(_ wanted: String, _ question: () async throws -> String?) async throws -> Bool {
+        try await eventually { try await question() == wanted }
+    }
+
+    @Test(
+        .enabled("aardvark-dns is not installed") {
+            try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0
+        })
+    func `names, aliases of addresses, and who has left`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            try await host.net("create", "other", "--subnet", "10.45.0.0/24")
+            for name in ["web", "db", "far"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "web")
+            try await host.net("connect", "lab", "db")
+            try await host.net("connect", "other", "far")
+            #expect(try await becomes("10.44.0.3") { try await ask(host, "db", "A", from: "web") })
+            #expect(
+                try await becomes("fd00:44::3") { try await ask(host, "db", "AAAA", from: "web", server: "fd00:44::1") }
+            )
+            #expect(try await becomes("web") { try await ask(host, "2.0.44.10.in-addr.arpa", "PTR", from: "db") })
+            // Another network's names are nobody's business.
+            #expect(try await becomes("nobody") { try await ask(host, "far", "A", from: "web") })
+            let hosts = try await host.net("hosts", "lab")
+            #expect(hosts.contains("10.44.0.3\tdb db.lab") && !hosts.contains("far"), "\(hosts)")
+            try await host.net("disconnect", "lab", "db")
+            #expect(try await becomes("nobody") { try await ask(host, "db", "A", from: "web") })
+            // A server that was killed is started again by the next who joins.
+            let pid = try await host.must(["cat", "/run/swnet/names/aardvark.pid"])
+            try await host.must(["kill", "-9", pid])
+            try await host.net("connect", "lab", "db")
+            let address = try await host.addresses(of: "db").v4
+            #expect(try await becomes(address) { try await ask(host, "db", "A", from: "web") })
+            // Somebody may publish the port that names are asked at, and names are answered even so.
+            try await host.net("publish", "web", "53:53/udp", "53:53")
+            #expect(try await ask(host, "db", "A", from: "web") == address)
+            #expect(try await host.must(["nft", "list", "map", "inet", "swnet", "published4"]).contains("udp . 53"))
+            // With the last name the server ends.
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("disconnect", "lab", "db")
+            try await host.net("disconnect", "other", "far")
+            let ended = try await eventually { try await host.must(["ss", "-Hlun", "sport = :61053"]).isEmpty }
+            #expect(ended)
+            try await host.net("rm", "lab", "other")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
+    @Test func `the default network has no name server`() async throws {
+        try await NetworkHost.with { host in
+            _ = try await host.serve("web", on: "bridge")
+            #expect(try await host.must(["ss", "-Hlun", "sport = :61053"]) == "")
+            #expect(try await host.net("hosts").contains("\tweb web.bridge"))
+        }
+    }
+}
