@@ -155,6 +155,7 @@ struct CrashTests {
             let monitor = try await host.must(["awk", "/^PPid/ {print $2}", "/proc/\(pid)/status"])
             try await host.must(["kill", "-9", monitor])
             _ = try await eventually { try await host.run(["kill", "-0", "\(pid)"]).status != 0 }
+            try await host.shell("kill -9 $(cat /run/swnet/names/aardvark.pid)")
             try await host.shell(
                 "rm -rf /run/swnet /run/swbox; nft delete table inet swnet; ip link del sw-lab; ip link del sw-bridge")
             #expect(try await host.box("ps", "-a").contains("Exited"))

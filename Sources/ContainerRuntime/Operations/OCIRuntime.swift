@@ -63,6 +63,7 @@ public struct OCIRuntime: Sendable {
             if let failure = try StartGate.open(in: container.directory) {
                 throw try Self.explain(failure, try container.spec())
             }
+            try container.waitUntilExecuted()
         } catch let error as SystemError {
             guard error.errno == .connectionRefused || error.errno == .connectionReset else { throw error }
             throw ContainerError(.wrongState, "cannot start a container that has stopped")

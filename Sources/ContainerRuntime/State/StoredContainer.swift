@@ -80,6 +80,15 @@ public struct StoredContainer: ~Copyable {
         return flock(file.rawValue, LOCK_SH | LOCK_NB) != 0
     }
 
+    /// Waits until the first process has let go of `waiting`. The kernel closes descriptors at exec one after the other,
+    /// so the end of the connection is seen before: whoever looked in between would start the container again.
+    borrowing func waitUntilExecuted() throws(SystemError) {
+        let file = try Descriptor.open("waiting", O_RDONLY | O_NOFOLLOW, relativeTo: directory.rawValue)
+        guard retryingOnInterrupt({ flock(file.rawValue, LOCK_SH) }) == 0 else {
+            throw SystemError("wait for", identifier, errno: .last)
+        }
+    }
+
     private var isWaiting: Bool {
         guard let file = try? Descriptor.open("waiting", O_RDONLY | O_NOFOLLOW, relativeTo: directory.rawValue) else {
             return false
