@@ -48,8 +48,10 @@ need_packages() {
 
 # What root built in a person's clone still belongs to that person.
 give_back() {
-    [ -n "${SUDO_UID:-}" ] && [ -d "$root/.build" ] && chown -R "$SUDO_UID:$SUDO_GID" "$root/.build"
-    return 0
+    [ -n "${SUDO_UID:-}" ] && [ -d "$root/.build" ] || return 0
+    # SwiftPM keeps its locks in the folder for temporary files, under the path's name.
+    chown -R "$SUDO_UID:$SUDO_GID" "$root/.build"
+    chown -h "$SUDO_UID:$SUDO_GID" "${TMPDIR:-/tmp}/${root//\//_}_.build"*.lock 2>/dev/null || true
 }
 
 build_release() {

@@ -54,7 +54,9 @@ public struct Invocation<Context> {
     /// - Throws: `CommandFailure` that says so and where the help is.
     public func require(_ count: some RangeExpression<Int>, _ what: String) throws(CommandFailure) {
         guard !count.contains(arguments.count) else { return }
-        throw misuse("\(command) needs \(what)")
+        var failure = misuse("\(command) needs \(what)")
+        failure.status = program.arguments
+        throw failure
     }
 
     /// A command line that is wrong, with where the help is.

@@ -55,7 +55,7 @@ public struct CommandTable<Context>: Sendable {
 
     private func command(named name: String) throws(CommandFailure) -> Command<Context> {
         guard let command = commands.first(where: { $0.name == name }) else {
-            throw CommandFailure("unknown command '\(name)' (\(program.name) --help)", status: program.usage)
+            throw CommandFailure("unknown command '\(name)' (\(program.name) --help)", status: program.arguments)
         }
         return command
     }

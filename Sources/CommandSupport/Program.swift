@@ -8,13 +8,17 @@ public struct Program: Sendable {
     public let name: String
     /// The exit status of an error that carries none.
     public let failure: ExitStatus
-    /// The exit status of a command line that was not understood.
+    /// The exit status of a command line that was not understood: a flag, or its value.
     public let usage: ExitStatus
+    /// The exit status of a command line that names no command, or lacks arguments.
+    public let arguments: ExitStatus
 
-    public init(name: String, failure: ExitStatus = .failure, usage: ExitStatus = .usage) {
+    public init(name: String, failure: ExitStatus = .failure, usage: ExitStatus = .usage, arguments: ExitStatus? = nil)
+    {
         self.name = name
         self.failure = failure
         self.usage = usage
+        self.arguments = arguments ?? usage
     }
 
     /// Runs the program's body and ends the process with the status it returns, or with that of its error.

@@ -10,6 +10,9 @@ enum Failure {
         switch (error as? EngineError)?.kind {
         case .cannotExecute: return CommandFailure("\(error)", status: .cannotExecute)
         case .commandNotFound: return CommandFailure("\(error)", status: .notFound)
+        // A container that is not there, or not in the right state, is no failure of a command in it.
+        case .notFound, .conflict:
+            return CommandFailure("\(error)", status: status == .cannotExecute ? .failure : status)
         default: return CommandFailure("\(error)", status: status)
         }
     }

@@ -23,7 +23,10 @@ struct BadInputTests {
             try await refused("nobodyhere", ["-u", "nobodyhere", "tools", "true"])
             try await refused("relative", ["-v", "/tmp:relative", "tools", "true"])
             try await refused("relative", ["-w", "relative", "tools", "true"])
-            try await refused("image", [])
+            // As docker has it: flags that are wrong are 125, arguments that are missing are 1.
+            expectRefusal(try await host.swbox("run"), status: 1, names: "image")
+            expectRefusal(try await host.swbox("nosuchcommand"), status: 1, names: "nosuchcommand")
+            expectRefusal(try await host.swbox("stop", "-t", "x", "y"), status: 125, names: "x")
         }
     }
 

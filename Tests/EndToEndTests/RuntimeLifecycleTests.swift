@@ -152,7 +152,12 @@ struct RuntimeLifecycleTests {
             try await bundle.must("start", "box")
             let pid = try #require(try await bundle.state()["pid"].integer)
             let stranger = try host.start(["sleep", "1000"])
-            let number = try await host.must(["bash", "-c", "pgrep -f '^sleep 1000' | grep -v '^\(pid)$'"])
+            var number = ""
+            let isThere = try await eventually {
+                number = try await host.shell("pgrep -f '^sleep 1000' | grep -v '^\(pid)$'").output
+                return !number.isEmpty
+            }
+            try #require(isThere)
             try await host.must([
                 "bash", "-ec",
                 "sed -i 's/\"pid\":\(pid)/\"pid\":\(number)/' /run/swrun/box/state.json; kill -9 \(pid)",

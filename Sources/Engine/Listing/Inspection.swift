@@ -31,8 +31,9 @@ public struct Inspection {
         return JSONValue([
             "Status": .string(ContainerSummary(container).state), "Running": .bool(container.isRunning),
             "Paused": .bool(false), "Restarting": .bool(false), "Dead": .bool(false),
-            "Pid": .integer(Int(status.process ?? 0)),
-            "StartTime": status.startTime.map { .integer(Int(clamping: $0)) },
+            // One that is being made has a process already, and is not to be signalled or entered yet.
+            "Pid": .integer(container.isRunning ? Int(status.process ?? 0) : 0),
+            "StartTime": container.isRunning ? status.startTime.map { .integer(Int(clamping: $0)) } : nil,
             "ExitCode": .integer(Int(status.exitCode ?? 0)), "Error": .string(status.error ?? ""),
             "StartedAt": .string(status.started ?? zero), "FinishedAt": .string(status.finished ?? zero),
         ])

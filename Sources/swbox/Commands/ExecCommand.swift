@@ -15,6 +15,7 @@ extension SwboxCommands {
                 .init("user", short: "u", value: "USER[:GROUP]", help: "names or numbers"),
                 .init("workdir", short: "w", value: "PATH", help: "working directory"),
             ], interspersed: false),
+        failure: .cannotExecute,
         run: execute)
 }
 
