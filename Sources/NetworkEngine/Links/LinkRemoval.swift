@@ -20,13 +20,19 @@ enum LinkRemoval {
         }
         // It ends at once: what works is its own child, so that nobody has to wait for that.
         _ = retryingOnInterrupt { waitpid(child, nil, 0) }
-        // The look-up waits for the lock under which the child's request is worked on, so few rounds are needed.
+        // Asked without netlink, which would wait for the lock that the child's request holds while the kernel waits.
         for _ in 0..<400 {
-            if try links.link(index: link.index) == nil { return }
+            if !isInSight(link.index) { return }
             usleep(50)
         }
         // The child did not get to it: then it is done here, and refusals are told.
         if try links.link(index: link.index) != nil { try links.delete(.index(link.index)) }
+    }
+
+    /// Whether an interface has a name. The corresponding C function is `if_indextoname`, an ioctl that takes no lock.
+    private static func isInSight(_ index: UInt32) -> Bool {
+        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        return if_indextoname(index, &name) != nil
     }
 
     /// In the child. It must not outlive the caller's locks or keep its outputs open, so it keeps no descriptor.
