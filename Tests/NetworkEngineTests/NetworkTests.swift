@@ -102,7 +102,7 @@ struct NetworkTests {
         try await NetworkHost.with { host in
             try await host.must(["ip", "netns", "add", "web"])
             let state = """
-                ip -o link; ip netns exec web ip -o link; nft list ruleset; sysctl net.ipv4.ip_forward
+                ip -o link | cut -d: -f1-2; ip -n web -o link | cut -d: -f1-2; nft list ruleset; sysctl net.ipv4.ip_forward
                 find /run/swnet /var/lib/swnet -type f ! -name lock -exec cat {} +; true
                 """
             func dry(_ expected: String..., words: [String]) async throws {
