@@ -11,7 +11,8 @@ START = re.compile(r"^( *)(?:[@\w().]+ +)*(?:func|init|deinit)\b.*")
 def functions(lines):
     """A function ends at the first closing brace in the column where its first line begins (the formatter's rule)."""
     for number, line in enumerate(lines):
-        if match := START.match(line):
+        # One that ends on its own line is short.
+        if (match := START.match(line)) and not line.endswith("}"):
             end = match[1] + "}"
             for last in range(number, len(lines)):
                 if lines[last] == end:

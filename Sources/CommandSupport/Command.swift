@@ -68,10 +68,11 @@ public struct Invocation<Context> {
     public var format: OutputFormat {
         get throws(CommandFailure) {
             guard let text = flags.value("format") else { return .table }
-            guard let format = OutputFormat(rawValue: text) else {
-                throw misuse("unknown format '\(text)' (table or json)")
+            do throws(CommandFailure) {
+                return try OutputFormat(parsing: text)
+            } catch {
+                throw misuse(error.message)
             }
-            return format
         }
     }
 }
