@@ -120,23 +120,27 @@ extension NetworkEngine {
 
     /// Publishes ports of a sandbox that is connected.
     @discardableResult
-    public func publish(_ reference: SandboxReference, _ ports: [PortMapping]) throws -> Sandbox {
+    public func publish(_ reference: SandboxReference, _ ports: [PortRequest]) throws -> Sandbox {
         try connect(ConnectRequest(sandbox: reference, ports: ports))
     }
 
-    /// Takes ports back that were published with the same specification.
-    public func unpublish(_ reference: SandboxReference, _ ports: [PortMapping]) throws {
+    /// Takes ports back that were published with the same specification; one that left the host's port open takes back
+    /// what was chosen for it.
+    public func unpublish(_ reference: SandboxReference, _ ports: [PortRequest]) throws {
         let operation = "unpublish ports of \(reference.name)"
         try operate(operation) { session in
             let sandbox = try session.recorded(reference)
-            for port in ports where !sandbox.ports.contains(port) {
+            let published = Set(sandbox.ports)
+            let leaving = try ports.flatMap { port in
+                if let mapping = port.mapping, published.contains(mapping) { return [mapping] }
+                if let mappings = sandbox.ports(port) { return mappings }
                 let others = sandbox.ports.map(\.description).joined(separator: ", ")
                 throw NetworkError(
                     .notFound,
                     "port '\(port)' is not published by \(sandbox.name)"
                         + (others.isEmpty ? "" : " (it publishes \(others))"))
             }
-            try session.carryOut(session.removal(operation, of: [], and: ports, from: sandbox))
+            try session.carryOut(session.removal(operation, of: [], and: leaving, from: sandbox))
         }
     }
 

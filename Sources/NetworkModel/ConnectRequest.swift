@@ -4,9 +4,9 @@ public import Addressing
 public struct ConnectRequest: Hashable, Sendable {
     public var sandbox: SandboxReference
     public var attachments: [Attachment]
-    public var ports: [PortMapping]
+    public var ports: [PortRequest]
 
-    public init(sandbox: SandboxReference, attachments: [Attachment] = [], ports: [PortMapping] = []) {
+    public init(sandbox: SandboxReference, attachments: [Attachment] = [], ports: [PortRequest] = []) {
         self.sandbox = sandbox
         self.attachments = attachments
         self.ports = ports

@@ -55,77 +55,16 @@ extension PortMapping {
     ///
     /// - Throws: `NetworkError` that names the piece that is wrong.
     public init(parsing text: String) throws(NetworkError) {
-        let refuse = { (what: String) in NetworkError(.invalid, "port '\(text)': \(what)") }
-        var rest = text[...]
-        var transport = TransportProtocol.tcp
-        if let slash = rest.lastIndex(of: "/") {
-            let name = String(rest[rest.index(after: slash)...])
-            guard let known = TransportProtocol(rawValue: name) else {
-                throw refuse("protocol '\(name)' is not known (tcp, udp or sctp)")
-            }
-            transport = known
-            rest = rest[..<slash]
+        let request = try PortRequest(parsing: text)
+        if let mapping = request.mapping {
+            self = mapping
+            return
         }
-
-        var host: IPAddress?
-        if rest.hasPrefix("[") {
-            guard let close = rest.firstIndex(of: "]") else { throw refuse("']' is missing after the host address") }
-            let inside = String(rest[rest.index(after: rest.startIndex)..<close])
-            guard let address = IPv6Address(inside) else { throw refuse("'\(inside)' is no IPv6 address") }
-            host = .v6(address)
-            rest = rest[rest.index(after: close)...]
-            guard rest.hasPrefix(":") else { throw refuse("':' is missing after the host address") }
-            rest = rest.dropFirst()
+        if case .oneOf(let ports) = request.hostPorts {
+            throw NetworkError(
+                .invalid, "port '\(text)': \(ports) is \(ports.count) ports and \(request.sandboxPorts) is 1")
         }
-        var parts = rest.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        if host == nil && parts.count == 3 {
-            guard let address = IPv4Address(parts[0]) else { throw refuse("'\(parts[0])' is no IPv4 address") }
-            host = .v4(address)
-            parts.removeFirst()
-        }
-        if host == nil && parts.count > 3 {
-            throw refuse("an IPv6 host address needs brackets ([ADDRESS]:HOSTPORT:PORT)")
-        }
-        guard parts.count == 2 else {
-            throw refuse(
-                parts.count == 1 ? "the host's port is missing (HOSTPORT:PORT)" : "there is too much (HOSTPORT:PORT)")
-        }
-        let hostPorts = try Self.ports(parts[0], "host port", refuse)
-        let sandboxPorts = try Self.ports(parts[1], "port", refuse)
-        guard
-            let mapping = PortMapping(
-                hostAddress: host, hostPorts: hostPorts, sandboxPorts: sandboxPorts, transport: transport)
-        else {
-            throw refuse("\(hostPorts) is \(hostPorts.count) ports and \(sandboxPorts) is \(sandboxPorts.count)")
-        }
-        try mapping.checkHostAddress(refuse)
-        self = mapping
-    }
-
-    private static func ports(
-        _ text: String, _ what: String, _ refuse: (String) -> NetworkError
-    ) throws(NetworkError) -> PortRange {
-        if let range = PortRange(text) { return range }
-        if text.isEmpty { throw refuse("the \(what) is missing") }
-        let ends = text.split(separator: "-", omittingEmptySubsequences: false)
-        if ends.count == 2, let first = UInt16(ends[0]), let last = UInt16(ends[1]), first > last, last > 0 {
-            throw refuse("the \(what)s '\(text)' run backwards")
-        }
-        throw refuse("\(what) '\(text)' is not a number from 1 to 65535, or two with '-' between them")
-    }
-
-    private func checkHostAddress(_ refuse: (String) -> NetworkError) throws(NetworkError) {
-        guard let hostAddress else { return }
-        if case .v6(let address) = hostAddress {
-            // net/ipv6: the source ::1 cannot leave through another interface, and there is no route_localnet.
-            if address.isLoopback {
-                throw refuse("the kernel cannot translate [::1] (publish on 127.0.0.1 instead)")
-            }
-            if address.isIPv4Mapped { throw refuse("\(address) is an IPv4 address (write it without ::ffff:)") }
-        }
-        if hostAddress.isMulticast || hostAddress == .v4(IPv4Address(rawValue: .max)) {
-            throw refuse("\(hostAddress) is not the address of a host")
-        }
+        throw NetworkError(.invalid, "port '\(text)': the host's port is missing (HOSTPORT:PORT)")
     }
 }
 

@@ -9,12 +9,18 @@ public struct Sandbox: Hashable, Sendable {
     public var endpoints: [Endpoint]
     /// What is published, ranges as they were asked for.
     public var ports: [PortMapping]
+    /// Those of them whose host port was not asked for but chosen.
+    public var chosenPorts: [PortMapping]
 
-    public init(name: String, identity: SandboxIdentity, endpoints: [Endpoint] = [], ports: [PortMapping] = []) {
+    public init(
+        name: String, identity: SandboxIdentity, endpoints: [Endpoint] = [], ports: [PortMapping] = [],
+        chosenPorts: [PortMapping] = []
+    ) {
         self.name = name
         self.identity = identity
         self.endpoints = endpoints
         self.ports = ports
+        self.chosenPorts = chosenPorts
     }
 
     /// The name of its record's file.
@@ -37,6 +43,12 @@ public struct Sandbox: Hashable, Sendable {
         return nil
     }
 
+    /// The ports that were published because of a request; nil when there is none.
+    public func ports(_ request: PortRequest) -> [PortMapping]? {
+        let found = request.mapping.map { [$0].filter(ports.contains) } ?? chosenPorts.filter(request.allows)
+        return found.isEmpty ? nil : found
+    }
+
     /// The firewall elements that publish its ports.
     public func elements(for ports: [PortMapping]) -> [FirewallElement] {
         ports.flatMap { port in
@@ -52,13 +64,14 @@ extension Sandbox: JSONRepresentable {
         guard let identity = json["namespace"] else { throw JSONCodingError("namespace", "missing") }
         self.init(
             name: try json.string("name"), identity: try SandboxIdentity(json: identity),
-            endpoints: try json.list("endpoints"), ports: try json.list("ports"))
+            endpoints: try json.list("endpoints"), ports: try json.list("ports"),
+            chosenPorts: try json.list("chosenPorts"))
     }
 
     public var json: JSONValue {
         JSONValue([
             "name": .string(name), "namespace": identity.json, "endpoints": JSONValue(endpoints),
-            "ports": JSONValue(ports),
+            "ports": JSONValue(ports), "chosenPorts": chosenPorts.isEmpty ? nil : JSONValue(chosenPorts),
         ])
     }
 }

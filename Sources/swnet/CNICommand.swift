@@ -103,7 +103,7 @@ extension CNICommand {
                         macAddress: configuration.macAddress, interface: attachment.interface,
                         aliases: configuration.aliases,
                         labels: CNILabels(attachment, ports).labels, mayBeFurther: true)
-                ], ports: ports.filter { !published.contains($0) }))
+                ], ports: ports.filter { !published.contains($0) }.map(PortRequest.init)))
         do {
             guard let endpoint = sandbox.endpoint(in: request.network, interface: attachment.interface.text)
             else {

@@ -48,9 +48,20 @@ extension CommandSupport.Invocation<NetworkEngine> {
         }
     }
 
-    func ports(_ texts: some Sequence<String>) throws(CommandFailure) -> [PortMapping] {
+    /// Connects or publishes, and prints the ports that were chosen as they are taken back.
+    func perform(_ requests: [PortRequest], _ operation: (NetworkEngine) throws -> Sandbox) throws -> ExitStatus {
+        try perform { engine in
+            let sandbox = try operation(engine)
+            guard engine.planned == nil else { return }
+            // The last in its list are those of this operation.
+            let count = requests.reduce(0) { $0 + $1.choices }
+            for port in sandbox.chosenPorts.suffix(count) { Output.line("\(port)") }
+        }
+    }
+
+    func ports(_ texts: some Sequence<String>) throws(CommandFailure) -> [PortRequest] {
         do throws(NetworkError) {
-            return try texts.map { text throws(NetworkError) in try PortMapping(parsing: text) }
+            return try texts.map { text throws(NetworkError) in try PortRequest(parsing: text) }
         } catch {
             throw misuse("\(error)")
         }

@@ -23,7 +23,7 @@ import Testing
         #expect(summary.command(isTruncated: true) == "\"redis-server --port…\"")
         #expect(summary.command(isTruncated: false) == "\"redis-server --port 6379\"")
         #expect(summary.ports == "127.0.0.1:80-81->8080-8081/tcp")
-        let all = try self.summary { $0.record.ports = (try? PortMapping(parsing: "53:53/udp")).map { [$0] } ?? [] }
+        let all = try self.summary { $0.record.ports = (try? PortRequest(parsing: "53:53/udp")).map { [$0] } ?? [] }
         #expect(all.ports == "0.0.0.0:53->53/udp, [::]:53->53/udp")
     }
 
@@ -148,7 +148,8 @@ import Testing
         var status = ContainerStatus(.running)
         status.process = 4242
         let document = Inspection(
-            container: Container(record: try sampleRecord(), status: status), directory: "/c", endpoints: []
+            container: Container(record: try sampleRecord(), status: status), directory: "/c", endpoints: [],
+            ports: [try PortMapping(parsing: "127.0.0.1:80-81:8080-8081/tcp")]
         ).json
         #expect(try document["State"]?.integer("Pid") == 4242)
         #expect(try document["State"]?.string("Status") == "running")

@@ -117,7 +117,7 @@ import Testing
         try RunOptions(image: "x").validate()
         try refuse("host") {
             $0.network = .host
-            $0.ports = [try PortMapping(parsing: "80:80")]
+            $0.ports = [try PortRequest(parsing: "80:80")]
         }
         try refuse("bad name") { $0.name = "bad name" }
         try refuse("relative") { $0.workingDirectory = "relative" }

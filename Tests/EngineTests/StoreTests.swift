@@ -28,7 +28,7 @@ func sampleRecord(id: String = String(repeating: "ab", count: 32), name: String 
         workingDirectory: "/data", user: "redis", hostname: "web", hasTerminal: false, isInteractive: true,
         removesItself: false, hasReadOnlyRoot: true, isPrivileged: false, capabilities: ["CAP_KILL"],
         limits: ResourceOptions(), network: "bridge",
-        ports: [try PortMapping(parsing: "127.0.0.1:80-81:8080-8081/tcp")],
+        ports: [try PortRequest(parsing: "127.0.0.1:80-81:8080-8081/tcp")],
         mounts: [MountRecord(volume: "v", source: "/s", destination: "/d", isReadOnly: true, isAnonymous: true)],
         labels: ["k": "v"], stopSignal: "SIGTERM", layers: ["/l/1", "/l/2"])
 }

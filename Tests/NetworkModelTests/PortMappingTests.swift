@@ -38,9 +38,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "host's port is missing"),
+        ("", "the port is missing"),
         ("80", "host's port is missing"),
-        (":80", "the host port is missing"),
+        (":80", "the host's port is missing"),
         ("80:", "the port is missing"),
         ("0:80", "host port '0'"),
         ("80:0", "port '0'"),

@@ -33,6 +33,9 @@ import Testing
         #expect(try Network(json: JSONValue(parsing: network.json.bytes)) == network)
         let sandbox = try sandbox()
         #expect(try Sandbox(json: JSONValue(parsing: sandbox.json.bytes)) == sandbox)
+        var chosen = sandbox
+        chosen.chosenPorts = [sandbox.ports[0]]
+        #expect(try Sandbox(json: JSONValue(parsing: chosen.json.bytes)) == chosen)
     }
 
     @Test func plansSurviveTheRoundTripAndInvert() throws {

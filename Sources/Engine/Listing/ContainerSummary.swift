@@ -1,16 +1,22 @@
 import Addressing
 import CLinux
 public import ContainerLog
-import NetworkModel
+public import NetworkModel
 
 /// A container as `ps` shows it.
 public struct ContainerSummary: Hashable, Sendable {
     public let container: Container
+    /// What is published.
+    private let published: [PortMapping]
     /// Seconds since 1970.
     private let now: Int
 
-    public init(_ container: Container, now: Int = ContainerLog.Timestamp.now().seconds) {
+    /// - Parameter ports: What the network has published for it; nil when it says nothing.
+    public init(
+        _ container: Container, ports: [PortMapping]? = nil, now: Int = ContainerLog.Timestamp.now().seconds
+    ) {
         self.container = container
+        published = ports ?? container.record.ports.compactMap(\.mapping)
         self.now = now
     }
 
@@ -45,7 +51,7 @@ public struct ContainerSummary: Hashable, Sendable {
     /// `0.0.0.0:8080->80/tcp, [::]:8080->80/tcp`; nothing when it does not run.
     public var ports: String {
         guard container.isRunning else { return "" }
-        return container.record.ports.flatMap { port in
+        return published.flatMap { port in
             let hosts =
                 port.hostAddress.map { $0.family == .v6 ? ["[\($0)]"] : ["\($0)"] } ?? ["0.0.0.0", "[::]"]
             return hosts.map { "\($0):\(port.hostPorts)->\(port.sandboxPorts)/\(port.transport.rawValue)" }

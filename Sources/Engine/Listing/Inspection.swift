@@ -10,6 +10,8 @@ public struct Inspection {
     let container: Container
     let directory: String
     let endpoints: [Endpoint]
+    /// What is published.
+    let ports: [PortMapping]
 
     public var json: JSONValue {
         let record = container.record
@@ -122,7 +124,7 @@ public struct Inspection {
     private var portBindings: JSONValue {
         var names: [String] = []
         var bindings: [String: [JSONValue]] = [:]
-        for port in container.record.ports {
+        for port in ports {
             let hosts = port.hostAddress.map { ["\($0)"] } ?? ["0.0.0.0", "::"]
             for (inner, outer) in zip(port.sandboxPorts.ports, port.hostPorts.ports) {
                 let name = "\(inner)/\(port.transport.rawValue)"
@@ -139,8 +141,10 @@ public struct Inspection {
 extension Engine {
     /// Everything about a container.
     public func inspect(_ container: Container) -> Inspection {
-        Inspection(
+        let sandbox = sandbox(of: container)
+        return Inspection(
             container: container, directory: containers.directory(of: container.record.id),
-            endpoints: endpoints(of: container))
+            endpoints: sandbox?.endpoints ?? [],
+            ports: sandbox?.ports ?? container.record.ports.compactMap(\.mapping))
     }
 }

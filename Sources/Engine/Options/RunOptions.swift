@@ -25,7 +25,7 @@ public struct RunOptions: Hashable, Sendable {
     public var hostname: String?
     public var network: NetworkMode = .networks([NetworkName.default])
     public var addresses = StaticAddresses()
-    public var ports: [PortMapping] = []
+    public var ports: [PortRequest] = []
     public var limits = ResourceOptions()
     public var hasReadOnlyRoot = false
     public var addedCapabilities: [String] = []

@@ -27,7 +27,8 @@ public struct ContainerRecord: Hashable, Sendable {
     public var limits: ResourceOptions
     /// As `--network` takes it.
     public var network: String
-    public var ports: [PortMapping]
+    /// As they were asked for.
+    public var ports: [PortRequest]
     public var mounts: [MountRecord]
     public var labels: [String: String]
     public var stopSignal: String

@@ -59,9 +59,19 @@ extension Engine {
         return ProcessHandle.startTime(of: number) != startTime
     }
 
-    /// The container's places in networks, as they are now.
-    func endpoints(of container: Container) -> [Endpoint] {
-        guard container.isRunning, container.record.isConnected else { return [] }
-        return (try? network.sandbox(named: container.record.name))?.endpoints ?? []
+    /// What the network has of a container now; nil when it is not connected.
+    func sandbox(of container: Container) -> Sandbox? {
+        guard container.isRunning, container.record.isConnected else { return nil }
+        return try? network.sandbox(named: container.record.name)
+    }
+
+    /// Containers as they are listed, each with the ports that it has now.
+    public func summaries(_ containers: [Container]) -> [ContainerSummary] {
+        let isNeeded = containers.contains { $0.isRunning && !$0.record.ports.isEmpty }
+        let sandboxes = isNeeded ? (try? network.sandboxes()) ?? [] : []
+        let ports = Dictionary(sandboxes.map { ($0.name, $0.ports) }, uniquingKeysWith: { first, _ in first })
+        return containers.map { container in
+            ContainerSummary(container, ports: container.record.isConnected ? ports[container.record.name] : nil)
+        }
     }
 }

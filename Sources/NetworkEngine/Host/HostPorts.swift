@@ -34,6 +34,11 @@ enum HostPorts {
         }
     }
 
+    /// Whether a process of the host has a port that a mapping would take.
+    static func isTaken(_ mapping: PortMapping, port: UInt16) -> Bool {
+        if case .taken = attempt(mapping, port: port) { true } else { false }
+    }
+
     private enum Answer { case free, taken, noSuchAddress }
 
     /// Asks the kernel by binding a socket. The corresponding system call is `bind`.

@@ -39,8 +39,10 @@ extension Session {
             sandbox.endpoints.append(endpoint)
             attach.append(.attach(endpoint, sandbox: found.name, identity: found.identity))
         }
-        if !request.ports.isEmpty { try checkPorts(request.ports, of: sandbox) }
-        sandbox.ports += request.ports
+        let (ports, chosen) = try choosePorts(request.ports)
+        if !ports.isEmpty { try checkPorts(ports, of: sandbox) }
+        sandbox.ports += ports
+        sandbox.chosenPorts += chosen
 
         // A further network may give ports that are published already a family that they did not have.
         let before = Set(found.record.map { $0.elements(for: $0.ports) } ?? [])

@@ -103,6 +103,8 @@ extension Session {
         let reached = IPFamily.allCases.filter { rest.target($0) != nil }
         let leaving = Set(ports)
         rest.ports.removeAll { port in leaving.contains(port) || !port.families.contains(where: reached.contains) }
+        let staying = Set(rest.ports)
+        rest.chosenPorts.removeAll { !staying.contains($0) }
         let before = sandbox.elements(for: sandbox.ports)
         let after = rest.elements(for: rest.ports)
         let (old, new) = (Set(before), Set(after))

@@ -18,6 +18,26 @@ struct PortIndex {
 
     /// The first published range that no packet could tell from `mapping`, and the key of its sandbox.
     func conflict(with mapping: PortMapping) -> (mapping: PortMapping, owner: String)? {
+        var first: (mapping: PortMapping, owner: String)?
+        scan(mapping) { conflict in
+            first = conflict
+            return false
+        }
+        return first
+    }
+
+    /// All of them.
+    func conflicts(with mapping: PortMapping) -> [(mapping: PortMapping, owner: String)] {
+        var all: [(mapping: PortMapping, owner: String)] = []
+        scan(mapping) { conflict in
+            all.append(conflict)
+            return true
+        }
+        return all
+    }
+
+    /// - Parameter found: Whether to go on.
+    private func scan(_ mapping: PortMapping, _ found: ((mapping: PortMapping, owner: String)) -> Bool) {
         let transport = Array(mapping.transport.rawValue.utf8)
         var start = bytes.startIndex
         while start < bytes.endIndex {
@@ -36,9 +56,8 @@ struct PortIndex {
                     hostAddress: IPAddress(address), hostPorts: ports, sandboxPorts: ports, transport: mapping.transport
                 )
             else { continue }
-            if mapping.conflicts(with: other) { return (other, owner) }
+            if mapping.conflicts(with: other), !found((other, owner)) { return }
         }
-        return nil
     }
 
     private static func word(_ bytes: [UInt8], _ position: inout Int, _ end: Int) -> ArraySlice<UInt8> {

@@ -39,7 +39,7 @@ private func listContainers(_ invocation: Invocation) throws -> ExitStatus {
         Output.write(containers.map { ($0.record.id(isWhole: isWhole)) + "\n" }.joined())
         return .success
     }
-    let summaries = containers.map { ContainerSummary($0) }
+    let summaries = invocation.engine.summaries(containers)
     switch format {
     case .table:
         var table = TextTable(["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"])

@@ -112,7 +112,7 @@ enum RunFlags {
             }
             options.network = .networks(networks)
         }
-        options.ports = try flags.values("publish").map { try PortChoice.mapping(parsing: $0) }
+        options.ports = try flags.values("publish").map { try PortRequest(parsing: $0) }
         options.addresses.ipv4 = try address(flags, "ip", "IPv4 address")
         options.addresses.ipv6 = try address(flags, "ip6", "IPv6 address")
         options.addresses.mac = try address(flags, "mac-address", "Ethernet address")

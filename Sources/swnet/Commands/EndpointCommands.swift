@@ -18,7 +18,7 @@ extension SwnetCommands {
                 .init("ip6", value: "ADDRESS", help: "the IPv6 address"),
                 .init("mac", value: "ADDRESS", help: "the Ethernet address"),
                 .init("ifname", value: "NAME", help: "the interface's name in the sandbox (eth0, eth1 …)"),
-                .init("publish", short: "p", value: "PORT", help: "a port to publish in the same step"),
+                .init("publish", short: "p", value: "PORT", help: "a port to publish in the same step (swnet publish)"),
             ] + FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(2...2, "a network and a sandbox")
@@ -34,7 +34,7 @@ extension SwnetCommands {
             let request = ConnectRequest(
                 sandbox: try invocation.sandbox(invocation.arguments[1]), attachments: [attachment],
                 ports: try invocation.ports(invocation.flags.values("publish")))
-            return try invocation.perform { try $0.connect(request) }
+            return try invocation.perform(request.ports) { try $0.connect(request) }
         })
 
     static let disconnect = Command(

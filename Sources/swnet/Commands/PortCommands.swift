@@ -8,11 +8,14 @@ extension SwnetCommands {
     static let publish = Command(
         "publish", "SANDBOX PORT…", summary: "publish ports of a sandbox on the host",
         details: """
-            A PORT is [HOSTIP:]HOSTPORT[-END]:PORT[-END][/tcp|/udp|/sctp]; an IPv6 host address stands in brackets. Without a
-            host address the port is published on all of them, 127.0.0.1 included.
+            A PORT is [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|/udp|/sctp]; an IPv6 host address stands in brackets. Without
+            a host address the port is published on all of them, 127.0.0.1 included. Without a host port, one is chosen
+            that nobody has, the same for IPv4 and IPv6; of a range for a single PORT the first that is free. What was
+            chosen is printed, a line for each.
             """,
         examples: [
             "swnet publish web 8080:80", "swnet publish web 127.0.0.1:8080:80 53:53/udp",
+            "swnet publish web 80 127.0.0.1::443", "swnet publish web 8000-8010:80",
             "swnet publish web 8000-8010:9000-9010", "swnet publish web [fd00::1]:8080:80",
         ],
         grammar: FlagGrammar(FlagGrammar.dryRun),
@@ -20,13 +23,15 @@ extension SwnetCommands {
             try invocation.require(2..., "a sandbox and a port")
             let sandbox = try invocation.sandbox(invocation.arguments[0])
             let ports = try invocation.ports(invocation.arguments.dropFirst())
-            return try invocation.perform { try $0.publish(sandbox, ports) }
+            return try invocation.perform(ports) { try $0.publish(sandbox, ports) }
         })
 
     static let unpublish = Command(
         "unpublish", "SANDBOX PORT…", summary: "take back published ports",
-        details: "Ports are named as they were published; 'swnet ports' lists them.",
-        examples: ["swnet unpublish web 8080:80"], grammar: FlagGrammar(FlagGrammar.dryRun),
+        details: """
+            Ports are named as they were published, or as 'swnet ports' lists them.
+            """,
+        examples: ["swnet unpublish web 8080:80", "swnet unpublish web 80"], grammar: FlagGrammar(FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(2..., "a sandbox and a port")
             let sandbox = try invocation.sandbox(invocation.arguments[0])
