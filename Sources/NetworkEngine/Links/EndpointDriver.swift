@@ -156,10 +156,13 @@ extension EndpointDriver {
         }
         try namespace.withLinks { links in
             // One without an alias is ours too: it is set after the link is made, and the name was free before.
-            guard let link = try links.link(named: endpoint.interface), link.kind == endpoint.link.kind,
-                link.alias == nil || link.alias == alias
-            else { return }
-            try links.delete(.index(link.index))
+            let names = [endpoint.interface, NewLink.interimName(for: endpoint.interface)]
+            for name in names {
+                guard let link = try links.link(named: name), link.kind == endpoint.link.kind,
+                    link.alias == nil || link.alias == alias
+                else { continue }
+                try links.delete(.index(link.index))
+            }
         }
     }
 

@@ -98,6 +98,10 @@ extension NewLink {
         return "an interface named \(name) exists\(place), or one named \(peer.name)\(peerPlace)"
     }
 
+    /// What a link is called for the moment between its creation in another namespace and its renaming there, on a kernel
+    /// that cannot make it by its own name. Whoever is killed in that moment leaves it.
+    public static func interimName(for name: String) -> String { String("~\(name)".prefix(15)) }
+
     /// The message that makes the link, without the later settings and the alternative names.
     var creation: MessageBuilder {
         var message = MessageBuilder(type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL)

@@ -1,4 +1,5 @@
 import CLinux
+import LinuxSystem
 public import Netlink
 import SystemPackage
 
@@ -71,19 +72,59 @@ extension Rtnetlink {
         do throws(NetlinkError) {
             try apply(.add(link))
         } catch {
+            guard error.errno == .fileExists && error.message == nil else { throw error }
             var refusal = error
-            if refusal.errno == .fileExists && refusal.message == nil { refusal.hint = link.takenNames }
-            throw refusal
+            refusal.hint = link.takenNames
+            if try self.link(named: link.name, inNamespace: identifier) != nil { throw refusal }
+            if case .veth = link.kind { throw refusal }
+            try addByInterimName(link, inNamespace: namespace, identifier)
         }
-        var query = Self.query(.name(link.name))
-        query.message.put(IFLA_TARGET_NETNSID, identifier)
-        guard var made = try socket.get(query).lazy.compactMap(Link.init).first else {
-            throw NetlinkError("create \(link.kind.name)", link.name, errno: .noSuchDevice, hint: "it is gone again")
-        }
+        guard var made = try self.link(named: link.name, inNamespace: identifier) else { throw Self.gone(link) }
         // The kernel tells everything as seen from here, and what a link stands on is here; only a veth's peer need not be.
         if case .veth = link.kind { return made }
         made.peerNamespace = nil
         return made
+    }
+
+    /// Makes a link whose name this namespace has too. Before Linux 6.15 the kernel takes such a name for taken, though the
+    /// link is made elsewhere (`rtnl_newlink`), and every host has an eth0: it gets its name when it is there.
+    private mutating func addByInterimName(
+        _ link: NewLink, inNamespace namespace: Int32, _ identifier: Int32
+    ) throws(NetlinkError) {
+        var interim = link
+        interim.name = NewLink.interimName(for: link.name)
+        try apply(.add(interim))
+        guard let made = try self.link(named: interim.name, inNamespace: identifier) else { throw Self.gone(link) }
+        do {
+            var inside = try Rtnetlink(in: Namespace(path: "/proc/thread-self/fd/\(namespace)", kind: .net))
+            do throws(NetlinkError) {
+                try inside.set(.index(made.index), LinkSettings(name: link.name))
+            } catch {
+                _ = try? inside.delete(.index(made.index))
+                throw error.about("create \(link.kind.name)", link.name)
+            }
+        } catch let error as NetlinkError {
+            throw error
+        } catch {
+            let errno = (error as? SystemError)?.errno ?? .badFileDescriptor
+            throw NetlinkError("create \(link.kind.name)", link.name, errno: errno, hint: "\(error)")
+        }
+    }
+
+    /// A link of another namespace, as seen from here.
+    private mutating func link(named name: String, inNamespace identifier: Int32) throws(NetlinkError) -> Link? {
+        var query = Self.query(.name(name))
+        query.message.put(IFLA_TARGET_NETNSID, identifier)
+        do throws(NetlinkError) {
+            return try socket.get(query).lazy.compactMap(Link.init).first
+        } catch {
+            if error.errno == .noSuchDevice { return nil }
+            throw error
+        }
+    }
+
+    private static func gone(_ link: NewLink) -> NetlinkError {
+        NetlinkError("create \(link.kind.name)", link.name, errno: .noSuchDevice, hint: "it is gone again")
     }
 
     /// Changes a link; here a link may be renamed by its name too. Equivalent to `ip link set $link …`.
