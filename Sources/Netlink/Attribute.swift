@@ -9,6 +9,11 @@ public struct Attribute: Sendable {
     /// The value, without header and padding.
     public let payload: ArraySlice<UInt8>
 
+    public init(type: Int, payload: ArraySlice<UInt8>) {
+        self.type = type
+        self.payload = payload
+    }
+
     public var u8: UInt8? { payload.count == 1 ? payload.first : nil }
     /// Integers are in the machine's byte order; where the kernel sends network order, ask `.bigEndian` of the value.
     public var u16: UInt16? { payload.integer() }

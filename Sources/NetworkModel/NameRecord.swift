@@ -4,8 +4,13 @@ public import Addressing
 /// on in the first line, then a line for each sandbox: `KEY IPV4,… IPV6,… NAME,…`.
 ///
 /// Source: aardvark-dns, config/README.md.
-public struct NameRecord: Hashable, Sendable {
+public struct NameRecord: Sendable {
     private var lines: [Substring]
+
+    /// A file as it is.
+    public init(_ text: String) { lines = text.split(separator: "\n") }
+
+    public init(gateways: [IPAddress]) { self.init("", gateways: gateways) }
 
     /// - Parameter text: The file as it is; empty when there is none yet.
     public init(_ text: String, gateways: [IPAddress]) {
@@ -16,7 +21,12 @@ public struct NameRecord: Hashable, Sendable {
     /// Replaces what is known of a sandbox; nil for one that has left the network.
     public mutating func set(_ key: String, _ endpoint: Endpoint?, name: String) {
         lines.removeAll { $0.hasPrefix(key + " ") }
-        guard let endpoint, !endpoint.addresses.isEmpty else { return }
+        if let endpoint { append(key, endpoint, name: name) }
+    }
+
+    /// Adds a sandbox that is not there yet.
+    public mutating func append(_ key: String, _ endpoint: Endpoint, name: String) {
+        guard !endpoint.addresses.isEmpty else { return }
         let addresses = IPFamily.allCases.map { family in
             endpoint.addresses.filter { $0.family == family }.map(\.address.description).joined(separator: ",")
         }
@@ -24,6 +34,11 @@ public struct NameRecord: Hashable, Sendable {
         for name in [name] + endpoint.aliases where Self.isName(name) && !names.contains(name) { names.append(name) }
         guard !names.isEmpty else { return }
         lines.append("\(key) \(addresses[0]) \(addresses[1]) \(names.joined(separator: ","))"[...])
+    }
+
+    /// Whether both say the same, in whatever order.
+    public func saysTheSame(as other: NameRecord) -> Bool {
+        lines.first == other.lines.first && Set(lines) == Set(other.lines)
     }
 
     /// Whether no sandbox is left.

@@ -30,6 +30,8 @@ public struct NetworkDifference: Hashable, Sendable {
         case forwarding
         /// Leases and the index of ports are written again from the records.
         case records
+        /// The name server's files are written again from the records, and it is started when it is not there.
+        case names
         /// What is left of a sandbox whose namespace is gone is cleaned up.
         case release(String)
         /// Somebody else's: nothing is done, but what a person can do is said.

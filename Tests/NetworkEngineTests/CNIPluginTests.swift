@@ -212,7 +212,11 @@ struct CNIPluginTests {
             let bridge = try #require(told["interfaces"][0]["name"].text)
             let address = try #require(told["ips"][0]["address"].text)
             for (damage, repair, word) in [
-                ("ip link set \(veth) nomaster", "ip link set \(veth) master \(bridge)", "no port of \(bridge)"),
+                (
+                    "ip link set \(veth) nomaster",
+                    "ip link set \(veth) master \(bridge); ip link set \(veth) type bridge_slave hairpin on",
+                    "no port of \(bridge)"
+                ),
                 (
                     "ip -n web address del \(address) dev eth0",
                     "ip -n web address add \(address) dev eth0; ip -n web route add default via 10.44.0.1", address
@@ -220,7 +224,7 @@ struct CNIPluginTests {
                 ("ip -n web route del default", "ip -n web route add default via 10.44.0.1", "10.44.0.1"),
                 (
                     "ip -n web link set eth0 down",
-                    "ip -n web link set eth0 up; ip -n web route add default via 10.44.0.1", "eth0 of web is down"
+                    "ip -n web link set eth0 up; ip -n web route add default via 10.44.0.1", "eth0 is down"
                 ),
                 ("ip address del 10.44.0.1/24 dev \(bridge)", "ip address add 10.44.0.1/24 dev \(bridge)", "10.44.0.1"),
                 ("ip link set \(bridge) down", "ip link set \(bridge) up", "\(bridge) is down"),

@@ -29,6 +29,24 @@ struct CheckTests {
         ("rm /run/swnet/networks/lab/leases/10.44.0.2", "10.44.0.2"),
         ("ln -s nobody /run/swnet/networks/lab/leases/10.44.0.77", "10.44.0.77"),
         ("echo 'tcp 1 2 * web' >> /run/swnet/ports", "index"),
+        (
+            "ip link set $(ip -j link show master sw-lab | jq -r .[0].ifname) type bridge_slave hairpin off",
+            "hairpin is off"
+        ),
+        ("ip -n web link set eth0 mtu 1300", "eth0 has mtu 1300"),
+        ("ip link set $(ip -j link show master sw-lab | jq -r .[0].ifname) mtu 1300", "has mtu 1300"),
+        ("ip netns exec web sysctl -qw net.ipv6.conf.eth0.accept_ra=1", "eth0/accept_ra is 1"),
+        ("sysctl -qw net.ipv6.conf.sw-lab.accept_ra=1", "sw-lab/accept_ra is 1"),
+        ("ip -n web -6 route del default", "default route via fd00:44::1"),
+        (
+            "nft delete element inet swnet published4 '{ tcp . 8080 }'",
+            "published4 lacks published 8080:80/tcp to 10.44.0.2 of web"
+        ),
+        (
+            "nft delete element inet swnet published4_at '{ 10.44.0.1 . udp . 53 }'",
+            "published4_at lacks published 10.44.0.1:53:61053/udp to 10.44.0.1 of names of lab"
+        ),
+        ("nft delete element inet swnet masquerade6 '{ fd00:44::/64 }'", "masquerade fd00:44::/64"),
     ])
     func `whatever breaks`(line: String, names: String) async throws {
         try await NetworkHost.with { host in
@@ -45,6 +63,64 @@ struct CheckTests {
             try await host.net("disconnect", "lab", "web")
             try await host.net("rm", "lab")
             #expect(try await host.leftovers().filter { !$0.hasPrefix("up0") } == [])
+        }
+    }
+
+    @Test(
+        .enabled("aardvark-dns is not installed") {
+            try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0
+        },
+        arguments: [
+            (
+                "kill -9 $(cat /run/swnet/names/aardvark.pid); while ss -Hlun | grep -q :61053; do :; done",
+                "not running"
+            ),
+            ("rm /run/swnet/names/lab", "file is missing"),
+            ("echo 'db 10.44.0.9  db' >> /run/swnet/names/lab", "file is not what is recorded"),
+            ("sed -i s/10.44.0.2/10.44.0.3/ /run/swnet/names/lab", "file is not what is recorded"),
+        ])
+    func `the name server`(line: String, names: String) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let broken = try await host.shell(line)
+            try #require(broken.status == 0, "\(broken)")
+            let found = try await host.swnet("check")
+            #expect(found.status == 1 && found.output.contains(names), "\(found)")
+            let repaired = try await host.swnet("repair")
+            #expect(repaired.status == 0 && repaired.output.contains(names), "\(repaired)")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.must(["cat", "/run/swnet/names/lab"]).contains("web 10.44.0.2 fd00:44::2 web"))
+            #expect(try await host.shell("kill -0 $(cat /run/swnet/names/aardvark.pid)").status == 0)
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("rm", "lab")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
+    @Test func `drivers without a bridge of ours`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "p", "--driver", "ptp", "--subnet", "10.45.0.0/24", "--subnet", "fd00:45::/64")
+            _ = try await host.serve("one", on: "p")
+            try await host.net(
+                "create", "x", "--driver", "vxlan", "--opt", "vni=7", "--opt", "peers=192.0.2.2,192.0.2.3", "--subnet",
+                "10.46.0.0/24")
+            #expect(try await host.net("check") == "")
+            let end = "$(ip -o link show type veth | grep -o 'veth[^@]*' | head -1)"
+            for (line, words) in [
+                ("ip route del 10.45.0.2 dev \(end)", "route to 10.45.0.2"),
+                ("ip addr flush dev \(end)", "lacks the address 10.45.0.1"), ("ip link set \(end) down", "is down"),
+                ("sysctl -qw net.ipv4.conf.\(end).route_localnet=0", "route_localnet is 0"),
+                ("bridge fdb del 00:00:00:00:00:00 dev vx-x dst 192.0.2.3", "does not send to 192.0.2.3"),
+            ] {
+                let broken = try await host.shell(line)
+                try #require(broken.status == 0, "\(broken)")
+                let found = try await host.swnet("check")
+                #expect(found.status == 1 && found.output.contains(words), "\(found)")
+                let repaired = try await host.swnet("repair")
+                #expect(repaired.status == 0 && repaired.output.contains(words), "\(repaired)")
+                #expect(try await host.net("check") == "")
+                #expect(try await host.answer("TCP:10.45.0.2:80")?.hasSuffix("one") == true)
+            }
         }
     }
 

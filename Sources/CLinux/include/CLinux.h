@@ -68,6 +68,7 @@
 #include <linux/if_packet.h>
 #include <linux/inet_diag.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/keyctl.h>
 #include <linux/loop.h>
 #include <linux/magic.h>

@@ -43,24 +43,57 @@ extension Firewall {
         }
     }
 
+    /// Looks whether the table holds some facts, whatever else it holds.
+    mutating func check(holding facts: [FirewallElement], _ check: inout NetworkCheck) throws {
+        guard try isBuilt() else {
+            return check.report("firewall", "the table inet swnet is missing, or of another layout", .firewall)
+        }
+        for group in ElementGroups(facts).groups {
+            let present = try elementsByKey(of: group.set)
+            checkLack(of: facts, in: group.set, present, &check)
+        }
+    }
+
     private mutating func checkElements(_ facts: [FirewallElement], _ check: inout NetworkCheck) throws {
         let groups = ElementGroups(facts).groups
         for set in Ruleset.sets {
-            var wanted: [[Value]: Element] = [:]
-            for element in groups.first(where: { $0.set.name == set.name })?.elements ?? [] {
-                wanted[element.key] = element
-            }
-            var unknown = 0
-            for element in try socket.elements(of: set) {
-                let expected = wanted.removeValue(forKey: element.key)
-                if expected?.content != element.content { unknown += 1 }
-            }
-            if !wanted.isEmpty {
-                check.report("firewall", "\(set.name) lacks \(wanted.count) of its elements", .firewall)
-            }
-            if unknown > 0 {
-                check.report("firewall", "\(set.name) has \(unknown) elements that nothing asks for", .firewall)
+            let wanted = groups.first { $0.set.name == set.name }?.elements ?? []
+            let present = try elementsByKey(of: set)
+            let missing = wanted.filter { present[$0.key]?.content != $0.content }
+            if !missing.isEmpty { checkLack(of: facts, in: set, present, &check) }
+            // Without what is missing both are as many, unless there is more.
+            guard present.count != wanted.count - missing.count else { continue }
+            let keys = Set(wanted.map(\.key))
+            let unknown = present.values.filter { !keys.contains($0.key) }
+            report(unknown.map { "\(set.name) has \($0), which nothing asks for" }, &check)
+        }
+    }
+
+    private mutating func elementsByKey(of set: NamedSet) throws -> [[Value]: Element] {
+        Dictionary(try elementsPresent(in: set).map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Says which facts a set should hold and does not: each once, however many ports it has.
+    private func checkLack(
+        of facts: [FirewallElement], in set: NamedSet, _ present: [[Value]: Element], _ check: inout NetworkCheck
+    ) {
+        var problems: [String] = []
+        for fact in facts {
+            for group in ElementGroups([fact]).groups where group.set.name == set.name {
+                let missing = group.elements.filter { present[$0.key]?.content != $0.content }.count
+                if missing == 0 { continue }
+                let count = group.elements.count
+                problems.append(
+                    "\(set.name) lacks \(fact)" + (count > 1 && missing < count ? ", \(missing) of \(count)" : ""))
             }
         }
+        report(problems, &check)
+    }
+
+    /// Reports the first of many; the remedy is the same for all.
+    private func report(_ problems: [String], _ check: inout NetworkCheck) {
+        let told = 20
+        for problem in problems.prefix(told) { check.report("firewall", problem, .firewall) }
+        if problems.count > told { check.report("firewall", "\(problems.count - told) more of the like", .firewall) }
     }
 }

@@ -47,7 +47,8 @@ extension Session {
                 try firewall.commitWhatIsThere(FirewallChange(added: needed.elements))
                 try Forwarding.enable(needed)
             }
-        case .firewall: try firewall.build(recorded: try recordedElements())
+        case .firewall: try firewall.build(recorded: try recordedElements(of: try store.sandboxes()))
+        case .names: try restoreNames()
         case .advice: break
         }
     }
@@ -60,6 +61,15 @@ extension Session {
             let endpoint = sandbox.endpoint(in: network)
         else { return }
         try body(EndpointDriver(endpoint: endpoint, sandbox: sandbox.name), sandbox.identity, &links)
+    }
+
+    private func restoreNames() throws {
+        let sandboxes = try store.sandboxes()
+        var networks: [Network] = []
+        for name in try store.raisedNetworks() {
+            if let network = try store.network(name), network.hasNames { networks.append(network) }
+        }
+        if let message = try names.restore(networks, sandboxes) { notice(message) }
     }
 
     private func restoreRecords() throws {
@@ -95,7 +105,8 @@ extension NetworkDifference.Remedy {
         case .interface: 4
         case .firewall: 5
         case .forwarding: 6
-        case .advice: 7
+        case .names: 7
+        case .advice: 8
         }
     }
 }

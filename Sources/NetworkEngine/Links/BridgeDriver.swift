@@ -93,8 +93,18 @@ struct BridgeDriver {
             let bridge = try find(name, "bridge", &links)
         else { return }
         try configure(bridge, &links)
-        guard case .vxlan = network.driver, let vxlan = try find(network.vxlanName, "vxlan", &links) else { return }
+        guard case .vxlan(let options) = network.driver, let vxlan = try find(network.vxlanName, "vxlan", &links) else {
+            return
+        }
         try links.set(.index(vxlan.index), LinkSettings(up: true, master: bridge.index))
+        let present = Set(try links.forwardingEntries(link: vxlan.index).compactMap(\.destination))
+        try links.apply(Self.everybody(options.peers.filter { !present.contains($0) }, vxlan))
+    }
+
+    /// Under the address of all zeros: what everybody should get goes to each of the peers.
+    private static func everybody(_ peers: [IPAddress], _ vxlan: Link) -> [Change] {
+        guard let everybody = MACAddress(bytes: [0, 0, 0, 0, 0, 0]) else { return [] }
+        return peers.map { .appendForwarding(ForwardingEntry(everybody, link: vxlan.index, destination: $0)) }
     }
 
     private var mtu: UInt32? { network.mtu.map { UInt32($0) } }
@@ -108,10 +118,7 @@ struct BridgeDriver {
         let link = try links.add(
             NewLink(
                 network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: network.alias))
-        // Under the address of all zeros: what everybody should get goes to each of them.
-        guard let everybody = MACAddress(bytes: [0, 0, 0, 0, 0, 0]) else { return }
-        try links.apply(
-            options.peers.map { .appendForwarding(ForwardingEntry(everybody, link: link.index, destination: $0)) })
+        try links.apply(Self.everybody(options.peers, link))
     }
 
     /// Deletes the bridge; its ports stay, as ports of nothing.

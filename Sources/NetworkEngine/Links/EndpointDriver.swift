@@ -122,18 +122,21 @@ struct EndpointDriver {
 extension EndpointDriver {
     /// Sets the interface up again, and the host's end of a pair. Both have to be there.
     func restore(_ host: inout Rtnetlink, namespace: borrowing Namespace) throws {
+        let mtu = endpoint.mtu.map { UInt32($0) }
         switch endpoint.link {
         case .port(let name, let bridge):
             let master = try find(bridge, &host).index
-            try host.set(.index(try find(name, &host).index), LinkSettings(up: true, master: master))
-            try host.set(.index(try find(name, &host).index), LinkSettings(hairpin: true))
+            let link = try find(name, &host)
+            try host.set(.index(link.index), LinkSettings(up: true, mtu: mtu, master: master))
+            try host.set(.index(link.index), LinkSettings(hairpin: true))
         case .pointToPoint(let name):
             let link = try find(name, &host)
+            if let mtu { try host.set(.index(link.index), LinkSettings(mtu: mtu)) }
             try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host)
         default: break
         }
         try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: true).configure(
-            index: nil, namespace, LinkSettings(address: endpoint.macAddress))
+            index: nil, namespace, LinkSettings(mtu: mtu, address: endpoint.macAddress))
     }
 }
 

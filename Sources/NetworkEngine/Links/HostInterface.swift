@@ -6,23 +6,38 @@ import Rtnetlink
 enum HostInterface {
     /// Sets what an interface that leads to sandboxes needs, before it is up.
     static func protect(_ name: String, hasIPv6: Bool) throws {
-        for (parameter, value) in parameters(name, hasIPv6: hasIPv6) { try Sysctl.set(parameter, to: value) }
+        for (parameter, value) in parameters(hasIPv6: hasIPv6) {
+            try Sysctl.set(parameter.path(name), to: "\(value)")
+        }
     }
 
     /// The kernel parameters that such an interface has.
-    static func parameters(_ name: String, hasIPv6: Bool) -> [(name: String, value: String)] {
+    private static func parameters(hasIPv6: Bool) -> [(LinkParameter, Int32)] {
         [
             // It must not take a router's word from a container (CVE-2020-13401).
-            ("net/ipv6/conf/\(name)/accept_ra", "0"),
+            (.acceptRouterAdvertisements, 0),
             // Lets 127.0.0.1 be published. The firewall drops what comes from outside and says it is loopback.
-            ("net/ipv4/conf/\(name)/route_localnet", "1"),
+            (.routeLocalnet, 1),
         ]
             + (hasIPv6
                 ? [
                     // The host asks for its sandboxes' hardware addresses under the link-local address. While the kernel
                     // looks for duplicates of that one, for a second after the first sandbox came, it drops packets.
-                    ("net/ipv6/conf/\(name)/accept_dad", "0"), ("net/ipv6/conf/\(name)/disable_ipv6", "0"),
+                    (.acceptDuplicateDetection, 0), (.disableIPv6, 0),
                 ] : [])
+    }
+
+    /// Which parameters of such an interface are not as they should be.
+    static func problems(_ link: Link, hasIPv6: Bool) -> [String] {
+        problems(link, parameters(hasIPv6: hasIPv6))
+    }
+
+    /// Which parameters of a link are not as they should be; one that the kernel lacks is none.
+    static func problems(_ link: Link, _ parameters: [(LinkParameter, Int32)]) -> [String] {
+        parameters.compactMap { parameter, wanted in
+            guard let value = link[parameter], value != wanted else { return nil }
+            return "\(parameter.path(link.name)) is \(value) instead of \(wanted)"
+        }
     }
 
     /// Refuses an interface that a network cannot stand on.

@@ -1,5 +1,6 @@
 import CLinux
 import LinuxSystem
+import Netlink
 import NetworkModel
 import Rtnetlink
 
@@ -26,7 +27,12 @@ enum LinkRemoval {
             usleep(50)
         }
         // The child did not get to it: then it is done here, and refusals are told.
-        if try links.link(index: link.index) != nil { try links.delete(.index(link.index)) }
+        do throws(NetlinkError) {
+            try links.delete(.index(link.index))
+        } catch {
+            // It got to it in the end.
+            guard error.errno == .noSuchDevice else { throw error }
+        }
     }
 
     /// Whether an interface has a name. The corresponding C function is `if_indextoname`, an ioctl that takes no lock.

@@ -21,17 +21,22 @@ struct SandboxInterface {
         let isV6 = endpoint.address(.v6) != nil
         var inside = try namespace.enter(.net) {
             let name = endpoint.interface
-            // Before the interface is up: no router's word from a neighbour (CVE-2020-10749).
-            try Self.write("net/ipv6/conf/\(name)/accept_ra", "0")
-            // Whoever remembers the address from its last owner hears who has it now (moby issue 36069).
-            try Self.write("net/ipv4/conf/\(name)/arp_notify", "1")
-            if isV6 {
-                try Self.write("net/ipv6/conf/\(name)/ndisc_notify", "1")
-                try Sysctl.set("net/ipv6/conf/\(name)/disable_ipv6", to: "0")
+            for (parameter, value) in Self.parameters(hasIPv6: isV6) {
+                try Self.write(parameter.path(name), "\(value)")
             }
             return try Rtnetlink()
         }
         try inside.apply(try changes(try index ?? find(&inside), settings))
+    }
+
+    /// The kernel parameters that it has before it is up.
+    static func parameters(hasIPv6: Bool) -> [(LinkParameter, Int32)] {
+        [
+            // No router's word from a neighbour (CVE-2020-10749).
+            (.acceptRouterAdvertisements, 0),
+            // Whoever remembers the address from its last owner hears who has it now (moby issue 36069).
+            (.arpNotify, 1),
+        ] + (hasIPv6 ? [(.neighbourNotify, 1), (.disableIPv6, 0)] : [])
     }
 
     private func find(_ inside: inout Rtnetlink) throws -> UInt32 {

@@ -26,19 +26,29 @@ struct NameService {
     ///
     /// - Returns: What a person should know; nil when all is well.
     func update(_ network: Network, _ sandbox: Sandbox?, key: String) throws -> String? {
-        let file = "\(path)/\(network.name)"
-        let before = try read(file)
+        let before = try file(of: network)
         var record = NameRecord(before ?? "", gateways: network.subnets.compactMap(\.gateway))
         record.set(key, sandbox?.endpoint(in: network.name), name: sandbox?.name ?? "")
         if record.isEmpty {
             guard before != nil else { return nil }
-            unlink(file)
         } else {
             guard record.text != before else { return nil }
-            mkdir(path, 0o700)
-            try write(record.text, to: file)
         }
+        try replaceFile(of: network, with: record.isEmpty ? nil : record.text)
         return try reload()
+    }
+
+    /// What the server is told of a network; nil when that is nothing.
+    func file(of network: Network) throws -> String? { try read("\(path)/\(network.name)") }
+
+    func replaceFile(of network: Network, with text: String?) throws {
+        let file = "\(path)/\(network.name)"
+        guard let text else {
+            unlink(file)
+            return
+        }
+        mkdir(path, 0o700)
+        try write(text, to: file)
     }
 
     /// Forgets a network.
@@ -66,8 +76,18 @@ struct NameService {
 
     // MARK: The server
 
+    /// Whether a server serves this directory.
+    var isRunning: Bool { running != nil }
+
+    /// Starts the server anew, when there is something to serve.
+    func restart() throws -> String? {
+        if let process = running { try end(process) }
+        return try reload()
+    }
+
     /// Has the server read its files again, starts one when there is something to serve, or ends it when there is not.
     private func reload() throws -> String? {
+        guard access(path, F_OK) == 0 else { return nil }
         let networks = try Descriptor.openDirectory(path).entries().filter { $0 != "aardvark.pid" }
         if let process = running {
             // While it reads its files it does not hear that they have changed again. One that was told a moment ago is

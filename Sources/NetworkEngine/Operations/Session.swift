@@ -142,22 +142,22 @@ extension Session {
         if try firewall.isBuilt() {
             try firewall.commit(change)
         } else {
-            try firewall.build(recorded: try recordedElements(), change)
+            try firewall.build(recorded: try recordedElements(of: try store.sandboxes()), change)
         }
         Conntrack.forget(change, &links)
     }
 
     /// Everything that the records say the firewall has to hold.
-    func recordedElements() throws -> [FirewallElement] {
+    func recordedElements(of sandboxes: [Sandbox]) throws -> [FirewallElement] {
         var elements = try store.forwarding().elements
+        var networks: [String: Network] = [:]
         for name in try store.raisedNetworks() {
-            if let network = try store.network(name) { elements += network.elements }
+            networks[name] = try store.network(name)
+            elements += networks[name]?.elements ?? []
         }
-        for sandbox in try store.sandboxes() {
+        for sandbox in sandboxes {
             elements += sandbox.elements(for: sandbox.ports)
-            for endpoint in sandbox.endpoints where endpoint.link.bridge == nil {
-                elements += try store.network(endpoint.network)?.elements(of: endpoint) ?? []
-            }
+            for endpoint in sandbox.endpoints { elements += networks[endpoint.network]?.elements(of: endpoint) ?? [] }
         }
         return elements
     }

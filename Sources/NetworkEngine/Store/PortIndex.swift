@@ -97,9 +97,9 @@ struct PortIndex {
     }
 
     /// Whether the index says what the records say.
-    static func matches(_ store: borrowing Store) throws -> Bool {
+    static func matches(_ store: borrowing Store, _ sandboxes: [Sandbox]) throws -> Bool {
         var wanted: Set<[UInt8]> = []
-        for sandbox in try store.sandboxes() {
+        for sandbox in sandboxes {
             for port in sandbox.ports { wanted.insert(line(port, sandbox.key)) }
         }
         let bytes = try store.run.readFile(path) ?? []

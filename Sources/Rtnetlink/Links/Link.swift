@@ -28,12 +28,17 @@ public struct Link: Hashable, Sendable {
     public var details: LinkDetails?
     /// Its settings as a port of a bridge; nil when it is none.
     public var port: BridgePort?
+    private var parameters: [Int32?] = []
     /// `ARPHRD_*`: 1 Ethernet, 772 loopback.
     public var hardwareType: UInt16
 
     public var isUp: Bool { flags.contains(.up) }
     /// Whether the bridge sends a frame back through the port that it came from; nil when it is no bridge port.
     public var hairpin: Bool? { port?.hairpin }
+    /// A kernel parameter of the link; nil when the link does not have the family, or the kernel the parameter.
+    public subscript(parameter: LinkParameter) -> Int32? {
+        parameters.isEmpty ? nil : parameters[parameter.rawValue]
+    }
 }
 
 extension Link {
@@ -62,6 +67,7 @@ extension Link {
         case IFLA_LINK_NETNSID: peerNamespace = attribute.i32
         case IFLA_OPERSTATE: operationalState = attribute.u8.flatMap(OperationalState.init) ?? .unknown
         case IFLA_LINKINFO: readInformation(attribute.nested)
+        case IFLA_AF_SPEC: parameters = LinkParameter.values(attribute.nested)
         case IFLA_PROP_LIST:
             alternativeNames = attribute.nested.filter { $0.type == IFLA_ALT_IFNAME }.map(\.string)
         default: break

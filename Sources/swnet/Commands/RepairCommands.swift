@@ -7,7 +7,7 @@ extension SwnetCommands {
     static let check = Command(
         "check", "[--format table|json]", summary: "compare the kernel with what is recorded, and say every difference",
         details: """
-            Links, addresses, routes, kernel parameters, the firewall, leases and the index of ports. Exits with 1 when
+            Links, addresses, routes, kernel parameters, the firewall, leases, the index of ports and names. Exits with 1 when
             something of ours is different. What others do that stands in the way is said and is no failure.
             """,
         examples: ["swnet check", "swnet check --format json"], grammar: FlagGrammar([.format]),
