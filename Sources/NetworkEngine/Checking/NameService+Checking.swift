@@ -1,4 +1,5 @@
 import Addressing
+import CLinux
 import NetworkModel
 import Rtnetlink
 
@@ -15,13 +16,23 @@ extension NameService {
         }
         guard Self.isInstalled, !wanted.isEmpty else { return problems }
         guard isRunning else { return problems + ["the name server is not running"] }
-        var diagnostics = try SocketDiagnostics()
-        let sockets = try diagnostics.boundSockets([.udp])
-        for gateway in network.subnets.compactMap(\.gateway)
-        where !sockets.contains(where: { $0.takes(gateway, port: Network.nameServerPort, .udp) }) {
-            problems.append("the name server does not listen on \(gateway)")
-        }
+        for gateway in try deafGateways(network) { problems.append("the name server does not listen on \(gateway)") }
         return problems
+    }
+
+    /// The gateways at which nobody listens. A server that was told of a change a moment ago opens its sockets anew.
+    private func deafGateways(_ network: Network) throws -> [IPAddress] {
+        var diagnostics = try SocketDiagnostics()
+        var deaf: [IPAddress] = []
+        for _ in 0..<40 {
+            let sockets = try diagnostics.boundSockets([.udp])
+            deaf = network.subnets.compactMap(\.gateway).filter { gateway in
+                !sockets.contains { $0.takes(gateway, port: Network.nameServerPort, .udp) }
+            }
+            if deaf.isEmpty || !wasToldJustNow { break }
+            usleep(50_000)
+        }
+        return deaf
     }
 
     private func record(of network: Network, _ sandboxes: [Sandbox]) -> NameRecord {

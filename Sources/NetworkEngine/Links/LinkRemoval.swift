@@ -3,6 +3,7 @@ import LinuxSystem
 import Netlink
 import NetworkModel
 import Rtnetlink
+import SystemPackage
 
 /// Deletion of veth pairs without waiting for the kernel.
 ///
@@ -31,7 +32,7 @@ enum LinkRemoval {
             try links.delete(.index(link.index))
         } catch {
             // It got to it in the end.
-            guard error.errno == .noSuchDevice else { throw error }
+            guard error.errno.rawValue == ENODEV else { throw error }
         }
     }
 

@@ -111,7 +111,8 @@ struct NameService {
 
     private var pidFile: String { "\(path)/aardvark.pid" }
 
-    private var wasToldJustNow: Bool {
+    /// Whether it was started, or told to read its files again, in this second or the last.
+    var wasToldJustNow: Bool {
         var status = stat()
         var now = timespec()
         guard stat(pidFile, &status) == 0, clock_gettime(CLOCK_REALTIME, &now) == 0 else { return false }
