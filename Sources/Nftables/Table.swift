@@ -17,6 +17,9 @@ public struct Table: Hashable, Sendable {
     public var reference: Reference
     /// At most 128 bytes; `nft list` prints it.
     public var comment: String?
+    /// Whether it belongs to the socket that makes it: the kernel removes it with that, and nobody else can change it.
+    /// A `flush ruleset` of somebody else's leaves it alone (Linux 5.12).
+    public var isOwned = false
     /// The number that the kernel gave it, when it was read from there.
     public var handle: UInt64?
 

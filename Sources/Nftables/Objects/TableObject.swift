@@ -18,7 +18,8 @@ import SystemPackage
 
     init(_ table: Table) throws(NftablesError) {
         try self.init(naming: table.reference)
-        unsafe nftnl_table_set_u32(pointer, UInt16(NFTNL_TABLE_FLAGS.rawValue), 0)
+        unsafe nftnl_table_set_u32(
+            pointer, UInt16(NFTNL_TABLE_FLAGS.rawValue), table.isOwned ? NFT_TABLE_F_OWNER.rawValue : 0)
         guard let comment = table.comment else { return }
         var userData = UserData()
         userData.put(NFTNL_UDATA_TABLE_COMMENT.rawValue, comment)
@@ -46,9 +47,12 @@ import SystemPackage
         var length: UInt32 = 0
         let userData = unsafe UserData(
             lentBytes(nftnl_table_get_data(pointer, UInt16(NFTNL_TABLE_USERDATA.rawValue), &length), length))
-        return unsafe Table(
+        var table = unsafe Table(
             Table.Reference(family, name), comment: userData.text(NFTNL_UDATA_TABLE_COMMENT.rawValue),
             handle: nftnl_table_get_u64(pointer, UInt16(NFTNL_TABLE_HANDLE.rawValue)))
+        let flags = unsafe nftnl_table_get_u32(pointer, UInt16(NFTNL_TABLE_FLAGS.rawValue))
+        table.isOwned = flags & NFT_TABLE_F_OWNER.rawValue != 0
+        return table
     }
 }
 
