@@ -4,6 +4,8 @@
 
 #include "CLinux.h"
 
+#include <linux/errqueue.h>
+
 _Static_assert(sizeof(struct open_how) == 24, "struct open_how of linux/openat2.h");
 _Static_assert(sizeof(struct mount_attr) == 32, "struct mount_attr of linux/mount.h");
 _Static_assert(sizeof(struct clone_args) == 88, "struct clone_args of linux/sched.h");
@@ -292,3 +294,69 @@ int swn_exit_code(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(stat
 int swn_errno(void) { return errno; }
 
 void swn_set_errno(int value) { errno = value; }
+
+int swn_connect_address(int socket, const uint8_t *address, size_t length, uint16_t port) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    if (length == sizeof v4.sin_addr) {
+        memcpy(&v4.sin_addr, address, length);
+        return connect(socket, (struct sockaddr *)&v4, sizeof v4);
+    }
+    if (length != sizeof v6.sin6_addr) {
+        errno = EINVAL;
+        return -1;
+    }
+    memcpy(&v6.sin6_addr, address, length);
+    return connect(socket, (struct sockaddr *)&v6, sizeof v6);
+}
+
+/// Takes an address apart. Returns the length of its bytes, 0 for another family.
+static int take_address(const struct sockaddr *name, uint8_t address[16], uint16_t *port) {
+    if (name->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)name;
+        memcpy(address, &v4->sin_addr, sizeof v4->sin_addr);
+        *port = ntohs(v4->sin_port);
+        return sizeof v4->sin_addr;
+    }
+    if (name->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)name;
+        memcpy(address, &v6->sin6_addr, sizeof v6->sin6_addr);
+        *port = ntohs(v6->sin6_port);
+        return sizeof v6->sin6_addr;
+    }
+    return 0;
+}
+
+int swn_socket_address(int socket, uint8_t address[16], uint16_t *port) {
+    struct sockaddr_storage name = {0};
+    socklen_t length = sizeof name;
+    if (getsockname(socket, (struct sockaddr *)&name, &length) < 0) return -1;
+    return take_address((struct sockaddr *)&name, address, port);
+}
+
+int swn_receive_error(int socket, uint8_t report[3], uint8_t address[16]) {
+    uint8_t payload[64];
+    _Alignas(struct cmsghdr) uint8_t control[512];
+    struct iovec vector = {.iov_base = payload, .iov_len = sizeof payload};
+    struct msghdr message = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    if (recvmsg(socket, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return -1;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+        int is_v4 = part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_RECVERR;
+        int is_v6 = part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_RECVERR;
+        if (!is_v4 && !is_v6) continue;
+        // The kernel puts the sender's address behind the error.
+        struct sock_extended_err error;
+        struct sockaddr_in6 offender = {0};
+        memcpy(&error, CMSG_DATA(part), sizeof error);
+        size_t rest = part->cmsg_len - CMSG_LEN(sizeof error);
+        memcpy(&offender, CMSG_DATA(part) + sizeof error, rest < sizeof offender ? rest : sizeof offender);
+        report[0] = error.ee_origin;
+        report[1] = error.ee_type;
+        report[2] = error.ee_code;
+        uint16_t port;
+        return take_address((struct sockaddr *)&offender, address, &port);
+    }
+    errno = ENOMSG;
+    return -1;
+}

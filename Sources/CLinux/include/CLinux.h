@@ -204,6 +204,18 @@ int swn_unix_socket(int type, const char *path, int listening);
 /// `accept4(2)`, close-on-exec.
 int swn_accept(int listener);
 
+// MARK: Probes
+
+/// `connect(2)` to an address of 4 or 16 bytes. Returns 0, or -1 with `errno`.
+int swn_connect_address(int socket, const uint8_t *address, size_t length, uint16_t port);
+/// `getsockname(2)`: fills the address, of 4 or 16 bytes, and the port that a socket has. Returns the address's length, or
+/// -1 with `errno`.
+int swn_socket_address(int socket, uint8_t address[16], uint16_t *port);
+/// The next error that a socket with `IP_RECVERR` or `IPV6_RECVERR` was told of: `recvmsg(MSG_ERRQUEUE)`. Fills
+/// `SO_EE_ORIGIN_*`, the type and the code of the ICMP message, and who sent it. Returns the length of that address, which
+/// is 0 where nobody did, or -1 with `errno`.
+int swn_receive_error(int socket, uint8_t report[3], uint8_t address[16]);
+
 // MARK: Macros in C
 
 /// The calling thread's `errno`.

@@ -1,0 +1,78 @@
+import NetworkModel
+import Nftables
+
+/// A hook that a packet came by, and whether it came out of it.
+struct WatchedStation {
+    var station: TraceStation
+    var hook: Chain.Hook
+    var isComplete = false
+}
+
+extension TracePost {
+    /// Where the packets of a conversation that go one way came by, in order; of a packet that is sent again, only the
+    /// first time.
+    func stations(of flow: TraceFlow, _ direction: TraceFlow.Direction) -> [WatchedStation] {
+        var stations: [WatchedStation] = []
+        var isRepeated = false
+        for passage in passages where flow.direction(of: passage.first) == direction {
+            guard let hook = passage.chain.base?.hook, let packet = passage.first.headers else { continue }
+            if passage.mark == .first {
+                let isAgain = stations.contains { $0.hook == hook && $0.station.input == passage.input }
+                // What br_netfilter has seen on a bridge begins at the same hook again when it is handed up, and no more.
+                isRepeated = isAgain && stations.last?.hook == hook
+                if isRepeated { continue }
+                if isAgain { break }
+                stations.append(
+                    WatchedStation(
+                        station: TraceStation(
+                            place: place, hook: hook.word, input: passage.input, output: passage.output, packet: packet),
+                        hook: hook))
+                continue
+            }
+            guard let index = stations.indices.last, stations[index].hook == hook, !isRepeated else { continue }
+            if passage.mark == .last {
+                stations[index].isComplete = true
+                stations[index].station.left = packet
+                if passage.output != stations[index].station.output {
+                    stations[index].station.leftOutput = passage.output
+                }
+            } else {
+                stations[index].station.chains.append(words(for: passage))
+            }
+        }
+        return stations
+    }
+
+    private func words(for passage: TracePassage) -> TraceStation.Passage {
+        let reference = passage.chain.reference
+        var words = TraceStation.Passage(
+            chain: "\(reference)", isOurs: reference.table == Ruleset.table.reference,
+            priority: Int(passage.chain.base?.priority.rawValue ?? 0))
+        for (chain, handle, verdict) in passage.rules {
+            let found = rule(handle, of: reference.table)
+            words.rules.append(
+                TraceStation.RulePassage(
+                    chain: chain, handle: handle, text: found?.text ?? "a rule that is gone by now",
+                    comment: found?.rule.comment, verdict: verdict.map(\.description) ?? "taken away"))
+        }
+        if let policy = passage.policy { words.policy = "\(policy)" }
+        return words
+    }
+}
+
+extension Chain.Hook {
+    /// nft's word.
+    var word: String {
+        switch self {
+        case .prerouting: "prerouting"
+        case .input: "input"
+        case .forward: "forward"
+        case .output: "output"
+        case .postrouting: "postrouting"
+        default: "hook \(rawValue)"
+        }
+    }
+
+    /// Whether a packet that passes it has been sent from this namespace, or through it.
+    var isOutgoing: Bool { self == .output || self == .postrouting }
+}

@@ -1,0 +1,177 @@
+import Addressing
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+import SystemPackage
+
+/// What became of the packet, and why.
+extension TraceRun {
+    mutating func conclude() {
+        noteHiddenTables()
+        describeDestination()
+        if let station = report.stations.first(where: { $0.drop != nil }) { return explain(dropAt: station) }
+        if let failure { return explain(failure) }
+        switch report.answer?.kind {
+        case .synAck, .data, .echoReply, .seen: settle(.answered, "\(nameOfDestination) answers")
+        case .reset: explainReset()
+        case .icmp: explainICMP()
+        case nil: explainSilence()
+        }
+    }
+
+    mutating func settle(_ outcome: TraceOutcome, _ reason: String, _ advice: String? = nil) {
+        report.outcome = outcome
+        report.reason = reason
+        report.advice = advice
+    }
+
+    /// The packet as it was last seen.
+    var lastPacket: TracedPacket {
+        report.stations.last?.left
+            ?? TracedPacket(
+                source: request.target.address, destination: request.target.address,
+                destinationPort: request.target.transport == .icmp ? nil : request.target.port)
+    }
+
+    var destinationOwner: TraceFacts.Owner { facts.owner(of: lastPacket.destination) }
+
+    var nameOfDestination: String {
+        if let sender = facts.sender, request.target.address.isLoopback { return "sandbox \(sender.name) itself" }
+        switch destinationOwner {
+        case .host: return "this host"
+        case .sandbox(let sandbox, _): return "sandbox \(sandbox.name)"
+        case .nobody, .elsewhere: return "\(lastPacket.destination)"
+        }
+    }
+
+    /// iptables of the old kind is not nftables, and its rules are not traced.
+    private mutating func noteHiddenTables() {
+        let names = ["ip_tables_names", "ip6_tables_names"].flatMap { file in
+            let bytes = (try? Descriptor.open("/proc/thread-self/net/\(file)").readAll(limit: 4096)) ?? []
+            return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+        }
+        if names.isEmpty { return }
+        report.notes.append(
+            "this host has tables of iptables-legacy (\(Set(names).sorted().joined(separator: ", "))), which no trace shows"
+        )
+    }
+
+    private mutating func describeDestination() {
+        guard !report.stations.isEmpty else { return }
+        switch destinationOwner {
+        case .sandbox(let sandbox, let endpoint):
+            report.destination.append(
+                "\(lastPacket.destination) is \(endpoint.interface) of sandbox \(sandbox.name) on network \(endpoint.network)"
+            )
+        case .host(let interface):
+            report.destination.append(
+                "\(lastPacket.destination) is this host's" + (interface.isEmpty ? "" : ", on \(interface)"))
+        case .nobody(let network):
+            report.destination.append("\(lastPacket.destination) is in network \(network.name), and nobody's there")
+        case .elsewhere: break
+        }
+        if let line = listenerLine { report.destination.append(line) }
+    }
+
+    // MARK: Listeners
+
+    /// The sockets that have the packet's last port where it is going; nil where that cannot be known.
+    var listeners: [BoundSocket]? {
+        guard let port = lastPacket.destinationPort, request.target.transport != .icmp else { return nil }
+        let kind: BoundSocket.Transport = request.target.transport == .tcp ? .tcp : .udp
+        let path: String
+        switch destinationOwner {
+        case .sandbox(let sandbox, _): path = sandbox.identity.path
+        case .host: path = "/proc/thread-self/ns/net"
+        case .nobody, .elsewhere: return nil
+        }
+        guard let namespace = try? Namespace(path: path), var sockets = try? SocketDiagnostics(in: namespace) else {
+            return nil
+        }
+        return try? sockets.boundSockets([kind]).filter { $0.port == port }
+    }
+
+    /// Whether a socket takes packets for an address.
+    static func hears(_ socket: BoundSocket, _ address: IPAddress) -> Bool {
+        if socket.address == address { return true }
+        guard socket.address.isAny else { return false }
+        return socket.address.family == address.family || socket.address.family == .v6 && !socket.isIPv6Only
+    }
+
+    var hearing: [BoundSocket]? { listeners?.filter { Self.hears($0, lastPacket.destination) } }
+
+    private var portWords: String {
+        "\(request.target.transport.rawValue) port \(lastPacket.destinationPort ?? 0)"
+    }
+
+    private var listenerLine: String? {
+        guard let all = listeners else { return nil }
+        if let socket = all.first(where: { Self.hears($0, lastPacket.destination) }) {
+            return "\(portWords) there: \(SocketOwner.description(inode: socket.inode))"
+        }
+        if let other = all.first {
+            return
+                "\(portWords) there: \(SocketOwner.description(inode: other.inode)) listens on \(other.address) alone"
+        }
+        return "\(portWords) there: nobody listens"
+    }
+
+    // MARK: Refusals
+
+    private mutating func explainReset() {
+        settle(.refused, "\(nameOfDestination) refused the connection")
+        explainMissingListener()
+    }
+
+    private mutating func explainICMP() {
+        guard let answer = report.answer else { return }
+        let what = answer.message ?? "error"
+        let reporter = answer.from.map { "\($0)" } ?? "this host"
+        if what.contains("port unreachable") {
+            settle(.refused, "\(reporter) says: \(what)")
+            explainMissingListener()
+        } else if what == "host unreachable" || what == "address unreachable" {
+            explainLeft(saying: "\(reporter) says: \(what)")
+        } else {
+            settle(
+                .refused, "\(reporter) says: \(what)",
+                what.contains("prohibited") ? "ask whoever runs \(reporter)" : nil)
+        }
+    }
+
+    private mutating func explainMissingListener() {
+        guard let all = listeners, let hearing, hearing.isEmpty else { return }
+        if let other = all.first {
+            report.reason += ": the program there listens on \(other.address) alone"
+            report.advice = "have it listen on 0.0.0.0 or ::, or on \(lastPacket.destination)"
+            return
+        }
+        report.reason += ": nobody listens on \(portWords)"
+        guard case .host = destinationOwner else {
+            report.advice = "start the server, or publish the port that it has"
+            return
+        }
+        report.advice = adviceForHostPort
+    }
+
+    /// The packet came to the host itself, which has no such port.
+    private var adviceForHostPort: String {
+        let target = request.target
+        if case .v6(let address) = target.address, address.isLoopback,
+            facts.publisher(of: TraceTarget(target.transport, .v4(.loopback), port: target.port)) != nil
+        {
+            return "[::1] leads to no sandbox; 127.0.0.1 does"
+        }
+        // Published for another address than the one that was asked.
+        for sandbox in facts.sandboxes {
+            for mapping in sandbox.ports
+            where mapping.hostPorts.ports.contains(target.port)
+                && mapping.transport.rawValue == target.transport.rawValue
+            {
+                return "sandbox \(sandbox.name) publishes it as \(mapping) only"
+            }
+        }
+        return "no sandbox publishes it: swnet publish SANDBOX \(target.port):PORT"
+            + (target.transport == .udp ? "/udp" : "")
+    }
+}

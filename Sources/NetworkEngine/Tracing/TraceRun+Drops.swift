@@ -1,0 +1,86 @@
+import Addressing
+import NetworkModel
+
+/// Why a rule or a policy took the packet away, and what to do.
+extension TraceRun {
+    mutating func explain(dropAt station: TraceStation) {
+        guard let passage = station.drop else { return }
+        let packet = station.left
+        if passage.isOurs, station.place == "host" {
+            let (reason, advice) = ourReason(passage, station, packet)
+            return settle(.dropped, reason, advice)
+        }
+        let place = station.place == "host" ? "" : " of \(station.place)"
+        let rule = passage.rules.last
+        if passage.policy == "drop" {
+            settle(
+                .dropped, "chain \(passage.chain)\(place) has the policy drop, and no rule of it accepts this",
+                advice(against: passage, station))
+        } else {
+            let words = rule.map { $0.comment ?? $0.text } ?? "a rule"
+            let verb = rule?.text.contains("reject") == true ? "rejects" : "drops"
+            settle(
+                .dropped, "chain \(passage.chain)\(place) \(verb) it: \(words) (handle \(rule?.handle ?? 0))",
+                advice(against: passage, station))
+        }
+    }
+
+    /// What to do with a chain of somebody else's.
+    private func advice(against passage: TraceStation.Passage, _ station: TraceStation) -> String {
+        let interface = station.output ?? station.input ?? ""
+        let direction = station.output == nil ? "iifname" : "oifname"
+        if passage.chain.contains("firewalld") {
+            return "firewall-cmd --permanent --zone=trusted --add-interface=\(interface) && firewall-cmd --reload"
+        }
+        if passage.rules.contains(where: { $0.chain.hasPrefix("ufw") }) {
+            return "ufw route allow \(station.output == nil ? "in" : "out") on \(interface)"
+        }
+        if passage.chain == "ip filter FORWARD" || passage.chain == "ip6 filter FORWARD" {
+            let program = passage.chain.hasPrefix("ip6") ? "ip6tables" : "iptables"
+            return "\(program) -I FORWARD \(station.output == nil ? "-i" : "-o") \(interface) -j ACCEPT"
+        }
+        return "accept it there: nft insert rule \(passage.chain) \(direction) \"\(interface)\" accept"
+    }
+
+    private func ourReason(
+        _ passage: TraceStation.Passage, _ station: TraceStation, _ packet: TracedPacket
+    ) -> (String, String?) {
+        let comment = passage.rules.last?.comment ?? passage.rules.last?.text ?? "the policy of \(passage.chain)"
+        if packet.destination.isLoopback || packet.source.isLoopback {
+            return (
+                "127.0.0.0/8 is this host's alone: \(comment)", "ask for another address of this host"
+            )
+        }
+        let source = facts.owner(of: packet.source)
+        guard case .sandbox(let sandbox, let endpoint) = facts.owner(of: packet.destination) else {
+            if case .sandbox(let sandbox, let endpoint) = source, endpoint.isInternal {
+                return (
+                    "network \(endpoint.network) of \(sandbox.name) is internal: no way out",
+                    "connect \(sandbox.name) to another network, too: swnet connect bridge \(sandbox.name)"
+                )
+            }
+            return (comment, nil)
+        }
+        let port = packet.destinationPort.map { "port \($0) of " } ?? ""
+        if endpoint.isInternal {
+            return (
+                "network \(endpoint.network) of \(sandbox.name) is internal: no way in from \(station.input ?? "outside")",
+                "connect whoever asks to \(endpoint.network), too"
+            )
+        }
+        let publishing = packet.destinationPort.map { port in
+            "swnet publish \(sandbox.name) \(port):\(port)" + (request.target.transport == .udp ? "/udp" : "")
+        }
+        if case .sandbox(let asking, let from) = source, from.network != endpoint.network {
+            return (
+                "\(asking.name) is on network \(from.network) and \(sandbox.name) on \(endpoint.network): "
+                    + "networks are kept apart (\(comment))",
+                "swnet connect \(endpoint.network) \(asking.name)" + (publishing.map { ", or \($0)" } ?? "")
+            )
+        }
+        if case .sandbox(let asking, _) = source {
+            return ("\(asking.name) does not reach \(port)\(sandbox.name): \(comment)", nil)
+        }
+        return ("\(port)\(sandbox.name) is not published: \(comment)", publishing)
+    }
+}

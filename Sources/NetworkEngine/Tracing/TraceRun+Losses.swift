@@ -1,0 +1,203 @@
+import Addressing
+import LinuxSystem
+import Netlink
+import NetworkModel
+import Nftables
+import Rtnetlink
+import SystemPackage
+
+/// Where a packet was lost that no rule took away.
+extension TraceRun {
+    /// The packet could not be sent, or the kernel gave it up.
+    mutating func explain(_ failure: SystemError) {
+        let target = request.target
+        let sender = report.sender
+        switch failure.errno {
+        case .networkUnreachable: settle(.unsent, "\(sender) has no route to \(target.address)", adviceForRoute)
+        case .permissionDenied: settle(.unsent, "a route of \(sender) prohibits \(target.address)")
+        case .invalidArgument: settle(.unsent, "a route of \(sender) makes a black hole of \(target.address)")
+        case .noRouteToHost where !report.stations.isEmpty: explainLeft(saying: "\(failure)")
+        default: settle(.unsent, "\(failure)")
+        }
+    }
+
+    private var adviceForRoute: String? {
+        guard let sender = facts.sender, let sandbox = facts.sandboxes.first(where: { $0.name == sender.name }) else {
+            return nil
+        }
+        if let endpoint = sandbox.endpoints.first(where: \.isInternal), sandbox.endpoints.allSatisfy(\.isInternal) {
+            return "network \(endpoint.network) is internal; connect \(sandbox.name) to another one, too"
+        }
+        return "swnet check tells whether a route of the sandbox is gone"
+    }
+
+    /// No rule dropped it, and nothing came back.
+    mutating func explainSilence() {
+        if let station = report.answerStations.first(where: { $0.drop != nil }), let passage = station.drop {
+            let rule = passage.rules.last
+            let words = passage.policy == "drop" ? "its policy is drop" : rule.map { $0.comment ?? $0.text } ?? ""
+            return settle(.dropped, "the answer came, and chain \(passage.chain) drops it: \(words)")
+        }
+        guard let last = requestStations.last else { return explainUnseen() }
+        guard last.isComplete else {
+            return settle(
+                .lost,
+                "it went into the hook \(last.station.hook) and did not come out: something that is no nftables took it"
+            )
+        }
+        switch last.hook {
+        case .prerouting: explainRouting(last.station)
+        case .input: explainInput()
+        case .output, .forward:
+            settle(.lost, "it was lost behind the hook \(last.station.hook)", "is the interface up?")
+        default: explainLeft(saying: nil)
+        }
+    }
+
+    private mutating func explainUnseen() {
+        guard let sender = facts.sender else {
+            return settle(.lost, "no hook of this host has seen the packet")
+        }
+        if let namespace = try? Namespace(path: sender.path), var links = try? Rtnetlink(in: namespace),
+            let route = try? links.route(to: request.target.address), let index = route.link,
+            let link = try? links.link(index: index)
+        {
+            if link.name == "lo" {
+                return settle(.lost, "\(request.target.address) is the sandbox's own: the packet never left it")
+            }
+            if !link.isUp { return settle(.lost, "interface \(link.name) of \(sender.name) is down", "swnet repair") }
+            let neighbours = try? links.neighbours(family: request.target.address.family, link: index)
+            let hop = route.gateway ?? request.target.address
+            if let neighbour = neighbours?.first(where: { $0.address == hop }),
+                neighbour.state.contains(.incomplete) || neighbour.state.contains(.failed)
+            {
+                return settle(.lost, "nobody answers for \(hop) on \(link.name) of \(sender.name)", "swnet check")
+            }
+            let sandbox = facts.sandboxes.first { $0.name == sender.name }
+            if let network = sandbox?.endpoints.first(where: { $0.interface == link.name })?.network,
+                let driver = facts.network(network)?.driver, !driver.isRoutedByHost
+            {
+                return settle(
+                    .lost,
+                    "it left by \(link.name); packets of the driver \(driver.name) do not pass this host's rules, "
+                        + "and nobody answered")
+            }
+            return settle(
+                .lost, "it left \(sender.name) by \(link.name) and no hook of the host has seen it", "swnet check")
+        }
+        settle(.lost, "\(sender.name) has no way to \(request.target.address)", adviceForRoute)
+    }
+
+    /// It passed prerouting and came neither to input nor to forward: the routing decision was against it.
+    private mutating func explainRouting(_ station: TraceStation) {
+        let packet = station.left
+        let family = packet.destination.family
+        let input = station.input ?? ""
+        if packet.destination.isLoopback || packet.source.isLoopback {
+            return settle(.lost, "the kernel takes no packet of or for 127.0.0.0/8 from \(input) (a martian)")
+        }
+        guard case .host = facts.owner(of: packet.destination) else {
+            let name = family == .v4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding"
+            if (try? Sysctl.read(name)) == "0" {
+                return settle(.lost, "this host does not forward IP\(family)", "swnet repair, or sysctl -w \(name)=1")
+            }
+            if var links = try? Rtnetlink() {
+                do throws(NetlinkError) {
+                    _ = try links.route(to: packet.destination)
+                } catch {
+                    return settle(.lost, "this host has no route to \(packet.destination) (\(error.errno))")
+                }
+            }
+            return explainSource(packet, input)
+        }
+        explainSource(packet, input)
+    }
+
+    /// The kernel looks whether an answer would leave by the interface that the packet came in by (rp_filter, RFC 3704).
+    private mutating func explainSource(_ packet: TracedPacket, _ input: String) {
+        let filter = ["all", input].compactMap { try? Sysctl.read("net/ipv4/conf/\($0)/rp_filter") }.compactMap {
+            Int($0)
+        }
+        if packet.source.family == .v4, let mode = filter.max(), mode > 0, var links = try? Rtnetlink() {
+            let way = try? links.route(to: packet.source)
+            let name = way?.link.flatMap { try? links.link(index: $0) }?.name
+            if way == nil || mode == 1 && name != input {
+                let where_ = name.map { "by \($0)" } ?? "nowhere"
+                return settle(
+                    .lost, "rp_filter: an answer to \(packet.source) would leave \(where_), and it came in by \(input)",
+                    "sysctl -w net.ipv4.conf.\(input).rp_filter=2, or a route to \(packet.source) by \(input)")
+            }
+        }
+        settle(.lost, "the routing decision was against it: \(packet.source) may be a martian on \(input)")
+    }
+
+    private mutating func explainInput() {
+        if request.target.transport == .udp, hearing?.isEmpty == false {
+            return settle(.passed, "it came to this host's own socket, and nobody has to answer")
+        }
+        settle(.lost, "it came to this host itself, and nobody answered")
+        if hearing?.isEmpty == true { report.reason += ": nobody listens on port \(lastPacket.destinationPort ?? 0)" }
+    }
+
+    /// It left the host.
+    mutating func explainLeft(saying words: String?) {
+        let said = words.map { " (\($0))" } ?? ""
+        guard let station = report.stations.last, let output = station.leftOutput ?? station.output else {
+            return settle(.lost, "nothing is known of it\(said)")
+        }
+        let packet = station.left
+        if case .sandbox(let sandbox, let endpoint) = facts.owner(of: packet.destination) {
+            if let (reason, advice) = faultInside(sandbox, endpoint, packet) { return settle(.lost, reason, advice) }
+        }
+        if isUnanswered(packet.destination, on: output) {
+            settle(.lost, "nobody answers for \(packet.destination) on \(output)\(said)")
+            if case .nobody(let network) = facts.owner(of: packet.destination) {
+                report.reason += ": nobody on network \(network.name) has it"
+            }
+            return
+        }
+        if request.target.transport == .udp, words == nil, hearing?.isEmpty != true {
+            return settle(.passed, "it left by \(output) for \(nameOfDestination), where nobody has to answer")
+        }
+        settle(.lost, "it left by \(output) for \(nameOfDestination), and nobody answered\(said)")
+        if case .sandbox = facts.owner(of: packet.destination) {
+            report.advice = "look inside: has the sandbox a firewall of its own, is its server stuck?"
+        }
+    }
+
+    /// Whether the kernel has asked for the link-layer address in vain.
+    private func isUnanswered(_ address: IPAddress, on name: String) -> Bool {
+        guard var links = try? Rtnetlink(), let link = try? links.link(named: name),
+            let route = try? links.route(to: address),
+            let neighbours = try? links.neighbours(family: address.family, link: link.index)
+        else { return false }
+        let hop = route.gateway ?? address
+        return neighbours.contains {
+            $0.address == hop && ($0.state.contains(.incomplete) || $0.state.contains(.failed))
+        }
+    }
+
+    /// What is wrong in the sandbox that the packet was going to.
+    private func faultInside(
+        _ sandbox: Sandbox, _ endpoint: Endpoint, _ packet: TracedPacket
+    ) -> (String, String?)? {
+        guard let namespace = try? Namespace(path: sandbox.identity.path), var links = try? Rtnetlink(in: namespace)
+        else {
+            return ("the network namespace of \(sandbox.name) is gone", "swnet gc")
+        }
+        guard let link = try? links.link(named: endpoint.interface) else {
+            return ("interface \(endpoint.interface) of \(sandbox.name) is gone", "swnet repair")
+        }
+        guard link.isUp else { return ("interface \(link.name) of \(sandbox.name) is down", "swnet repair") }
+        let addresses = (try? links.addresses(link: link.index)) ?? []
+        guard addresses.contains(where: { $0.prefix.address == packet.destination }) else {
+            return (
+                "interface \(link.name) of \(sandbox.name) has lost the address \(packet.destination)", "swnet repair"
+            )
+        }
+        guard (try? links.route(to: packet.source)) != nil else {
+            return ("\(sandbox.name) has no route back to \(packet.source)", "swnet repair")
+        }
+        return nil
+    }
+}
