@@ -27,7 +27,7 @@ enum SwnetCommands {
             ],
             commands: [
                 create, list, inspect, remove, connect, disconnect, publish, unpublish, ports, hosts, check, repair,
-                collect, trace,
+                collect, trace, graph,
             ],
             context: { flags in
                 guard geteuid() == 0 else {
