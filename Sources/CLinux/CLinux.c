@@ -5,6 +5,7 @@
 #include "CLinux.h"
 
 #include <linux/errqueue.h>
+#include <netinet/tcp.h>
 
 _Static_assert(sizeof(struct open_how) == 24, "struct open_how of linux/openat2.h");
 _Static_assert(sizeof(struct mount_attr) == 32, "struct mount_attr of linux/mount.h");
@@ -359,4 +360,17 @@ int swn_receive_error(int socket, uint8_t report[3], uint8_t address[16]) {
     }
     errno = ENOMSG;
     return -1;
+}
+
+void swn_tcp_watch(int socket, int syn_retries) {
+    const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},       {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 60},     {IPPROTO_TCP, TCP_KEEPINTVL, 15},
+        {IPPROTO_TCP, TCP_KEEPCNT, 4},       {IPPROTO_TCP, TCP_USER_TIMEOUT, 120000},
+        {IPPROTO_TCP, TCP_SYNCNT, syn_retries},
+    };
+    for (size_t index = 0; index < sizeof options / sizeof *options; index++)
+        setsockopt(socket, options[index].level, options[index].name, &options[index].value, sizeof(int));
 }

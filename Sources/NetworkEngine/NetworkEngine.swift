@@ -168,7 +168,7 @@ extension NetworkEngine {
     public func ports() throws -> [PublishedPort] {
         try sandboxes().filter(\.identity.isAlive).flatMap { sandbox in
             sandbox.ports.map { port in
-                PublishedPort(mapping: port, sandbox: sandbox.name, targets: port.families.compactMap(sandbox.target))
+                PublishedPort(mapping: port, sandbox: sandbox.name, targets: sandbox.targets(port))
             }
         }
     }

@@ -26,6 +26,8 @@ public struct NetworkDifference: Hashable, Sendable {
         case interface(String, network: String)
         /// The table is built again from what is recorded.
         case firewall
+        /// Relays that are gone are started again, and those of nobody stopped.
+        case relays
         /// Forwarding is switched on again.
         case forwarding
         /// Leases and the index of ports are written again from the records.

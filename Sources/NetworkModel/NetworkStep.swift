@@ -20,6 +20,9 @@ public enum NetworkStep: Hashable, Sendable {
     /// A sandbox's interface comes to be, with its addresses and routes; its inverse deletes the pair.
     case attach(Endpoint, sandbox: String, identity: SandboxIdentity)
     case detach(Endpoint, sandbox: String, identity: SandboxIdentity)
+    /// A process begins to carry what the kernel cannot translate; its inverse ends it.
+    case startRelay(PortRelay)
+    case stopRelay(PortRelay)
     /// A sandbox's record is replaced; nil is no record.
     case record(name: String, before: Sandbox?, after: Sandbox?)
 
@@ -41,6 +44,8 @@ public enum NetworkStep: Hashable, Sendable {
             .detach(endpoint, sandbox: sandbox, identity: identity)
         case .detach(let endpoint, let sandbox, let identity):
             .attach(endpoint, sandbox: sandbox, identity: identity)
+        case .startRelay(let relay): .stopRelay(relay)
+        case .stopRelay(let relay): .startRelay(relay)
         case .record(let name, let before, let after): .record(name: name, before: after, after: before)
         }
     }
@@ -66,6 +71,8 @@ extension NetworkStep: CustomStringConvertible {
             "attach \(sandbox) to \(endpoint.network): \(endpoint.interface) with "
                 + endpoint.addresses.map(\.description).joined(separator: " and ")
         case .detach(let endpoint, let sandbox, _): "detach \(sandbox) from \(endpoint.network): \(endpoint.interface)"
+        case .startRelay(let relay): "start the relay of \(relay)"
+        case .stopRelay(let relay): "stop the relay of \(relay)"
         case .record(let name, let before, let after):
             after == nil
                 ? "forget sandbox \(name)" : before == nil ? "record sandbox \(name)" : "update sandbox \(name)"
@@ -97,6 +104,8 @@ extension NetworkStep: JSONRepresentable {
             self = .detach(
                 try Endpoint(json: try json.member("endpoint")), sandbox: try json.string("sandbox"),
                 identity: try SandboxIdentity(json: try json.member("namespace")))
+        case "startRelay": self = .startRelay(try PortRelay(json: try json.member("relay")))
+        case "stopRelay": self = .stopRelay(try PortRelay(json: try json.member("relay")))
         case "record":
             self = .record(
                 name: try json.string("sandbox"),
@@ -119,6 +128,8 @@ extension NetworkStep: JSONRepresentable {
         case .unforward(let forwarding): JSONValue(["step": "unforward", "forwarding": forwarding.json])
         case .attach(let endpoint, let sandbox, let identity): Self.link("attach", endpoint, sandbox, identity)
         case .detach(let endpoint, let sandbox, let identity): Self.link("detach", endpoint, sandbox, identity)
+        case .startRelay(let relay): JSONValue(["step": "startRelay", "relay": relay.json])
+        case .stopRelay(let relay): JSONValue(["step": "stopRelay", "relay": relay.json])
         case .record(let name, let before, let after):
             JSONValue(["step": "record", "sandbox": .string(name), "before": before?.json, "after": after?.json])
         }

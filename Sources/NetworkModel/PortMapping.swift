@@ -22,8 +22,14 @@ public struct PortMapping: Hashable, Sendable {
         self.transport = transport
     }
 
-    /// The families whose traffic it can take.
-    public var families: [IPFamily] { hostAddress.map { [$0.family] } ?? [.v4, .v6] }
+    /// Whether a relay has to carry its traffic: the kernel cannot translate ::1, because that source never leaves by
+    /// another interface (net/ipv6/addrconf.c has no route_localnet).
+    public var isRelayed: Bool { hostAddress == .v6(.loopback) }
+
+    /// The families of the addresses that it can lead to. A relay makes connections of its own, so it has the choice.
+    public var families: [IPFamily] {
+        isRelayed ? [.v6, .v4] : hostAddress.map { [$0.family] } ?? [.v4, .v6]
+    }
 
     /// The one host address it is limited to; nil when it takes all addresses of its families.
     public var singleAddress: IPAddress? { hostAddress.flatMap { $0.isAny ? nil : $0 } }
@@ -34,11 +40,16 @@ public struct PortMapping: Hashable, Sendable {
         var open: [PortMapping] = []
         for mapping in mappings.sorted(by: { $0.hostPorts.first < $1.hostPorts.first }) {
             open.removeAll { $0.hostPorts.last < mapping.hostPorts.first }
-            if let other = open.first(where: mapping.conflicts) { return (other, mapping) }
+            if let other = open.first(where: { mapping.conflicts(with: $0) && !mapping.complements($0) }) {
+                return (other, mapping)
+            }
             open.append(mapping)
         }
         return nil
     }
+
+    /// Whether a sandbox may publish both although they conflict: what is published on all addresses leaves ::1 out.
+    public func complements(_ other: PortMapping) -> Bool { isRelayed != other.isRelayed }
 
     /// Whether the two cannot be published at the same time: some packet would belong to both.
     public func conflicts(with other: PortMapping) -> Bool {

@@ -152,9 +152,8 @@ extension PortRequest {
     private func checkHostAddress(_ refuse: (String) -> NetworkError) throws(NetworkError) {
         guard let hostAddress else { return }
         if case .v6(let address) = hostAddress {
-            // net/ipv6: the source ::1 cannot leave through another interface, and there is no route_localnet.
-            if address.isLoopback {
-                throw refuse("the kernel cannot translate [::1] (publish on 127.0.0.1 instead)")
+            if address.isLoopback && transport == .sctp {
+                throw refuse("sctp cannot be relayed from [::1] (publish on 127.0.0.1 instead)")
             }
             if address.isIPv4Mapped { throw refuse("\(address) is an IPv4 address (write it without ::ffff:)") }
         }

@@ -52,10 +52,21 @@ public struct Sandbox: Hashable, Sendable {
     /// The firewall elements that publish its ports.
     public func elements(for ports: [PortMapping]) -> [FirewallElement] {
         ports.flatMap { port in
-            port.families.compactMap { family in
-                target(family).map { .published(port, target: $0, owner: name) }
-            }
+            port.isRelayed ? [] : targets(port).map { .published(port, target: $0, owner: name) }
         }
+    }
+
+    /// The relays that the firewall cannot do without.
+    public func relays(for ports: [PortMapping]) -> [PortRelay] {
+        ports.filter(\.isRelayed).flatMap { port in
+            targets(port).map { PortRelay(mapping: port, target: $0, owner: name) }
+        }
+    }
+
+    /// Where a port leads: to one address of each family that it takes, or by a relay to one of either.
+    public func targets(_ port: PortMapping) -> [IPAddress] {
+        let all = port.families.compactMap(target)
+        return port.isRelayed ? Array(all.prefix(1)) : all
     }
 }
 

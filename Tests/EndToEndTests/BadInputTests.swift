@@ -47,14 +47,6 @@ struct BadInputTests {
         }
     }
 
-    @Test func `IPv6 loopback cannot be published and says so`() async throws {
-        try await TestHost.with { host in
-            try await host.importTools()
-            expectRefusal(
-                try await host.swbox("run", "--rm", "-p", "[::1]:80:80", "tools", "true"), status: 125, names: "::1")
-        }
-    }
-
     @Test func `a name and a port that are taken`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

@@ -115,6 +115,19 @@ struct PublishTests {
         }
     }
 
+    @Test func `::1, by a relay that ends with the container`() async throws {
+        try await TestHost.with { host in
+            try await host.importTools()
+            try await host.detach(
+                "--name", "a", "--hostname", "a", "-p", "[::1]:8080:80", "tools", "whoasks", "80", "tcp6")
+            #expect(try await host.answer("TCP:[::1]:8080")?.hasSuffix("a") == true)
+            #expect(try await host.ask("TCP:127.0.0.1:8080", timeout: 1) == nil)
+            #expect(try await host.must(["ss", "-Hltn", "sport = :8080"]).contains("[::1]:8080"))
+            try await host.remove("a")
+            #expect(try await host.must(["ss", "-Hltn", "sport = :8080"]) == "")
+        }
+    }
+
     @Test func `a thousand ports are a thousand elements, and none is left`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

@@ -49,6 +49,8 @@ import Testing
             ),
             .forward(HostForwarding(guarded4: ["eth0"], guarded6: ["eth0"], acceptsRouterAdvertisements: ["eth0"])),
             .attach(sandbox.endpoints[0], sandbox: "web", identity: sandbox.identity),
+            .startRelay(
+                PortRelay(mapping: try PortMapping(parsing: "[::1]:80:80"), target: address, owner: "web")),
             .record(name: "web", before: nil, after: sandbox),
         ]
         let plan = NetworkPlan("connect web to lab0", steps: steps)

@@ -203,6 +203,9 @@ ssize_t swn_receive_descriptor(int socket, void *bytes, size_t length, int *desc
 int swn_unix_socket(int type, const char *path, int listening);
 /// `accept4(2)`, close-on-exec.
 int swn_accept(int listener);
+/// A TCP socket that sends at once, notices within two minutes that the other end is gone, and tries `syn_retries` times to
+/// connect. <netinet/tcp.h> cannot be included next to <linux/tcp.h>.
+void swn_tcp_watch(int socket, int syn_retries);
 
 // MARK: Probes
 

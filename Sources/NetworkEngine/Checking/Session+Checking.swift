@@ -32,6 +32,7 @@ extension Session {
             }
         }
         try checkRecords(&check)
+        try checkRelays(&check)
         try checkForwarding(&check)
         try firewall.check(expecting: try recordedElements(of: check.records), networks: check.networks, &check)
         try checkNames(&check)

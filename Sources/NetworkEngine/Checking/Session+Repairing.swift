@@ -38,6 +38,7 @@ extension Session {
                 try driver.restore(&links, namespace: try Namespace(path: identity.path, kind: .net))
             }
         case .records: try restoreRecords()
+        case .relays: try restoreRelays()
         case .forwarding:
             for network in try store.routedNetworks() {
                 guard let network = try store.network(network), network.isOpen,
@@ -106,7 +107,8 @@ extension NetworkDifference.Remedy {
         case .firewall: 5
         case .forwarding: 6
         case .names: 7
-        case .advice: 8
+        case .relays: 8
+        case .advice: 9
         }
     }
 }

@@ -11,10 +11,12 @@ enum HostPorts {
     private static let fewPorts = 16
 
     /// Refuses ports that a process of the host has, and host addresses that the host does not have.
-    static func check(_ mappings: [PortMapping]) throws {
+    ///
+    /// - Parameter isOurs: Whether a socket on ::1 is a relay's: it leaves the port to the other addresses.
+    static func check(_ mappings: [PortMapping], isOurs: (TransportProtocol, UInt16) -> Bool) throws {
         guard !mappings.isEmpty else { return }
         if mappings.reduce(0, { $0 + $1.hostPorts.count }) > fewPorts {
-            try checkList(mappings)
+            try checkList(mappings, isOurs)
             for mapping in mappings where mapping.singleAddress != nil {
                 if case .noSuchAddress = attempt(mapping, port: 0) { throw noSuchAddress(mapping) }
             }
@@ -27,7 +29,7 @@ enum HostPorts {
                 case .noSuchAddress: throw noSuchAddress(mapping)
                 case .taken:
                     // Now that it is an error, there is time to find out whose it is.
-                    try checkList([mapping])
+                    if try checkList([mapping], isOurs) { continue }
                     throw taken(mapping, port, "a process of the host")
                 }
             }
@@ -68,39 +70,23 @@ enum HostPorts {
             var yes: Int32 = 1
             setsockopt(descriptor.rawValue, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         }
-        let result: Int32
-        switch address {
-        case .v4(let address):
-            var name = sockaddr_in()
-            name.sin_family = sa_family_t(AF_INET)
-            name.sin_port = port.bigEndian
-            name.sin_addr.s_addr = address.rawValue.bigEndian
-            result = bind(descriptor, &name)
-        case .v6(let address):
-            var yes: Int32 = address == .any ? 0 : 1
+        if address.family == .v6 {
+            var yes: Int32 = address.isAny ? 0 : 1
             setsockopt(
                 descriptor.rawValue, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &yes, socklen_t(MemoryLayout<Int32>.size))
-            var name = sockaddr_in6()
-            name.sin6_family = sa_family_t(AF_INET6)
-            name.sin6_port = port.bigEndian
-            withUnsafeMutableBytes(of: &name.sin6_addr) { $0.copyBytes(from: address.bytes) }
-            result = bind(descriptor, &name)
         }
-        return result == 0 ? 0 : swn_errno()
-    }
-
-    private static func bind<Name>(_ descriptor: borrowing Descriptor, _ name: inout Name) -> Int32 {
-        withUnsafePointer(to: &name) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                CLinux.bind(
-                    descriptor.rawValue, __CONST_SOCKADDR_ARG(__sockaddr__: $0), socklen_t(MemoryLayout<Name>.size))
-            }
-        }
+        return SocketName(address, port: port).bind(descriptor.rawValue) == 0 ? 0 : swn_errno()
     }
 
     /// Looks for the ports in the kernel's list of sockets, and names the process that has one.
-    private static func checkList(_ mappings: [PortMapping]) throws {
+    ///
+    /// - Returns: Whether relays of ours are all that was found.
+    @discardableResult
+    private static func checkList(
+        _ mappings: [PortMapping], _ isOurs: (TransportProtocol, UInt16) -> Bool
+    ) throws -> Bool {
         var diagnostics = try SocketDiagnostics()
+        var hasRelay = false
         // SCTP sockets are not in these lists.
         for transport in [TransportProtocol.tcp, .udp] {
             let wanted = mappings.filter { $0.transport == transport }
@@ -113,9 +99,14 @@ enum HostPorts {
                             && socket.takes($0.hostAddress, port: socket.port, kind)
                     })
                 else { continue }
+                if socket.address == .v6(.loopback), !mapping.isRelayed, isOurs(transport, socket.port) {
+                    hasRelay = true
+                    continue
+                }
                 throw taken(mapping, socket.port, SocketOwner.description(inode: socket.inode))
             }
         }
+        return hasRelay
     }
 
     private static func taken(_ mapping: PortMapping, _ port: UInt16, _ owner: String) -> NetworkError {

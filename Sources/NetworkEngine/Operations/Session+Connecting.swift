@@ -50,7 +50,9 @@ extension Session {
         change.added = unique(change.added)
         if needsFirewall || !change.isEmpty { plan.steps.append(.firewall(change)) }
         if !forwarding.isEmpty { plan.steps.append(.forward(forwarding)) }
-        plan.steps += attach
+        let relays = relaySteps(
+            from: found.record.map { $0.relays(for: $0.ports) } ?? [], to: sandbox.relays(for: sandbox.ports))
+        plan.steps += attach + relays.stop + relays.start
         plan.steps.append(.record(name: found.name, before: found.record, after: sandbox))
         try carryOut(plan)
         guard planned == nil else { return sandbox }
@@ -241,7 +243,7 @@ extension Session {
             }
             try checkIndex(port, sandbox, &index)
         }
-        try HostPorts.check(ports)
+        try HostPorts.check(ports) { index.isRelayed($0, $1) }
     }
 
     private static func reason(_ port: PortMapping, _ sandbox: Sandbox) -> String {
@@ -261,11 +263,11 @@ extension Session {
 
     private mutating func checkIndex(_ port: PortMapping, _ sandbox: Sandbox, _ index: inout PortIndex) throws {
         // Every round releases one dead owner, so it ends.
-        while let conflict = index.conflict(with: port) {
+        while let conflict = index.conflict(with: port, of: sandbox.key) {
             guard let owner = try store.sandbox(key: conflict.owner) else {
                 try PortIndex.rebuild(store)
                 index = try PortIndex(store)
-                if index.conflict(with: port)?.owner == conflict.owner { return }
+                if index.conflict(with: port, of: sandbox.key)?.owner == conflict.owner { return }
                 continue
             }
             let part = conflict.mapping.hostPart

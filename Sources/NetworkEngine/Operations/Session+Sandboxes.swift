@@ -116,9 +116,12 @@ extension Session {
         }
         var plan = NetworkPlan(operation, interruption: .complete)
         if !change.isEmpty { plan.steps.append(.firewall(change)) }
+        let relays = relaySteps(from: sandbox.relays(for: sandbox.ports), to: rest.relays(for: rest.ports))
+        plan.steps += relays.stop
         for endpoint in endpoints {
             plan.steps.append(.detach(endpoint, sandbox: sandbox.name, identity: sandbox.identity))
         }
+        plan.steps += relays.start
         for endpoint in endpoints {
             for prefix in endpoint.addresses {
                 plan.steps.append(.free(network: endpoint.network, address: prefix.address, owner: sandbox.key))

@@ -117,6 +117,8 @@ extension Session {
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).attach(&links, namespace: namespace)
         case .detach(let endpoint, let sandbox, let identity):
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).detach(&links, identity: identity)
+        case .startRelay(let relay): try RelayProcess(relay: relay).start(store)
+        case .stopRelay(let relay): try RelayProcess(relay: relay).stop(store)
         case .record(let name, let before, let after):
             let key = SandboxReference.key(forName: name)
             try store.record(key: key, before: before, after: after)

@@ -17,13 +17,25 @@ struct PortIndex {
     init(_ store: borrowing Store) throws { bytes = try store.run.readFile(Self.path) ?? [] }
 
     /// The first published range that no packet could tell from `mapping`, and the key of its sandbox.
-    func conflict(with mapping: PortMapping) -> (mapping: PortMapping, owner: String)? {
+    ///
+    /// - Parameter owner: The key of the sandbox that is going to publish it: of its own it may have the complement.
+    func conflict(with mapping: PortMapping, of owner: String) -> (mapping: PortMapping, owner: String)? {
         var first: (mapping: PortMapping, owner: String)?
         scan(mapping) { conflict in
+            if conflict.owner == owner && mapping.complements(conflict.mapping) { return true }
             first = conflict
             return false
         }
         return first
+    }
+
+    /// Whether a relay listens to a port.
+    func isRelayed(_ transport: TransportProtocol, _ port: UInt16) -> Bool {
+        guard let range = PortRange(port),
+            let mapping = PortMapping(
+                hostAddress: .v6(.loopback), hostPorts: range, sandboxPorts: range, transport: transport)
+        else { return false }
+        return conflicts(with: mapping).contains(where: \.mapping.isRelayed)
     }
 
     /// All of them.

@@ -11,7 +11,8 @@ extension SwnetCommands {
             A PORT is [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|/udp|/sctp]; an IPv6 host address stands in brackets. Without
             a host address the port is published on all of them, 127.0.0.1 included. Without a host port, one is chosen
             that nobody has, the same for IPv4 and IPv6; of a range for a single PORT the first that is free. What was
-            chosen is printed, a line for each.
+            chosen is printed, a line for each. The kernel cannot translate [::1]: that address alone is carried by a process
+            that lives as long as the port, and no other address includes it.
             """,
         examples: [
             "swnet publish web 8080:80", "swnet publish web 127.0.0.1:8080:80 53:53/udp",
