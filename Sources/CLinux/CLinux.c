@@ -187,6 +187,31 @@ int swn_setrlimit(int resource, uint64_t soft, uint64_t hard) {
     return setrlimit(resource, &limit);
 }
 
+int swn_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority, uint64_t runtime,
+                      uint64_t deadline, uint64_t period) {
+    // glibc has no name for it before 2.41; SCHED_ATTR_SIZE_VER0 of linux/sched/types.h.
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attributes = {48, policy, flags, nice, priority, runtime, deadline, period};
+    _Static_assert(sizeof attributes == 48, "struct sched_attr of linux/sched/types.h");
+    return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+int swn_sched_setaffinity(const uint64_t *processors, size_t count) {
+    return (int)syscall(SYS_sched_setaffinity, 0, count * sizeof *processors, processors);
+}
+
+int swn_set_mempolicy(int mode, const uint64_t *nodes, size_t count) {
+    // The kernel takes the number of bits and one (mm/mempolicy.c, get_nodes).
+    return (int)syscall(SYS_set_mempolicy, mode, count ? nodes : NULL, count ? count * 64 + 1 : 0);
+}
+
+int swn_ioprio_set(int priority) { return (int)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, priority); }
+
 void swn_exit_now(int status) { _exit(status); }
 
 int swn_interface_up(const char *name) {

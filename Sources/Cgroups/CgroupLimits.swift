@@ -11,6 +11,12 @@ public struct CgroupLimits: Hashable, Sendable {
     public var devices: [DeviceRule]?
     /// Bytes of huge pages for each page size as the kernel writes it (`2MB`, `1GB`); -1 is no limit.
     public var hugePages: [String: Int64] = [:]
+    /// What a device for remote direct memory access gives, by its name.
+    public var rdma: [String: RDMA] = [:]
+    /// The class of the traffic (`tc-cgroup(8)`); v1 only.
+    public var networkClass: UInt32?
+    /// The priority of the traffic by interface; v1 only.
+    public var networkPriorities: [String: UInt32] = [:]
     /// Files of cgroup v2 and what to write into them; refused on v1.
     public var unified: [String: String] = [:]
 
@@ -32,6 +38,23 @@ public struct CgroupLimits: Hashable, Sendable {
             self.limit = limit
             self.reservation = reservation
             self.swap = swap
+        }
+    }
+
+    /// Handles and objects of a device for remote direct memory access; nil is no limit.
+    public struct RDMA: Hashable, Sendable {
+        public var handles: UInt32?
+        public var objects: UInt32?
+
+        public init(handles: UInt32? = nil, objects: UInt32? = nil) {
+            self.handles = handles
+            self.objects = objects
+        }
+
+        /// As `rdma.max` takes it (Documentation/admin-guide/cgroup-v1/rdma.rst).
+        var text: String {
+            [("hca_handle", handles), ("hca_object", objects)]
+                .map { name, limit in "\(name)=\(limit.map(String.init) ?? "max")" }.joined(separator: " ")
         }
     }
 

@@ -21,7 +21,7 @@ struct CgroupPlan {
             if let hierarchy = root.hierarchy(of: controller) {
                 if !hierarchies.contains(hierarchy) { hierarchies.append(hierarchy) }
                 inVersion1.insert(controller)
-            } else if root.unified == nil {
+            } else if root.unified == nil || controller.isVersion1Only {
                 throw CgroupError(
                     "enable", "", controller: controller, errno: .operationNotSupportedByDevice,
                     hint: "this kernel has no \(controller.version1Name) hierarchy mounted")

@@ -59,12 +59,24 @@ extension CgroupLimits {
         if blockIO != BlockIO() { needed.insert(.io) }
         if devices != nil { needed.insert(.devices) }
         if !hugePages.isEmpty { needed.insert(.hugetlb) }
+        if !rdma.isEmpty { needed.insert(.rdma) }
+        if networkClass != nil { needed.insert(.networkClass) }
+        if !networkPriorities.isEmpty { needed.insert(.networkPriority) }
         for file in unified.keys {
             // `memory.high` belongs to memory; `cgroup.max.depth` to none.
             let name = file.prefix { $0 != "." }
             if let controller = CgroupController(rawValue: String(name)) { needed.insert(controller) }
         }
         return needed
+    }
+}
+
+extension CgroupLimits {
+    /// `rdma.max`, which both versions have: one device a write.
+    var rdmaSettings: [CgroupSetting] {
+        rdma.sorted { $0.key < $1.key }.map { device, limit in
+            CgroupSetting(.rdma, "rdma.max", value: "\(device) \(limit.text)")
+        }
     }
 }
 

@@ -14,6 +14,11 @@ extension CgroupLimits {
             settings.append(
                 try CgroupSetting.checkAmount(limit, CgroupSetting(.hugetlb, "hugetlb.\(size).limit_in_bytes", limit)))
         }
+        settings += rdmaSettings
+        if let networkClass { settings.append(CgroupSetting(.networkClass, "net_cls.classid", networkClass)) }
+        for (interface, priority) in networkPriorities.sorted(by: { $0.key < $1.key }) {
+            settings.append(CgroupSetting(.networkPriority, "net_prio.ifpriomap", value: "\(interface) \(priority)"))
+        }
         if let file = unified.keys.sorted().first {
             throw CgroupSetting(.memory, file, value: unified[file] ?? "")
                 .refused("files of cgroup v2 cannot be set on cgroup v1", errno: .notSupported)

@@ -14,6 +14,7 @@ extension CgroupLimits {
         for (size, limit) in hugePages.sorted(by: { $0.key < $1.key }) {
             settings.append(try amount(limit, .hugetlb, "hugetlb.\(size).max"))
         }
+        settings += rdmaSettings
         for (file, value) in unified.sorted(by: { $0.key < $1.key }) {
             let controller = CgroupController(rawValue: String(file.prefix { $0 != "." }))
             let setting = CgroupSetting(controller ?? .cpu, file, value: value)

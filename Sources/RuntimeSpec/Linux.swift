@@ -15,6 +15,9 @@ extension Spec {
         public var readonlyPaths: [String]?
         public var mountLabel: String?
         public var personality: Personality?
+        public var memoryPolicy: MemoryPolicy?
+        /// Interfaces of the host that the container gets, by name.
+        public var netDevices: [String: NetDevice]?
 
         public init(
             namespaces: [Namespace]? = nil, devices: [Device]? = nil, cgroupsPath: String? = nil,
@@ -97,6 +100,12 @@ extension Spec.Linux {
             self.uid = uid
             self.gid = gid
         }
+    }
+
+    /// An interface of the host that becomes the container's, with its addresses.
+    public struct NetDevice: Codable, Hashable, Sendable {
+        /// What it is called in the container; as on the host when missing.
+        public var name: String?
     }
 
     /// The execution domain, `LINUX` or `LINUX32`.

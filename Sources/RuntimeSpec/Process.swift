@@ -14,6 +14,9 @@ extension Spec {
         public var oomScoreAdj: Int?
         public var apparmorProfile: String?
         public var selinuxLabel: String?
+        public var scheduler: Scheduler?
+        public var ioPriority: IOPriority?
+        public var execCPUAffinity: ExecCPUAffinity?
 
         public init(
             args: [String], env: [String]? = nil, cwd: String = "/", user: User? = nil, terminal: Bool? = nil

@@ -6,6 +6,10 @@ extension Spec.Linux {
         public var cpu: CPU?
         public var pids: Pids?
         public var blockIO: BlockIO?
+        public var hugepageLimits: [HugepageLimit]?
+        public var network: Network?
+        /// By the name of the device.
+        public var rdma: [String: RDMA]?
         /// Files of cgroup v2 and what to write to them.
         public var unified: [String: String]?
 
@@ -89,6 +93,31 @@ extension Spec.Linux.Resources {
             self.cpus = cpus
             self.mems = mems
         }
+    }
+
+    /// Bytes of huge pages of one size.
+    public struct HugepageLimit: Codable, Hashable, Sendable {
+        /// As the kernel writes it: `2MB`, `1GB`.
+        public var pageSize: String
+        public var limit: UInt64
+    }
+
+    /// Marks for traffic, which only cgroup v1 has.
+    public struct Network: Codable, Hashable, Sendable {
+        public var classID: UInt32?
+        public var priorities: [Priority]?
+
+        public struct Priority: Codable, Hashable, Sendable {
+            /// An interface.
+            public var name: String
+            public var priority: UInt32
+        }
+    }
+
+    /// Resources of a device for remote direct memory access.
+    public struct RDMA: Codable, Hashable, Sendable {
+        public var hcaHandles: UInt32?
+        public var hcaObjects: UInt32?
     }
 
     /// The number of tasks; 0 or less is no limit.

@@ -1,7 +1,7 @@
 /// A container as the OCI runtime specification describes it: the content of a bundle's `config.json`.
 ///
 /// The properties are the document's own, under its own names; what a document may leave out is optional here, so that
-/// a value that is read and written again says the same. Version 1.0 to 1.2 of the specification,
+/// a value that is read and written again says the same. Version 1.0 to 1.3 of the specification,
 /// <https://github.com/opencontainers/runtime-spec/blob/main/config.md>.
 public struct Spec: Codable, Hashable, Sendable {
     /// The version of the specification the document follows.

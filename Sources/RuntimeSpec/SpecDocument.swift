@@ -2,7 +2,7 @@ import JSONCoding
 
 extension Spec {
     /// The newest version of the specification that documents may follow.
-    public static let supportedVersion = "1.2.1"
+    public static let supportedVersion = "1.3.0"
 
     /// Reads a `config.json`.
     ///

@@ -18,17 +18,23 @@ struct SettingsTests {
         limits.blockIO.readBytes = [.init(.init(major: 8, minor: 0), 1 << 20)]
         limits.blockIO.writeOperations = [.init(.init(major: 8, minor: 16), 50)]
         limits.hugePages = ["2MB": 2 << 20]
+        limits.rdma = ["mlx5_0": .init(handles: 2), "mlx5_1": .init(objects: 5)]
         return limits
     }
 
     @Test func version1() throws {
+        var limits = everything
+        limits.networkClass = 0x100001
+        limits.networkPriorities = ["lo": 1, "eth0": 5]
         #expect(
-            table(try everything.version1Settings()) == [
+            table(try limits.version1Settings()) == [
                 "memory.limit_in_bytes=67108864", "memory.memsw.limit_in_bytes=100663296",
                 "memory.soft_limit_in_bytes=33554432", "cpu.shares=1024", "cpu.cfs_period_us=100000",
                 "cpu.cfs_quota_us=50000", "cpuset.cpus=0-1", "cpuset.mems=0", "pids.max=100", "blkio.weight=500",
                 "blkio.weight_device=8:0 10", "blkio.throttle.read_bps_device=8:0 1048576",
                 "blkio.throttle.write_iops_device=8:16 50", "hugetlb.2MB.limit_in_bytes=2097152",
+                "rdma.max=mlx5_0 hca_handle=2 hca_object=max", "rdma.max=mlx5_1 hca_handle=max hca_object=5",
+                "net_cls.classid=1048577", "net_prio.ifpriomap=eth0 5", "net_prio.ifpriomap=lo 1",
             ])
     }
 
@@ -41,6 +47,7 @@ struct SettingsTests {
                 "memory.max=67108864", "memory.swap.max=33554432", "memory.low=33554432", "cpu.weight=100",
                 "cpu.max=50000 100000", "cpuset.cpus=0-1", "cpuset.mems=0", "pids.max=100", "io.bfq.weight=500",
                 "io.bfq.weight=8:0 10", "io.max=8:0 rbps=1048576", "io.max=8:16 wiops=50", "hugetlb.2MB.max=2097152",
+                "rdma.max=mlx5_0 hca_handle=2 hca_object=max", "rdma.max=mlx5_1 hca_handle=max hca_object=5",
                 "memory.high=1000000",
             ])
         #expect(settings.compactMap(\.fallback?.value) == ["4950", "8:0 1"])

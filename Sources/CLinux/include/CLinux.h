@@ -176,6 +176,14 @@ void swn_reset_signals(void);
 int swn_join_session_keyring(void);
 /// `prlimit(2)` of the calling process; its resource is an enumeration in C.
 int swn_setrlimit(int resource, uint64_t soft, uint64_t hard);
+/// `sched_setattr(2)` of the calling thread, with the fields of `struct sched_attr`.
+int swn_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority, uint64_t runtime,
+                      uint64_t deadline, uint64_t period);
+/// `sched_setaffinity(2)` and `set_mempolicy(2)` of the calling thread, with sets of `count` words.
+int swn_sched_setaffinity(const uint64_t *processors, size_t count);
+int swn_set_mempolicy(int mode, const uint64_t *nodes, size_t count);
+/// `ioprio_set(2)` of the calling thread.
+int swn_ioprio_set(int priority);
 /// `_exit(2)`.
 _Noreturn void swn_exit_now(int status);
 /// Switches on a network interface of the calling thread's network namespace: `SIOCSIFFLAGS` with `IFF_UP`.

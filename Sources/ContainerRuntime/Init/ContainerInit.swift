@@ -18,6 +18,7 @@ struct ContainerInit {
         try child.takeStreams()
         try joinNamespaces()
         try child.join(plan.cgroup)
+        try child.setScheduling()
         // The root of a cgroup namespace is the cgroup its maker is in, so it is not made by the clone, before the
         // move, but here.
         if plan.makesCgroupNamespace {

@@ -13,7 +13,9 @@ struct ExecInit {
         try child.tieToParent()
         try child.takeStreams()
         // While /sys/fs/cgroup is still the host's, and before the cgroup namespace is entered.
+        try child.takeInitialProcessors()
         try child.join(plan.cgroup)
+        try child.setScheduling()
         let label = try child.prepareSession()
         // All at once: there is no moment in which the process is half inside. The pid namespace is the launcher's
         // part.

@@ -18,6 +18,10 @@ enum InitStage: UInt16, Sendable {
     case joinNamespace
     case cgroup
     case cgroupNamespace
+    case processors
+    case scheduler
+    case ioPriority
+    case memoryPolicy
     case keyring
     case session
     case oomScore

@@ -34,6 +34,19 @@ extension CgroupLimits {
         pids = resources.pids?.limit
         unified = resources.unified ?? [:]
         if let blockIO = resources.blockIO { self.blockIO = try BlockIO(blockIO) }
+        for (index, pages) in (resources.hugepageLimits ?? []).enumerated() {
+            let field = "linux.resources.hugepageLimits[\(index)]"
+            guard !pages.pageSize.isEmpty, !pages.pageSize.contains("/") else {
+                throw SpecError("\(field).pageSize", "'\(pages.pageSize)' is not the size of a page, such as 2MB")
+            }
+            // Engines write the largest number for "no limit".
+            hugePages[pages.pageSize] = Int64(exactly: pages.limit) ?? -1
+        }
+        for (device, limit) in resources.rdma ?? [:] {
+            rdma[device] = RDMA(handles: limit.hcaHandles, objects: limit.hcaObjects)
+        }
+        networkClass = resources.network?.classID
+        for priority in resources.network?.priorities ?? [] { networkPriorities[priority.name] = priority.priority }
         if let rules = resources.devices {
             var devices: [DeviceRule] = []
             for (index, rule) in rules.enumerated() {

@@ -23,7 +23,8 @@ public struct ExecPlan: Sendable {
         self.container = SharedDescriptor(try container.pidfd.duplicate())
         cgroup = options.cgroup
         ownNamespaces = options.ownNamespaces
-        self.process = try ProcessPlan(process, options: options, personality: nil)
+        self.process = try ProcessPlan(process, options: options)
+        try self.process.scheduling.setProcessors(process.execCPUAffinity)
     }
 }
 

@@ -27,8 +27,9 @@ extension InitPlan {
         propagation = MountOptions.rootPropagation(linux.rootfsPropagation)
 
         var mounts: [MountStep] = []
+        let label = try Self.mountLabel(linux)
         for (index, mount) in (spec.mounts ?? []).enumerated() {
-            mounts.append(try MountStep(mount, index: index, bundle: options.bundle))
+            mounts.append(try MountStep(mount, index: index, bundle: options.bundle).labelled(label))
         }
         self.mounts = mounts
         fillsDev = !mounts.contains { $0.destination == "dev" }
@@ -48,7 +49,7 @@ extension InitPlan {
         pivots = options.pivots
         bringsLoopbackUp = options.bringsLoopbackUp && cloneFlags & NamespaceKind.net.flag != 0
 
-        self.process = try ProcessPlan(process, options: options, personality: linux.personality)
+        self.process = try ProcessPlan(process, options: options, linux)
     }
 
     /// The document can ask for more than this runtime does. It says so instead of leaving it out.
@@ -56,8 +57,16 @@ extension InitPlan {
         func refuse(_ field: String, when isGiven: Bool) throws(SpecError) {
             if isGiven { throw SpecError(field, "is not supported by this runtime yet") }
         }
-        try refuse("linux.mountLabel", when: !(linux.mountLabel ?? "").isEmpty)
         try refuse("linux.seccomp.listenerPath", when: linux.seccomp?.listenerPath != nil)
+    }
+
+    /// What files of the container's own file systems are labelled with.
+    private static func mountLabel(_ linux: Spec.Linux) throws(SpecError) -> String? {
+        guard let label = linux.mountLabel, !label.isEmpty else { return nil }
+        guard LabelStep.hasSELinux else {
+            throw SpecError("linux.mountLabel", "'\(label)': SELinux is not enabled on this host")
+        }
+        return label
     }
 
     private static func namespaces(_ linux: Spec.Linux) throws(SpecError) -> (UInt64, Bool, [NamespaceJoin]) {
@@ -117,8 +126,10 @@ extension InitPlan {
 }
 
 extension ProcessPlan {
-    init(_ process: Spec.Process, options: LaunchOptions, personality: Spec.Linux.Personality?) throws {
-        security = try SecurityStep(process, seccomp: options.seccomp, personality: personality)
+    /// - Parameter linux: What a container's first process gets besides; later ones have it from nowhere.
+    init(_ process: Spec.Process, options: LaunchOptions, _ linux: Spec.Linux? = nil) throws {
+        security = try SecurityStep(process, seccomp: options.seccomp, personality: linux?.personality)
+        scheduling = try SchedulingStep(process, memoryPolicy: linux?.memoryPolicy)
         command = try CommandStep(process, makesWorkingDirectory: options.makesWorkingDirectory)
         streams = options.streams
         terminal =

@@ -45,6 +45,7 @@ public struct InitPlan: Sendable {
 /// The part of a plan that is about the process itself, the same for a container's first and for later ones.
 struct ProcessPlan: Sendable {
     var security: SecurityStep
+    var scheduling: SchedulingStep
     var command: CommandStep
     var streams: StandardStreams
     /// The size of the terminal to make; nil for a process without one.

@@ -102,6 +102,17 @@ extension MountStep {
         if let name = mount.source, !name.isEmpty { settings.insert(MountSetting("source", name), at: 0) }
     }
 
+    /// With SELinux's label for the files of a file system that the container has for itself. Those of the host keep
+    /// theirs, and what the kernel labels by its own rules (proc, sysfs, mqueue) takes none.
+    func labelled(_ label: String?) -> MountStep {
+        guard let label, case .fileSystem(let type) = source, ["tmpfs", "ramfs", "devpts", "shm"].contains(type) else {
+            return self
+        }
+        var step = self
+        step.settings.append(MountSetting("context", label))
+        return step
+    }
+
     /// A path of the container without a leading slash, `.` and `..`, decided without looking at links: a `..` in a
     /// document is about the text, and links are followed inside the root when the target is opened.
     static func normalize(_ path: String, field: String) throws(SpecError) -> String {

@@ -26,6 +26,8 @@ extension SecurityStep {
 }
 
 extension LabelStep {
+    static var hasSELinux: Bool { unsafe access("/sys/fs/selinux/enforce", F_OK) == 0 }
+
     /// Nil for a document without a label, and for the profile `unconfined` where there is no AppArmor.
     ///
     /// - Throws: `SpecError` for a label that no module of this kernel enforces: leaving it out would be less than the
@@ -43,7 +45,7 @@ extension LabelStep {
             value = "exec \(profile)"
             field = "process.apparmorProfile"
         } else if let selinuxLabel = process.selinuxLabel, !selinuxLabel.isEmpty {
-            guard unsafe access("/sys/fs/selinux/enforce", F_OK) == 0 else {
+            guard Self.hasSELinux else {
                 throw SpecError("process.selinuxLabel", "'\(selinuxLabel)': SELinux is not enabled on this host")
             }
             path = "/proc/self/attr/exec"

@@ -1,0 +1,148 @@
+import RuntimeSpec
+
+/// How a container's process is scheduled: what the kernel is told, in its own numbers.
+struct SchedulingStep: Hashable, Sendable {
+    var scheduler: Scheduler?
+    /// Class and priority as `ioprio_set(2)` takes them.
+    var ioPriority: Int32?
+    var memoryPolicy: MemoryPolicy?
+    /// Processors before and after the cgroup is joined; empty for those that it has anyway.
+    var initialProcessors = NumberSet()
+    var finalProcessors = NumberSet()
+
+    /// `struct sched_attr` of sched_setattr(2).
+    struct Scheduler: Hashable, Sendable {
+        var policy: UInt32
+        var flags: UInt64
+        var nice: Int32
+        var priority: UInt32
+        var runtime: UInt64
+        var deadline: UInt64
+        var period: UInt64
+    }
+
+    struct MemoryPolicy: Hashable, Sendable {
+        /// With its flags.
+        var mode: Int32
+        var nodes: NumberSet
+    }
+
+    /// - Throws: `SpecError` that names the field.
+    init(_ process: Spec.Process, memoryPolicy policy: Spec.Linux.MemoryPolicy?) throws(SpecError) {
+        scheduler = try process.scheduler.map { scheduler throws(SpecError) in try Scheduler(scheduler) }
+        ioPriority = try process.ioPriority.map { priority throws(SpecError) in try Self.number(priority) }
+        memoryPolicy = try policy.map { policy throws(SpecError) in try MemoryPolicy(policy) }
+    }
+
+    /// Those that a further process of a container is given.
+    mutating func setProcessors(_ affinity: Spec.ExecCPUAffinity?) throws(SpecError) {
+        initialProcessors = try NumberSet(affinity?.initial ?? "", field: "process.execCPUAffinity.initial")
+        finalProcessors = try NumberSet(affinity?.final ?? "", field: "process.execCPUAffinity.final")
+    }
+
+    private static func number(_ priority: Spec.IOPriority) throws(SpecError) -> Int32 {
+        let classes: [String: Int32] = ["IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3]
+        guard let number = classes[priority.class] else {
+            throw .unknown("process.ioPriority.class", priority.class, classes.keys)
+        }
+        let level = priority.priority ?? 0
+        guard (0...7).contains(level) else { throw SpecError("process.ioPriority.priority", "\(level) is not 0 to 7") }
+        // IOPRIO_PRIO_VALUE of linux/ioprio.h.
+        return number << 13 | Int32(level)
+    }
+}
+
+extension SchedulingStep.Scheduler {
+    /// The numbers of linux/sched.h.
+    private static let policies: [String: UInt32] = [
+        "SCHED_OTHER": 0, "SCHED_FIFO": 1, "SCHED_RR": 2, "SCHED_BATCH": 3, "SCHED_ISO": 4, "SCHED_IDLE": 5,
+        "SCHED_DEADLINE": 6,
+    ]
+
+    private static let flags: [String: UInt64] = [
+        "SCHED_FLAG_RESET_ON_FORK": 0x01, "SCHED_FLAG_RECLAIM": 0x02, "SCHED_FLAG_DL_OVERRUN": 0x04,
+        "SCHED_FLAG_KEEP_POLICY": 0x08, "SCHED_FLAG_KEEP_PARAMS": 0x10, "SCHED_FLAG_UTIL_CLAMP_MIN": 0x20,
+        "SCHED_FLAG_UTIL_CLAMP_MAX": 0x40,
+    ]
+
+    fileprivate init(_ scheduler: Spec.Scheduler) throws(SpecError) {
+        let field = "process.scheduler"
+        guard let policy = Self.policies[scheduler.policy] else {
+            throw .unknown("\(field).policy", scheduler.policy, Self.policies.keys)
+        }
+        self.policy = policy
+        flags = 0
+        for (index, name) in (scheduler.flags ?? []).enumerated() {
+            guard let flag = Self.flags[name] else { throw .unknown("\(field).flags[\(index)]", name, Self.flags.keys) }
+            flags |= flag
+        }
+        nice = scheduler.nice ?? 0
+        guard (-20...19).contains(nice) else { throw SpecError("\(field).nice", "\(nice) is not -20 to 19") }
+        let level = scheduler.priority ?? 0
+        guard level == 0 || ["SCHED_FIFO", "SCHED_RR"].contains(scheduler.policy) else {
+            throw SpecError("\(field).priority", "has a meaning for SCHED_FIFO and SCHED_RR only")
+        }
+        guard (0...99).contains(level) else { throw SpecError("\(field).priority", "\(level) is not 0 to 99") }
+        priority = UInt32(level)
+        (runtime, deadline, period) = (scheduler.runtime ?? 0, scheduler.deadline ?? 0, scheduler.period ?? 0)
+        if scheduler.policy != "SCHED_DEADLINE" {
+            for (name, value) in [("runtime", runtime), ("deadline", deadline), ("period", period)] where value != 0 {
+                throw SpecError("\(field).\(name)", "has a meaning for SCHED_DEADLINE only")
+            }
+        }
+    }
+}
+
+extension SchedulingStep.MemoryPolicy {
+    /// The numbers of linux/mempolicy.h.
+    private static let modes: [String: Int32] = [
+        "MPOL_DEFAULT": 0, "MPOL_PREFERRED": 1, "MPOL_BIND": 2, "MPOL_INTERLEAVE": 3, "MPOL_LOCAL": 4,
+        "MPOL_PREFERRED_MANY": 5, "MPOL_WEIGHTED_INTERLEAVE": 6,
+    ]
+
+    private static let flags: [String: Int32] = [
+        "MPOL_F_STATIC_NODES": 1 << 15, "MPOL_F_RELATIVE_NODES": 1 << 14, "MPOL_F_NUMA_BALANCING": 1 << 13,
+    ]
+
+    fileprivate init(_ policy: Spec.Linux.MemoryPolicy) throws(SpecError) {
+        let field = "linux.memoryPolicy"
+        guard let number = Self.modes[policy.mode] else {
+            throw .unknown("\(field).mode", policy.mode, Self.modes.keys)
+        }
+        mode = number
+        for (index, name) in (policy.flags ?? []).enumerated() {
+            guard let flag = Self.flags[name] else { throw .unknown("\(field).flags[\(index)]", name, Self.flags.keys) }
+            mode |= flag
+        }
+        nodes = try NumberSet(policy.nodes ?? "", field: "\(field).nodes")
+    }
+}
+
+/// Small numbers as the kernel takes sets of processors and of memory nodes: bits of words.
+struct NumberSet: Hashable, Sendable {
+    private(set) var words: [UInt64] = []
+
+    var isEmpty: Bool { words.isEmpty }
+
+    init() {}
+
+    /// - Parameter text: A list such as `0-2,7` (cpuset(7), "List format"); nothing for none.
+    /// - Throws: `SpecError` for anything else, and for numbers above 8191, which no kernel has.
+    init(_ text: String, field: String) throws(SpecError) {
+        guard !text.isEmpty else { return }
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let first = ends.first.flatMap({ Int($0) }), let last = ends.last.flatMap({ Int($0) }),
+                0 <= first, first <= last, last < 8192
+            else { throw SpecError(field, "'\(text)' is no list such as 0-2,7") }
+            while words.count <= last / 64 { words.append(0) }
+            for number in first...last { words[number / 64] |= 1 << UInt64(number % 64) }
+        }
+    }
+}
+
+extension SpecError {
+    fileprivate static func unknown(_ field: String, _ name: String, _ known: some Collection<String>) -> SpecError {
+        SpecError(field, "unknown name '\(name)', one of \(known.sorted().joined(separator: ", "))")
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("swrun: how processes are scheduled, and interfaces of the host's")
+struct RuntimeProcessTests {
+    @Test func `scheduler, priority of input and output, and memory policy are the kernel's`() async throws {
+        try await TestHost.with { host in
+            let change = """
+                .process.scheduler = {policy: "SCHED_BATCH", nice: 7, flags: ["SCHED_FLAG_RESET_ON_FORK"]}
+                | .process.ioPriority = {class: "IOPRIO_CLASS_IDLE", priority: 3}
+                | .linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES"]}
+                """
+            let bundle = try await RuntimeBundle(host, "exec sleep 1000", change)
+            try await bundle.must("run", "--detach", "--bundle", "/run/bundle", "box")
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            // Fields 19 and 41 of proc_pid_stat(5): the nice value and the policy.
+            let status = try await host.must(["awk", "{ print $19, $41 }", "/proc/\(pid)/stat"])
+            #expect(status == "7 3")
+            #expect(try await host.must(["chrt", "-p", "\(pid)"]).contains("SCHED_BATCH|SCHED_RESET_ON_FORK"))
+            #expect(try await host.must(["ionice", "-p", "\(pid)"]) == "idle")
+            #expect(try await host.must(["head", "-n1", "/proc/\(pid)/numa_maps"]).contains("bind=static:0"))
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `a further process has the processors that it is given`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000")
+            try await bundle.must("run", "--detach", "--bundle", "/run/bundle", "box")
+            try await host.must([
+                "bash", "-ec",
+                """
+                jq '.process | .terminal = false | .args = ["grep", "Cpus_allowed_list", "/proc/self/status"]
+                    | .execCPUAffinity = {initial: "0", final: "0"}' /run/bundle/config.json >/run/process.json
+                """,
+            ])
+            let result = try await bundle.swrun("exec", "--process", "/run/process.json", "box")
+            #expect(result.output == "Cpus_allowed_list:\t0", "\(result)")
+            for (change, name) in [
+                (#"{initial: "0-"}"#, "process.execCPUAffinity.initial"),
+                (#"{final: "3-1"}"#, "process.execCPUAffinity.final"),
+                (#"{final: "8000"}"#, "process.execCPUAffinity"),
+            ] {
+                try await host.must([
+                    "bash", "-ec", "jq '.execCPUAffinity = \(change)' /run/process.json >/run/wrong.json",
+                ])
+                expectRefusal(
+                    try await bundle.swrun("exec", "--process", "/run/wrong.json", "box"), status: 255, names: name)
+            }
+            try await bundle.must("delete", "--force", "box")
+        }
+    }
+
+    @Test(
+        arguments: [
+            (#".process.scheduler = {policy: "SCHED_FAST"}"#, "process.scheduler.policy"),
+            (#".process.scheduler = {policy: "SCHED_OTHER", nice: 20}"#, "process.scheduler.nice"),
+            (#".process.scheduler = {policy: "SCHED_OTHER", priority: 1}"#, "process.scheduler.priority"),
+            (#".process.scheduler = {policy: "SCHED_BATCH", runtime: 1}"#, "process.scheduler.runtime"),
+            (#".process.scheduler = {policy: "SCHED_BATCH", flags: ["x"]}"#, "process.scheduler.flags[0]"),
+            (#".process.ioPriority = {class: "IOPRIO_CLASS_XX"}"#, "process.ioPriority.class"),
+            (#".process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 8}"#, "process.ioPriority.priority"),
+            (#".linux.memoryPolicy = {mode: "MPOL_ALL"}"#, "linux.memoryPolicy.mode"),
+            (#".linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "x"}"#, "linux.memoryPolicy.nodes"),
+            (#".linux.memoryPolicy = {mode: "MPOL_BIND"}"#, "linux.memoryPolicy"),
+            (#".linux.mountLabel = "system_u:object_r:container_file_t:s0""#, "linux.mountLabel"),
+            (#".linux.netDevices = {"none0": {}}"#, "linux.netDevices.none0"),
+            (#".linux.netDevices = {"a/b": {}}"#, "linux.netDevices.a/b"),
+            (#".linux.netDevices = {"lo": {name: "sixteen-letters-"}}"#, "linux.netDevices.lo.name"),
+            (
+                #".linux.resources.hugepageLimits = [{pageSize: "../x", limit: 1}]"#,
+                "linux.resources.hugepageLimits[0].pageSize"
+            ),
+        ])
+    func `what cannot be is refused by name`(change: String, name: String) async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000", change)
+            expectRefusal(try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1, names: name)
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `an interface moves in with its addresses, and home when the container cannot be made`() async throws {
+        try await TestHost.with { host in
+            try await host.must([
+                "bash", "-ec",
+                """
+                ip link add wire0 address 02:00:00:00:00:07 mtu 1400 type veth peer name wire1
+                ip link set wire0 up; ip link set wire1 up
+                ip address add 10.70.0.2/24 brd + dev wire0; ip address add fd00:70::2/64 dev wire0 nodad
+                ip address add 10.70.0.1/24 dev wire1
+                """,
+            ])
+            let devices = #".linux.netDevices = {"wire0": {name: "up0"}}"#
+            let missing = try await RuntimeBundle(host, "true", devices + #" | .process.args = ["/no/such"]"#)
+            expectRefusal(
+                try await missing.swrun("create", "--bundle", "/run/bundle", "box"), status: 1, names: "/no/such")
+            // Home again, as it was.
+            let home = try await host.json(["ip", "-j", "address", "show", "dev", "wire0"])[0]
+            #expect(home["flags"].items.contains { $0.text == "UP" })
+            let returned = home["addr_info"].items.compactMap { $0["local"].text }
+            #expect(returned.contains("10.70.0.2") && returned.contains("fd00:70::2"), "\(returned)")
+
+            let bundle = try await RuntimeBundle(host, "sleep 1000", devices)
+            try await bundle.must("run", "--detach", "--bundle", "/run/bundle", "box")
+            #expect(try await host.shell("ip link show dev wire0").status != 0)
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            let inside = try await host.json([
+                "nsenter", "--net=/proc/\(pid)/ns/net", "ip", "-j", "address", "show", "dev", "up0",
+            ])[0]
+            #expect(inside["mtu"].integer == 1400 && inside["address"].text == "02:00:00:00:00:07")
+            let addresses = inside["addr_info"].items
+            let v4 = try #require(addresses.first { $0["local"].text == "10.70.0.2" })
+            #expect(v4["prefixlen"].integer == 24 && v4["broadcast"].text == "10.70.0.255", "\(addresses)")
+            #expect(addresses.contains { $0["local"].text == "fd00:70::2" && $0["prefixlen"].integer == 64 })
+            #expect(try await host.shell("ping -c1 -W30 10.70.0.2").status == 0)
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+}
