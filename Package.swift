@@ -57,10 +57,10 @@ let package = Package(
         // Kernel: one module for each interface of the kernel.
         .target(name: "Addressing", swiftSettings: strict),
         .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: kernel),
-        .target(name: "Netlink", dependencies: ["CLinux", "CMnl", "LinuxSystem", system], swiftSettings: kernel),
+        .target(name: "Netlink", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: kernel),
         .target(
             name: "Rtnetlink",
-            dependencies: ["Addressing", "CLinux", "CMnl", "LinuxSystem", "Netlink", system], swiftSettings: kernel),
+            dependencies: ["Addressing", "CLinux", "LinuxSystem", "Netlink", system], swiftSettings: kernel),
         .target(
             name: "Nftables",
             dependencies: ["Addressing", "CLinux", "CMnl", "CNftnl", "LinuxSystem", "Netlink", system],
@@ -121,7 +121,10 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "swrun",
-            dependencies: ["CLinux", "Cgroups", "CommandSupport", "ContainerRuntime", "LinuxSystem", "RuntimeSpec"],
+            dependencies: [
+                "Addressing", "CLinux", "Cgroups", "CommandSupport", "ContainerRuntime", "LinuxSystem", "Netlink",
+                "Rtnetlink", "RuntimeSpec",
+            ],
             swiftSettings: strict,
             // Neither a loader nor relocations: a static program starts in a third of the time.
             linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),

@@ -48,6 +48,7 @@ enum SwrunCommands {
             toleratesMissingCgroups: rootless == "true" || (rootless == "auto" && geteuid() != 0)
                 || manager == "disabled",
             readsSystemdPaths: flags.isOn("systemd-cgroup") || manager == "systemd")
+        runtime.networkDevices = HostDevices.mover
         runtime.warn = { message in
             Program(name: "swrun").warn(message)
             Log(globals: flags).write(message, level: "warning")

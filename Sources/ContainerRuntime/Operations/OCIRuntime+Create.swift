@@ -61,6 +61,7 @@ extension OCIRuntime {
         let stored = try store.reserve(options.identifier)
         var record = bundle.record(options.identifier)
         var cgroup: Cgroup?
+        var devices: NetworkDevices.Moved?
         do {
             let path = try cgroupPath(bundle.spec, options.identifier)
             record.cgroupPath = path?.description
@@ -75,7 +76,7 @@ extension OCIRuntime {
             launch.makesKeyring = options.makesKeyring
             launch.pivots = options.pivots
             launch.hookState = State(record, .creating)
-            var container = try launchContainer(bundle.spec, launch, cgroup)
+            var container = try launchContainer(bundle.spec, launch, cgroup, &devices)
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
             try stored.write(record)
@@ -84,6 +85,7 @@ extension OCIRuntime {
             _ = consume gate
             return try finish(container, stored, &console)
         } catch {
+            devices?.restore()
             if let cgroup { try? Self.remove(cgroup) }
             try? stored.remove()
             throw error
@@ -91,9 +93,12 @@ extension OCIRuntime {
     }
 
     /// Launches the container and runs its hooks, until it only waits for the go-ahead.
-    private func launchContainer(_ spec: Spec, _ options: LaunchOptions, _ cgroup: Cgroup?) throws -> CreatedContainer {
+    private func launchContainer(
+        _ spec: Spec, _ options: LaunchOptions, _ cgroup: Cgroup?, _ devices: inout NetworkDevices.Moved?
+    ) throws -> CreatedContainer {
         func launch(_ plan: InitPlan) throws -> CreatedContainer {
             var container = try Launcher.create(plan)
+            devices = try moveDevices(spec, to: container)
             try container.runHooks(plan.hooks)
             try container.waitUntilReady()
             return container

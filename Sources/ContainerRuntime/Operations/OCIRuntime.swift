@@ -14,6 +14,8 @@ public struct OCIRuntime: Sendable {
     public var seccompCache: SeccompCache?
     /// Whether a cgroup that may not be made is done without.
     public var toleratesMissingCgroups: Bool
+    /// Moves interfaces of the host into containers; nil refuses documents that ask for it.
+    public var networkDevices: NetworkDevices?
     /// Told what goes wrong without being an error.
     public var warn: @Sendable (String) -> Void = { _ in }
     /// Whether `cgroupsPath` is `slice:prefix:name`. The cgroup is made where systemd would make it, by ourselves.
@@ -86,7 +88,7 @@ public struct OCIRuntime: Sendable {
     /// Puts the record of a process that another command has launched into words.
     private static func explain(_ record: InitRecord, _ spec: Spec) throws -> LaunchError {
         guard let process = spec.process else { throw ContainerError(.failed, "config.json: process is missing") }
-        return try ProcessPlan(process, options: LaunchOptions(bundle: "/"), personality: nil).error(record)
+        return try ProcessPlan(process, options: LaunchOptions(bundle: "/")).error(record)
     }
 
     /// Sends a signal to the container's first process, or to every process of its cgroup.
