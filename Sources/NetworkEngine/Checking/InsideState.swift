@@ -45,6 +45,6 @@ struct InsideState {
     }
 
     func parameterProblems(_ endpoint: Endpoint) -> [String] {
-        HostInterface.problems(link, SandboxInterface.parameters(hasIPv6: endpoint.address(.v6) != nil))
+        HostInterface.problems(link, SandboxInterface.parameters(of: endpoint))
     }
 }

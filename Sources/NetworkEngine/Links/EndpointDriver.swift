@@ -21,11 +21,10 @@ struct EndpointDriver {
     func attach(_ host: inout Rtnetlink, namespace: borrowing Namespace) throws {
         switch endpoint.link {
         case .port(let name, let bridge):
-            let master = try find(bridge, &host)
-            guard master.kind == "bridge" else { throw broken("\(bridge) is no bridge") }
-            // With br_netfilter a sandbox that reaches its own published port is answered through the same port.
-            try attachPair(name, &host, namespace, master: master.index, hairpin: true)
-        case .pointToPoint(let name): try attachPair(name, &host, namespace, master: nil, hairpin: false)
+            // Whether it is ours, or any bridge at all, has been looked at when the network was raised.
+            guard let master = HostInterface.index(of: bridge) else { throw gone(bridge) }
+            try attachPair(name, &host, namespace, master: master)
+        case .pointToPoint(let name): try attachPair(name, &host, namespace, master: nil)
         case .macvlan(let parent, let mode):
             let parent = try find(parent, &host).index
             let mode: NewLink.Macvlan.Mode =
@@ -54,16 +53,16 @@ struct EndpointDriver {
     }
 
     private func find(_ name: String, _ host: inout Rtnetlink) throws -> Link {
-        guard let link = try host.link(named: name) else { throw broken("the host's interface \(name) is gone") }
+        guard let link = try host.link(named: name) else { throw gone(name) }
         return link
     }
 
-    private func broken(_ what: String) -> NetworkError {
-        NetworkError(.failed, "network \(endpoint.network): \(what)")
+    private func gone(_ name: String) -> NetworkError {
+        NetworkError(.failed, "network \(endpoint.network): the host's interface \(name) is gone")
     }
 
     private func attachPair(
-        _ name: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace, master: UInt32?, hairpin: Bool
+        _ name: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace, master: UInt32?
     ) throws {
         let mtu = endpoint.mtu.map { UInt32($0) }
         // One request with both names and the peer's namespace: nothing passes through the host under another name.
@@ -72,16 +71,26 @@ struct EndpointDriver {
             endpoint.interface, mtu: mtu, address: endpoint.macAddress,
             namespaceDescriptor: namespace.descriptor.rawValue, queues: 1)
         let link = try host.add(
-            NewLink(
-                name, .veth(peer: peer), mtu: mtu, master: master, up: master != nil, alias: alias, hairpin: hairpin,
-                queues: 1))
+            NewLink(name, .veth(peer: peer), mtu: mtu, master: master, up: master != nil, queues: 1))
         do {
+            try host.set(.index(link.index), settings(isPort: master != nil))
             if master == nil { try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host) }
             try SandboxInterface(endpoint: endpoint, sandbox: sandbox).configure(index: link.peer, namespace)
         } catch {
             _ = try? host.delete(.index(link.index))
             throw error
         }
+    }
+
+    /// What the host's end of a pair is besides what it is made as.
+    private func settings(isPort: Bool) -> LinkSettings {
+        var settings = LinkSettings(alias: alias)
+        guard isPort else { return settings }
+        // With br_netfilter a sandbox that reaches its own published port is answered through the same port.
+        settings.hairpin = true
+        // A port passes frames on and needs no address of its own.
+        if HostInterface.hasIPv6 { settings.generatesAddress = false }
+        return settings
     }
 
     private func attachInside(

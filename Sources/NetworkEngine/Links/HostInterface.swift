@@ -1,3 +1,4 @@
+import CLinux
 import LinuxSystem
 import NetworkModel
 import Rtnetlink
@@ -38,6 +39,20 @@ enum HostInterface {
             guard let value = link[parameter], value != wanted else { return nil }
             return "\(parameter.path(link.name)) is \(value) instead of \(wanted)"
         }
+    }
+
+    /// The index of an interface; nil when there is none. The corresponding C function is `if_nametoindex`, an ioctl that
+    /// does not wait for the lock that every change of a link takes.
+    static func index(of name: String) -> UInt32? {
+        let index = if_nametoindex(name)
+        return index == 0 ? nil : index
+    }
+
+    /// Whether this kernel has IPv6 at all, and has not been told to do without.
+    static var hasIPv6: Bool {
+        let socket = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        if socket >= 0 { close(socket) }
+        return socket >= 0
     }
 
     /// Refuses an interface that a network cannot stand on.

@@ -15,7 +15,7 @@ extension Session {
         // A table that somebody has removed is put back by who needs it.
         var needsFirewall = !request.ports.isEmpty
         var attach: [NetworkStep] = []
-        let present = request.attachments.isEmpty ? [] : try interfaces(of: found)
+        let present = request.attachments.isEmpty ? [] : try interfaces(of: found, request.attachments)
 
         for attachment in request.attachments {
             let network = try self.network(attachment.network)
@@ -69,11 +69,21 @@ extension Session {
         return elements.filter { seen.insert($0).inserted }
     }
 
-    /// The names of the interfaces that are in a sandbox now.
-    private func interfaces(of found: FoundSandbox) throws -> [String] {
-        let namespace = try Namespace(path: found.identity.path)
-        var inside = try Rtnetlink(in: namespace)
-        return try inside.links().map(\.name)
+    /// Those names of interfaces that new ones might get, and that are taken in a sandbox now.
+    ///
+    /// They are asked for one by one: a list would wait for the lock that every change of a link takes.
+    private func interfaces(of found: FoundSandbox, _ attachments: [ConnectRequest.Attachment]) throws -> [String] {
+        try Namespace(path: found.identity.path).enter(.net) {
+            var taken = attachments.compactMap(\.interface?.text).filter { HostInterface.index(of: $0) != nil }
+            var free = 0
+            var number = 0
+            while free < attachments.count {
+                let name = "eth\(number)"
+                if HostInterface.index(of: name) == nil { free += 1 } else { taken.append(name) }
+                number += 1
+            }
+            return taken
+        }
     }
 
     private func endpoint(

@@ -1,3 +1,4 @@
+public import Addressing
 import CLinux
 import Netlink
 
@@ -10,14 +11,24 @@ public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
     case acceptRouterAdvertisements, acceptDuplicateDetection, disableIPv6, neighbourNotify
 
     /// The parameter's file below `/proc/sys`.
-    public func path(_ link: String) -> String {
+    public func path(_ link: String) -> String { "\(Self.folder(family, link))/\(name)" }
+
+    /// The folder of a link's parameters of a family, below `/proc/sys`.
+    public static func folder(_ family: IPFamily, _ link: String) -> String {
+        "net/\(family == .v4 ? "ipv4" : "ipv6")/conf/\(link)"
+    }
+
+    public var family: IPFamily { place.family == Int(AF_INET) ? .v4 : .v6 }
+
+    /// The name of its file.
+    public var name: String {
         switch self {
-        case .routeLocalnet: "net/ipv4/conf/\(link)/route_localnet"
-        case .arpNotify: "net/ipv4/conf/\(link)/arp_notify"
-        case .acceptRouterAdvertisements: "net/ipv6/conf/\(link)/accept_ra"
-        case .acceptDuplicateDetection: "net/ipv6/conf/\(link)/accept_dad"
-        case .disableIPv6: "net/ipv6/conf/\(link)/disable_ipv6"
-        case .neighbourNotify: "net/ipv6/conf/\(link)/ndisc_notify"
+        case .routeLocalnet: "route_localnet"
+        case .arpNotify: "arp_notify"
+        case .acceptRouterAdvertisements: "accept_ra"
+        case .acceptDuplicateDetection: "accept_dad"
+        case .disableIPv6: "disable_ipv6"
+        case .neighbourNotify: "ndisc_notify"
         }
     }
 
@@ -32,6 +43,9 @@ public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
         case .neighbourNotify: (Int(AF_INET6), Int(DEVCONF_NDISC_NOTIFY))
         }
     }
+
+    /// `IPV4_DEVCONF_*`; nil for a parameter of IPv6.
+    var numberIPv4: Int? { place.family == Int(AF_INET) ? place.index + 1 : nil }
 
     /// Their values in an `IFLA_AF_SPEC`, in order; nil for those of a family that the link does not have.
     static func values(_ families: Attributes) -> [Int32?] {

@@ -20,6 +20,11 @@ public struct LinkSettings: Hashable, Sendable {
     /// Settings of its own kind, which the link has to be of: only what is set is changed (a bridge's ageing time).
     /// Not every setting of every kind can be changed while the link exists.
     public var kind: NewLink.Kind?
+    /// Parameters of `net.ipv4`; those of `net.ipv6` can only be written below `/proc/sys`.
+    public var parameters: [LinkParameter: Int32] = [:]
+    /// Whether the kernel gives it an IPv6 address of its own when it comes up; what it has stays.
+    /// Equivalent to `ip link set dev $link addrgenmode eui64|none`.
+    public var generatesAddress: Bool?
     /// An open namespace file: the link is moved there. It has to stay open until the change was made.
     public var namespaceDescriptor: Int32?
 
@@ -78,6 +83,31 @@ extension LinkSettings {
             kind.put(in: &message)
         }
         if let namespaceDescriptor { message.put(IFLA_NET_NS_FD, namespaceDescriptor) }
+        putFamilies(in: &message)
         return message
+    }
+
+    /// What belongs to the link's IPv4 and IPv6 (`inet_set_link_af`, net/ipv4/devinet.c; `inet6_set_link_af`).
+    private func putFamilies(in message: inout MessageBuilder) {
+        if parameters.isEmpty && generatesAddress == nil { return }
+        message.nest(IFLA_AF_SPEC) { families in
+            if !parameters.isEmpty {
+                families.nest(Int(AF_INET)) { family in
+                    family.nest(Int(IFLA_INET_CONF)) { list in
+                        for (parameter, value) in parameters {
+                            guard let number = parameter.numberIPv4 else {
+                                list.refuse(.invalidArgument, "a parameter of IPv6 is no setting of a link")
+                                continue
+                            }
+                            list.put(number, value)
+                        }
+                    }
+                }
+            }
+            if let generatesAddress {
+                let mode = generatesAddress ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE
+                families.nest(Int(AF_INET6)) { $0.put(Int(IFLA_INET6_ADDR_GEN_MODE), UInt8(mode.rawValue)) }
+            }
+        }
     }
 }
