@@ -1,4 +1,5 @@
 import Addressing
+import CLinux
 import CNftnl
 
 /// The words of nft's syntax for what a rule loads that is in no header.

@@ -1,4 +1,5 @@
 import Addressing
+import CLinux
 import CNftnl
 
 /// Rules that were read from the kernel in the words of nft's syntax, for people.
