@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// A list of rules: a base chain is called by the kernel at a hook, a plain one by `jump` and `goto`.

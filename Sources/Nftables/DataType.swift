@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// The type of a set's key, of a map's data, or of what a selector loads.

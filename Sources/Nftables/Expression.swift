@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// One instruction of the kernel's packet machine: a rule is a list of them.

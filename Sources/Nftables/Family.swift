@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// The packets that a table sees.

@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// A protocol above IP: `inet_proto` in nft's syntax.

@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// A named set of keys, or a named map from keys to data. Elements are added to it without touching any rule.

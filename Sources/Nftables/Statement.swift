@@ -1,4 +1,5 @@
 public import Addressing
+import CLinux
 import CNftnl
 
 /// A part of a rule as a person writes it: `iifname != "lo"`, `dnat ip to … map @published`, `drop`.

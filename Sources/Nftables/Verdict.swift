@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// What becomes of a packet.

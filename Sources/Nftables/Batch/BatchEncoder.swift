@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// Lays out a batch as one buffer of messages, and remembers what each message is about.

@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// Lays out messages one after another. libnftnl writes each into scratch memory, from where it is copied.

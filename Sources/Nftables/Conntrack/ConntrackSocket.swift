@@ -1,4 +1,5 @@
 import Addressing
+import CLinux
 import CNftnl
 public import LinuxSystem
 import Netlink

@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 public import LinuxSystem
 import Netlink

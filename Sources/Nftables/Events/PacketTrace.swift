@@ -1,4 +1,5 @@
 public import Addressing
+import CLinux
 import CNftnl
 import Netlink
 

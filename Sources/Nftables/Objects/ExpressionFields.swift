@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// Reads an expression of a rule that libnftnl has parsed. It must not outlive that rule.

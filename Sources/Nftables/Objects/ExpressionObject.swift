@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// libnftnl's expression; it is freed when its owner goes out of scope, unless a rule has taken it over.

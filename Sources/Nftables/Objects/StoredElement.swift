@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// An element as the kernel stores it: bytes in registers' layout.

@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 import Netlink
 import SystemPackage

@@ -1,3 +1,4 @@
+import CLinux
 import CNftnl
 
 /// What user space keeps with an object: the kernel stores the bytes and gives them back.
