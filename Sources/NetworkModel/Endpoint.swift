@@ -22,6 +22,8 @@ public struct Endpoint: Hashable, Sendable {
     public var mtu: Int?
     /// Whether its network is cut off from the outside.
     public var isInternal: Bool
+    /// Whether it reaches no other isolated port of its bridge.
+    public var isIsolated: Bool
     /// Whether the host routes for it, so that ports can be published that lead to it.
     public var takesPorts: Bool
     /// Other names of the sandbox on this network.
@@ -34,7 +36,8 @@ public struct Endpoint: Hashable, Sendable {
     public init(
         network: String, interface: String, link: EndpointLink, macAddress: MACAddress? = nil,
         addresses: [IPPrefix], gateways: [IPAddress] = [], deviceRoutes: [IPFamily] = [], metric: Int = 0,
-        mtu: Int? = nil, isInternal: Bool = false, takesPorts: Bool = true, aliases: [String] = [],
+        mtu: Int? = nil, isInternal: Bool = false, isIsolated: Bool = false, takesPorts: Bool = true,
+        aliases: [String] = [],
         nameServers: [IPAddress] = [], labels: [String: String] = [:]
     ) {
         self.network = network
@@ -47,6 +50,7 @@ public struct Endpoint: Hashable, Sendable {
         self.metric = metric
         self.mtu = mtu
         self.isInternal = isInternal
+        self.isIsolated = isIsolated
         self.takesPorts = takesPorts
         self.aliases = aliases
         self.nameServers = nameServers
@@ -66,7 +70,8 @@ extension Endpoint: JSONRepresentable {
             deviceRoutes: try json.texts("deviceRoutes", as: String.self).compactMap(IPFamily.init(rawValue:)),
             metric: json["metric"] == nil ? 0 : try json.integer("metric"),
             mtu: json["mtu"] == nil ? nil : try json.integer("mtu"),
-            isInternal: try json.flag("internal"), takesPorts: try json.flag("takesPorts"),
+            isInternal: try json.flag("internal"), isIsolated: try json.flag("isolated"),
+            takesPorts: try json.flag("takesPorts"),
             aliases: try json.texts("aliases"),
             nameServers: try json.texts("nameServers"), labels: try json.strings("labels"))
     }
@@ -83,6 +88,7 @@ extension Endpoint: JSONRepresentable {
         if metric != 0 { members.append(.init("metric", .integer(metric))) }
         if let mtu { members.append(.init("mtu", .integer(mtu))) }
         if isInternal { members.append(.init("internal", .bool(true))) }
+        if isIsolated { members.append(.init("isolated", .bool(true))) }
         if takesPorts { members.append(.init("takesPorts", .bool(true))) }
         if !aliases.isEmpty { members.append(.init("aliases", list(aliases))) }
         if !nameServers.isEmpty { members.append(.init("nameServers", list(nameServers.map(\.description)))) }

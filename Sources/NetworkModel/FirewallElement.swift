@@ -5,27 +5,48 @@ public import JSONCoding
 public enum FirewallElement: Hashable, Sendable {
     /// Ports of the host that lead to an address.
     case published(PortMapping, target: IPAddress, owner: String)
-    /// A bridge of ours.
-    case bridge(String)
+    /// A bridge of ours, or the host's end of a pair that is a network's link as well.
+    case bridge(String, network: String)
+    /// A bridge whose endpoints reach each other through the host too.
+    case within(String)
+    /// A bridge whose endpoints do not reach each other, not even by published ports.
+    case apart(String)
     /// A bridge whose network is cut off from the outside.
     case internalBridge(String)
     /// A subnet of a bridge: traffic that comes back to it through the host's address is masqueraded.
     case hairpin(String, IPPrefix)
+    /// A bridge whose network is open to others that are.
+    case openBridge(String)
+    /// A bridge whose network has nothing to do with others.
+    case strictBridge(String)
     /// A subnet whose outgoing traffic takes the host's address.
-    case masquerade(IPPrefix)
+    case masquerade(IPPrefix, network: String)
+    /// A subnet whose outgoing traffic takes this address of the host's.
+    case source(IPPrefix, IPAddress, network: String)
     /// An interface that the host must not route between and others of its kind.
     case guarded(IPFamily, String)
+    /// A bridge's port that nothing comes in by but what is its endpoint's own.
+    case guardedPort(String, sandbox: String)
+    /// What is an endpoint's own: the port that it is behind, its Ethernet address and one of its addresses.
+    case ownAddress(String, MACAddress, IPAddress)
 }
 
 extension FirewallElement: CustomStringConvertible {
     public var description: String {
         switch self {
         case .published(let mapping, let target, let owner): "published \(mapping) to \(target) of \(owner)"
-        case .bridge(let name): "bridge \(name)"
+        case .bridge(let name, _): "bridge \(name)"
+        case .within(let name): "inside \(name)"
+        case .apart(let name): "apart on \(name)"
         case .internalBridge(let name): "internal bridge \(name)"
         case .hairpin(let bridge, let prefix): "hairpin \(prefix) on \(bridge)"
-        case .masquerade(let prefix): "masquerade \(prefix)"
+        case .openBridge(let name): "open bridge \(name)"
+        case .strictBridge(let name): "strict bridge \(name)"
+        case .masquerade(let prefix, _): "masquerade \(prefix)"
+        case .source(let prefix, let source, _): "source of \(prefix) \(source)"
         case .guarded(let family, let name): "guarded \(family.word) \(name)"
+        case .guardedPort(let port, let sandbox): "guarded port \(port) of \(sandbox)"
+        case .ownAddress(let port, let mac, let address): "own address \(address) with \(mac) at \(port)"
         }
     }
 }
@@ -37,12 +58,23 @@ extension FirewallElement: JSONRepresentable {
             self = .published(
                 try PortMapping(json: json.member("mapping")), target: try json.text("target"),
                 owner: try json.string("owner"))
-        case "bridge": self = .bridge(try json.string("bridge"))
+        case "bridge": self = .bridge(try json.string("bridge"), network: try json.string("network"))
+        case "within": self = .within(try json.string("bridge"))
+        case "apart": self = .apart(try json.string("bridge"))
+        case "open": self = .openBridge(try json.string("bridge"))
+        case "strict": self = .strictBridge(try json.string("bridge"))
         case "internal": self = .internalBridge(try json.string("bridge"))
         case "hairpin": self = .hairpin(try json.string("bridge"), try json.text("subnet"))
-        case "masquerade": self = .masquerade(try json.text("subnet"))
+        case "masquerade": self = .masquerade(try json.text("subnet"), network: try json.string("network"))
+        case "source":
+            self = .source(
+                try json.text("subnet"), try json.text("source"), network: try json.string("network"))
         case "guarded":
             self = .guarded(try json.string("family") == IPFamily.v4.rawValue ? .v4 : .v6, try json.string("interface"))
+        case "guardedPort":
+            self = .guardedPort(try json.string("port"), sandbox: try json.string("sandbox"))
+        case "own":
+            self = .ownAddress(try json.string("port"), try json.text("mac"), try json.text("address"))
         case let kind: throw JSONCodingError("kind", "'\(kind)' is not known")
         }
     }
@@ -53,56 +85,34 @@ extension FirewallElement: JSONRepresentable {
             JSONValue([
                 "kind": "published", "mapping": mapping.json, "target": .init(text: target), "owner": .string(owner),
             ])
-        case .bridge(let name): JSONValue(["kind": "bridge", "bridge": .string(name)])
+        case .bridge(let name, let network):
+            JSONValue(["kind": "bridge", "bridge": .string(name), "network": .string(network)])
+        case .within(let name): JSONValue(["kind": "within", "bridge": .string(name)])
+        case .apart(let name): JSONValue(["kind": "apart", "bridge": .string(name)])
+        case .openBridge(let name): JSONValue(["kind": "open", "bridge": .string(name)])
+        case .strictBridge(let name): JSONValue(["kind": "strict", "bridge": .string(name)])
         case .internalBridge(let name): JSONValue(["kind": "internal", "bridge": .string(name)])
         case .hairpin(let bridge, let prefix):
             JSONValue(["kind": "hairpin", "bridge": .string(bridge), "subnet": .init(text: prefix)])
-        case .masquerade(let prefix): JSONValue(["kind": "masquerade", "subnet": .init(text: prefix)])
+        case .masquerade(let prefix, let network):
+            JSONValue(["kind": "masquerade", "subnet": .init(text: prefix), "network": .string(network)])
+        case .source(let prefix, let source, let network):
+            JSONValue([
+                "kind": "source", "subnet": .init(text: prefix), "source": .init(text: source),
+                "network": .string(network),
+            ])
         case .guarded(let family, let name):
             JSONValue(["kind": "guarded", "family": .string(family.rawValue), "interface": .string(name)])
+        case .guardedPort(let port, let sandbox):
+            JSONValue(["kind": "guardedPort", "port": .string(port), "sandbox": .string(sandbox)])
+        case .ownAddress(let port, let mac, let address):
+            JSONValue([
+                "kind": "own", "port": .string(port), "mac": .init(text: mac), "address": .init(text: address),
+            ])
         }
     }
 }
 
 extension JSONValue: ExpressibleByStringLiteral {
     public init(stringLiteral text: String) { self = .string(text) }
-}
-
-extension Network {
-    /// What the firewall has to know of the network as such; nothing where the host does not route for it.
-    public var elements: [FirewallElement] {
-        guard driver.isRoutedByHost else { return [] }
-        var elements: [FirewallElement] = []
-        if driver.ownsBridge, let bridgeName { elements += links(bridgeName) }
-        if !isInternal { elements += subnets.map { .masquerade($0.prefix) } }
-        if hasNames { elements += nameElements }
-        return elements
-    }
-
-    /// The name server is asked at port 53 of a gateway and listens at another, so that sandboxes can publish port 53.
-    private var nameElements: [FirewallElement] {
-        subnets.compactMap(\.gateway).flatMap { gateway in
-            [TransportProtocol.udp, .tcp].compactMap { transport in
-                PortRange(53, 53).flatMap { asked in
-                    PortRange(Self.nameServerPort, Self.nameServerPort).flatMap { listening in
-                        PortMapping(
-                            hostAddress: gateway, hostPorts: asked, sandboxPorts: listening, transport: transport)
-                    }
-                }.map { .published($0, target: gateway, owner: "names of \(name)") }
-            }
-        }
-    }
-
-    /// Above the ports that Linux gives to whoever asks for any (`ip_local_port_range`).
-    public static let nameServerPort: UInt16 = 61053
-
-    /// What the firewall has to know of an endpoint: a pair of its own is a network's link like a bridge.
-    public func elements(of endpoint: Endpoint) -> [FirewallElement] {
-        guard case .pointToPoint(let host) = endpoint.link else { return [] }
-        return links(host)
-    }
-
-    private func links(_ name: String) -> [FirewallElement] {
-        [.bridge(name)] + (isInternal ? [.internalBridge(name)] : []) + subnets.map { .hairpin(name, $0.prefix) }
-    }
 }

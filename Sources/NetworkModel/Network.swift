@@ -11,15 +11,18 @@ public struct Network: Hashable, Sendable {
     public var mtu: Int?
     /// Whether traffic stays inside: no default route, no way out, none in.
     public var isInternal: Bool
+    public var policy: NetworkPolicy
 
     public init(
-        name: String, driver: NetworkDriver = .bridge(), subnets: [Subnet], mtu: Int? = nil, isInternal: Bool = false
+        name: String, driver: NetworkDriver = .bridge(), subnets: [Subnet], mtu: Int? = nil, isInternal: Bool = false,
+        policy: NetworkPolicy = NetworkPolicy()
     ) {
         self.name = name
         self.driver = driver
         self.subnets = subnets
         self.mtu = mtu
         self.isInternal = isInternal
+        self.policy = policy
     }
 
     /// The subnet that an address belongs to.
@@ -78,11 +81,12 @@ extension Network: JSONRepresentable {
         }
         self.init(
             name: try json.string("name"), driver: driver, subnets: try json.list("subnets"),
-            mtu: json["mtu"] == nil ? nil : try json.integer("mtu"), isInternal: try json.flag("internal"))
+            mtu: json["mtu"] == nil ? nil : try json.integer("mtu"), isInternal: try json.flag("internal"),
+            policy: try NetworkPolicy(of: json))
     }
 
     public var json: JSONValue {
-        JSONValue([
+        let own = JSONValue([
             "name": .string(name),
             "driver": .string(driver.name),
             "bridge": bridgeName.map { .string($0) },
@@ -91,5 +95,7 @@ extension Network: JSONRepresentable {
             "internal": .bool(isInternal),
             "options": .object(driver.options.map { .init($0.key, .string($0.value)) }),
         ])
+        guard case .object(let members) = own else { return own }
+        return .object(members + policy.members)
     }
 }

@@ -17,11 +17,12 @@ public struct NetworkRequest: Hashable, Sendable {
     /// 68 (RFC 791) to 65535, at least 1280 (RFC 8200) with IPv6.
     public var mtu: Int?
     public var isInternal: Bool
+    public var policy: NetworkPolicy
 
     public init(
         name: String, driver: NetworkDriver = .bridge(), subnets: [IPPrefix] = [], gateways: [IPAddress] = [],
         ranges: [AddressRange] = [], excluded: [IPAddress] = [], hasAddresses: Bool = true, mtu: Int? = nil,
-        isInternal: Bool = false
+        isInternal: Bool = false, policy: NetworkPolicy = NetworkPolicy()
     ) {
         self.name = name
         self.driver = driver
@@ -32,6 +33,7 @@ public struct NetworkRequest: Hashable, Sendable {
         self.hasAddresses = hasAddresses
         self.mtu = mtu
         self.isInternal = isInternal
+        self.policy = policy
     }
 }
 
@@ -58,6 +60,7 @@ extension NetworkRequest {
             throw invalid("excluded address \(address) is in none of the subnets")
         }
         try validateDriver()
+        try policy.validate(self)
         if let mtu {
             let isV6 = hasAddresses && subnets.isEmpty || subnets.contains { $0.family == .v6 }
             let least = isV6 ? 1280 : 68

@@ -129,7 +129,7 @@ extension RuleCompiler {
             expressions.append(.compare(register, .equal, [needed.rawValue]))
         case .bridge, .netdev:
             var type: [UInt8] = []
-            type.append(bigEndian: UInt16(needed == .ip ? ETH_P_IP : ETH_P_IPV6))
+            type.append(bigEndian: UInt16(needed == .ip ? ETH_P_IP : needed == .arp ? ETH_P_ARP : ETH_P_IPV6))
             expressions.append(.meta(NFT_META_PROTOCOL.rawValue, to: register))
             expressions.append(.compare(register, .equal, type))
         default:

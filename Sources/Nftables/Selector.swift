@@ -95,6 +95,20 @@ extension Selector {
     public static let icmpv6Type = Selector(
         "icmpv6 type", .payload(.transport, offset: 0), .icmpv6Type, network: .ip6, transport: .icmpv6)
 
+    /// The target of a neighbour solicitation or advertisement (RFC 4861, sections 4.3 and 4.4).
+    public static let neighbourTarget = Selector(
+        "icmpv6 taddr", .payload(.transport, offset: 8), .ipv6Addr, network: .ip6, transport: .icmpv6)
+
+    public enum ARPField: Sendable { case senderEther, senderIP }
+
+    /// A field of an ARP message about IPv4 and Ethernet (RFC 826).
+    public static func arp(_ field: ARPField) -> Selector {
+        switch field {
+        case .senderEther: Selector("arp saddr ether", .payload(.network, offset: 8), .etherAddr, network: .arp)
+        case .senderIP: Selector("arp saddr ip", .payload(.network, offset: 14), .ipv4Addr, network: .arp)
+        }
+    }
+
     /// A field of the Ethernet header. Only where the packet came from or goes to an Ethernet interface.
     public static func ether(_ field: EtherField) -> Selector {
         switch field {

@@ -45,7 +45,13 @@ import Testing
         let steps: [NetworkStep] = [
             .define(network), .raise(network), .lease(network: "lab0", address: address, owner: "web"),
             .firewall(
-                FirewallChange(added: network.elements + sandbox.elements(for: sandbox.ports) + [.guarded(.v6, "eth0")])
+                FirewallChange(
+                    added: network.elements + sandbox.elements(for: sandbox.ports) + [
+                        .guarded(.v6, "eth0"), .openBridge("sw-x"), .strictBridge("sw-x"), .apart("sw-x"),
+                        .source(try #require(IPPrefix("10.1.0.0/24")), address, network: "lab0"),
+                        .guardedPort("veth1", sandbox: "web"),
+                        .ownAddress("veth1", try #require(MACAddress("02:53:0a:01:00:02")), address),
+                    ])
             ),
             .forward(HostForwarding(guarded4: ["eth0"], guarded6: ["eth0"], acceptsRouterAdvertisements: ["eth0"])),
             .attach(sandbox.endpoints[0], sandbox: "web", identity: sandbox.identity),

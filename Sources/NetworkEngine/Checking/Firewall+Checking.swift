@@ -2,23 +2,33 @@ import NetworkModel
 import Nftables
 
 extension Firewall {
-    /// Compares the table with what is recorded, and looks for others that stand in the way.
+    /// Compares our tables with what is recorded, and looks for others that stand in the way.
     mutating func check(
         expecting facts: [FirewallElement], networks: [String: Network], _ check: inout NetworkCheck
     ) throws {
-        guard networks.values.contains(where: \.driver.isRoutedByHost) else { return }
-        if try isBuilt() {
-            try checkRules(&check)
-            try checkElements(facts, &check)
-        } else {
-            check.report("firewall", "the table inet swnet is missing, or of another layout", .firewall)
+        if networks.values.contains(where: \.policy.guardsSources) {
+            try self.check(SourceGuard.layout, facts, &check)
         }
+        guard networks.values.contains(where: \.driver.isRoutedByHost) else { return }
+        try self.check(Ruleset.layout, facts, &check)
         for chain in try foreignDrops() {
             let base = chain.base.map { "\($0.hook)" } ?? ""
             check.report(
                 "chain \(chain.reference)", "what no rule of it accepts on \(base) is dropped, ours too",
                 .advice("accept iifname and oifname \"sw-*\" there"))
         }
+    }
+
+    private mutating func check(
+        _ layout: TableLayout, _ facts: [FirewallElement], _ check: inout NetworkCheck
+    ) throws {
+        guard try isBuilt(layout) else { return Self.reportMissing(layout, &check) }
+        try checkRules(layout, &check)
+        try checkElements(layout, facts, &check)
+    }
+
+    private static func reportMissing(_ layout: TableLayout, _ check: inout NetworkCheck) {
+        check.report("firewall", "the \(layout.table) is missing, or of another layout", .firewall)
     }
 
     /// Chains of others that drop what they do not know: accepting in our table does not override that.
@@ -29,10 +39,10 @@ extension Firewall {
         }
     }
 
-    private mutating func checkRules(_ check: inout NetworkCheck) throws {
-        let present = try socket.rules(of: Ruleset.table)
-        for chain in Ruleset.chains {
-            let wanted = Ruleset.rules.filter { $0.chain == chain.reference }.map(\.comment)
+    private mutating func checkRules(_ layout: TableLayout, _ check: inout NetworkCheck) throws {
+        let present = try socket.rules(of: layout.table)
+        for chain in layout.chains {
+            let wanted = layout.rules.filter { $0.chain == chain.reference }.map(\.comment)
             let found = present.filter { $0.chain == chain.reference }.map(\.comment)
             if wanted != found {
                 check.report(
@@ -45,18 +55,21 @@ extension Firewall {
 
     /// Looks whether the table holds some facts, whatever else it holds.
     mutating func check(holding facts: [FirewallElement], _ check: inout NetworkCheck) throws {
-        guard try isBuilt() else {
-            return check.report("firewall", "the table inet swnet is missing, or of another layout", .firewall)
+        let groups = ElementGroups(facts).groups
+        for layout in [Ruleset.layout, SourceGuard.layout] where groups.contains(where: { layout.holds($0.set) }) {
+            guard try isBuilt(layout) else { return Self.reportMissing(layout, &check) }
         }
-        for group in ElementGroups(facts).groups {
+        for group in groups {
             let present = try elementsByKey(of: group.set)
             checkLack(of: facts, in: group.set, present, &check)
         }
     }
 
-    private mutating func checkElements(_ facts: [FirewallElement], _ check: inout NetworkCheck) throws {
-        let groups = ElementGroups(facts).groups
-        for set in Ruleset.sets {
+    private mutating func checkElements(
+        _ layout: TableLayout, _ facts: [FirewallElement], _ check: inout NetworkCheck
+    ) throws {
+        let groups = ElementGroups(facts).groups.filter { layout.holds($0.set) }
+        for set in layout.sets {
             let wanted = groups.first { $0.set.name == set.name }?.elements ?? []
             let present = try elementsByKey(of: set)
             let missing = wanted.filter { present[$0.key]?.content != $0.content }
@@ -79,7 +92,7 @@ extension Firewall {
     ) {
         var problems: [String] = []
         for fact in facts {
-            for group in ElementGroups([fact]).groups where group.set.name == set.name {
+            for group in ElementGroups([fact]).groups where group.set == set {
                 let missing = group.elements.filter { present[$0.key]?.content != $0.content }.count
                 if missing == 0 { continue }
                 let count = group.elements.count

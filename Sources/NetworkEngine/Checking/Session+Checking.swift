@@ -56,7 +56,7 @@ extension Session {
         var facts = sandbox.elements(for: ports)
         if let network = try store.network(endpoint.network) {
             try checkNetwork(network, &check)
-            facts += network.elements + network.elements(of: endpoint)
+            facts += network.elements + network.elements(of: endpoint, sandbox.name)
         }
         checkHostEnd(endpoint, of: sandbox, &check)
         try checkInside(endpoint, of: sandbox, &check) { $0.problems(endpoint) }
@@ -146,6 +146,9 @@ extension Session {
             check.report(object, "the host's end \(name) is no port of \(bridge)", remedy)
         } else if link.hairpin != true {
             check.report(object, "hairpin is off at \(name)", remedy)
+        } else if (link.port?.isolated ?? false) != endpoint.isIsolated {
+            check.report(
+                object, "the port \(name) is \(endpoint.isIsolated ? "not isolated" : "isolated")", remedy)
         }
     }
 

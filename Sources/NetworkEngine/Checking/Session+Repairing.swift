@@ -48,10 +48,18 @@ extension Session {
                 try firewall.commitWhatIsThere(FirewallChange(added: needed.elements))
                 try Forwarding.enable(needed)
             }
-        case .firewall: try firewall.build(recorded: try recordedElements(of: try store.sandboxes()))
+        case .firewall: try restoreFirewall()
         case .names: try restoreNames()
         case .advice: break
         }
+    }
+
+    /// Builds the tables that are needed, and removes those that are not.
+    private mutating func restoreFirewall() throws {
+        var layouts: [TableLayout] = []
+        if try !store.routedNetworks().isEmpty { layouts.append(Ruleset.layout) }
+        if try isGuarding() { layouts.append(SourceGuard.layout) }
+        try firewall.build(layouts, recorded: try recordedElements(of: try store.sandboxes()))
     }
 
     private mutating func withEndpoint(

@@ -11,9 +11,24 @@ struct Firewall: ~Copyable {
     /// The firewall of the calling thread's network namespace.
     init() throws { socket = try NftablesSocket() }
 
+    private static let layouts = [Ruleset.layout, SourceGuard.layout]
+
     /// Whether the table is there with the layout that this program knows.
-    mutating func isBuilt() throws -> Bool {
-        try socket.table(.inet, Ruleset.table.name)?.comment == Ruleset.version
+    mutating func isBuilt(_ layout: TableLayout = Ruleset.layout) throws -> Bool {
+        let table = layout.table
+        return try socket.table(table.family, table.name)?.comment == table.comment
+    }
+
+    /// The tables that a change needs and that are not there.
+    ///
+    /// - Parameter isRouting: Whether the host routes for a network, and so needs the first in any case.
+    mutating func missing(for change: FirewallChange, isRouting: () throws -> Bool) throws -> [TableLayout] {
+        let groups = ElementGroups(change.removed + change.added).groups
+        return try Self.layouts.filter { layout in
+            if try isBuilt(layout) { return false }
+            if groups.contains(where: { layout.holds($0.set) }) { return true }
+            return try layout.table == Ruleset.table && (groups.isEmpty || isRouting())
+        }
     }
 
     /// Makes a change in one batch.
@@ -30,18 +45,28 @@ struct Firewall: ~Copyable {
         }
     }
 
-    /// Builds the table and makes a change, in one batch.
+    /// Builds tables and makes a change, in one batch.
     ///
     /// A table that is missing, or has another layout, is built from what is recorded; so somebody else's flush of all
     /// rules is repaired by the next command, and there is no moment without protection.
-    mutating func build(recorded: [FirewallElement], _ change: FirewallChange = FirewallChange()) throws {
+    mutating func build(
+        _ layouts: [TableLayout], recorded: [FirewallElement], _ change: FirewallChange = FirewallChange()
+    ) throws {
         var batch = Batch()
-        if let present = try socket.table(.inet, Ruleset.table.name) { batch.delete(present) }
-        batch.append(Ruleset.creation)
+        for layout in layouts {
+            let table = layout.table
+            if let present = try socket.table(table.family, table.name) { batch.delete(present) }
+            batch.append(layout.creation)
+        }
+        let isNew = { (set: NamedSet) in layouts.contains { $0.holds(set) } }
+        // What is built has nothing that could be removed.
+        for group in ElementGroups(change.removed).groups where !isNew(group.set) {
+            batch.delete(group.elements, from: group.set)
+        }
         let gone = Set(change.removed)
         var seen = Set(change.added)
         let kept = recorded.filter { !gone.contains($0) && seen.insert($0).inserted }
-        for group in ElementGroups(kept).groups { batch.add(group.elements, to: group.set) }
+        for group in ElementGroups(kept).groups where isNew(group.set) { batch.add(group.elements, to: group.set) }
         Self.add(change.added, to: &batch)
         try socket.commit(batch)
     }
@@ -61,9 +86,10 @@ struct Firewall: ~Copyable {
     ///
     /// An element that leads somewhere else by now belongs to somebody else and stays.
     mutating func commitWhatIsThere(_ change: FirewallChange) throws {
-        guard try isBuilt() else { return }
+        let built = try Self.layouts.filter { try isBuilt($0) }
+        let isThere = { (set: NamedSet) in built.contains { $0.holds(set) } }
         var batch = Batch()
-        for group in ElementGroups(change.removed).groups {
+        for group in ElementGroups(change.removed).groups where isThere(group.set) {
             var present: [[Value]: Element] = [:]
             for element in try socket.elements(of: group.set) { present[element.key] = element }
             let ours = group.elements.filter { element in
@@ -72,16 +98,18 @@ struct Firewall: ~Copyable {
             }
             batch.delete(ours, from: group.set)
         }
-        for group in ElementGroups(change.added).groups { batch.add(group.elements, to: group.set) }
+        for group in ElementGroups(change.added).groups where isThere(group.set) {
+            batch.add(group.elements, to: group.set)
+        }
         try socket.commit(batch)
     }
 
     /// The elements that a set or map holds now.
     mutating func elementsPresent(in set: NamedSet) throws -> [Element] { try socket.elements(of: set) }
 
-    /// Removes the table with all that is in it. Equivalent to `nft delete table inet swnet`.
-    mutating func remove() throws {
-        guard let table = try socket.table(.inet, Ruleset.table.name) else { return }
+    /// Removes a table with all that is in it. Equivalent to `nft delete table inet swnet`.
+    mutating func remove(_ layout: TableLayout = Ruleset.layout) throws {
+        guard let table = try socket.table(layout.table.family, layout.table.name) else { return }
         var batch = Batch()
         batch.delete(table)
         try socket.commit(batch)

@@ -6,7 +6,7 @@ import Nftables
 /// The layout in nft's syntax is what `nft list table inet swnet` prints; the comments are part of it.
 enum Ruleset {
     /// Changes whenever the layout does: a table with another version is replaced, whatever made it.
-    static let version = "swnet layout 1"
+    static let version = "swnet layout 2"
 
     static let table = Table(.inet, "swnet", comment: version)
 
@@ -26,6 +26,9 @@ enum Ruleset {
 
     static let bridges = NamedSet("bridges", in: table, .ifname, comment: "bridges of our networks")
     static let within = NamedSet("within", in: table, .ifname, .ifname, comment: "traffic inside one network")
+    static let apart = NamedSet("apart", in: table, .ifname, .ifname, comment: "networks of isolated ports")
+    static let openBridges = NamedSet("open", in: table, .ifname, comment: "networks that reach each other")
+    static let strictBridges = NamedSet("strict", in: table, .ifname, comment: "networks that reach no other")
     static let internalBridges = NamedSet("internal", in: table, .ifname, comment: "networks with no way out or in")
     static let guarded4 = NamedSet("guarded4", in: table, .ifname, comment: "the host is no router between these")
     static let guarded6 = NamedSet("guarded6", in: table, .ifname, comment: "the host is no router between these")
@@ -37,11 +40,21 @@ enum Ruleset {
         "masquerade4", in: table, .ipv4Addr, flags: .interval, comment: "subnets that go out by the host's address")
     static let masquerade6 = NamedSet(
         "masquerade6", in: table, .ipv6Addr, flags: .interval, comment: "subnets that go out by the host's address")
+    static let source4 = NamedSet(
+        "source4", in: table, map: [.ipv4Addr], to: [.ipv4Addr], flags: .interval,
+        comment: "subnets that go out by a certain address of the host's")
+    static let source6 = NamedSet(
+        "source6", in: table, map: [.ipv6Addr], to: [.ipv6Addr], flags: .interval,
+        comment: "subnets that go out by a certain address of the host's")
 
-    static let sets = [
-        published4, published6, published4At, published6At, bridges, within, internalBridges, guarded4, guarded6,
-        hairpin4, hairpin6, masquerade4, masquerade6,
-    ]
+    static let layout = TableLayout(
+        table: table,
+        sets: [
+            published4, published6, published4At, published6At, bridges, within, apart, internalBridges, openBridges,
+            strictBridges, guarded4, guarded6, hairpin4, hairpin6, masquerade4, masquerade6, source4, source6,
+        ],
+        chains: [raw, prerouting, output, publish, postrouting, forward, inbound],
+        rules: loopbackRules + translationRules + sourceRules + filterRules)
 
     private static let raw = Chain("raw", in: table, type: .filter, hook: .prerouting, priority: .raw)
     private static let prerouting = Chain("prerouting", in: table, type: .nat, hook: .prerouting, priority: .dstnat)
@@ -50,20 +63,6 @@ enum Ruleset {
     private static let postrouting = Chain("postrouting", in: table, type: .nat, hook: .postrouting, priority: .srcnat)
     private static let forward = Chain("forward", in: table, type: .filter, hook: .forward, priority: .filter)
     private static let inbound = Chain("inbound", in: table, comment: "packets that enter a network")
-
-    static let chains = [raw, prerouting, output, publish, postrouting, forward, inbound]
-
-    /// Everything but elements, for a table that does not exist yet.
-    static var creation: Batch {
-        var batch = Batch()
-        batch.create(table)
-        for set in sets { batch.add(set) }
-        for chain in chains { batch.add(chain) }
-        for rule in rules { batch.add(rule) }
-        return batch
-    }
-
-    static var rules: [Rule] { loopbackRules + translationRules + sourceRules + filterRules }
 
     /// `route_localnet` on our bridges lets 127.0.0.0/8 be routed, so nobody outside may use it (moby issue 41872).
     private static var loopbackRules: [Rule] {
@@ -86,7 +85,7 @@ enum Ruleset {
             Rule(in: prerouting, isLocal, .jump(publish), comment: "never what is only passing through"),
             Rule(
                 in: output, .match(.ip6(.daddr), is: .ipv6(.loopback)), .return,
-                comment: "the kernel cannot translate ::1; a refusal sends clients to 127.0.0.1"),
+                comment: "the kernel cannot translate ::1; a relay listens there, or a refusal sends to 127.0.0.1"),
             Rule(in: output, isLocal, .jump(publish), comment: "the host's own connections"),
             Rule(in: publish, .dnat(.ip, to: [.ip(.daddr)] + port, map: published4At), comment: "ports of one address"),
             Rule(
@@ -104,6 +103,12 @@ enum Ruleset {
             Rule(
                 in: postrouting, .ctStatus(.dnat), .match([.oifname, .ip6(.saddr)], in: hairpin6), .masquerade,
                 comment: "a neighbour reached by the host's address answers through the host"),
+            Rule(
+                in: postrouting, .match(.oifname, notIn: bridges), .snat(.ip, to: [.ip(.saddr)], map: source4),
+                comment: "outgoing connections take the address that was asked for"),
+            Rule(
+                in: postrouting, .match(.oifname, notIn: bridges), .snat(.ip6, to: [.ip6(.saddr)], map: source6),
+                comment: "outgoing connections take the address that was asked for"),
             Rule(
                 in: postrouting, .match(.oifname, notIn: bridges), .match(.ip(.saddr), in: masquerade4), .masquerade,
                 comment: "outgoing connections take the host's address"),
@@ -124,8 +129,20 @@ enum Ruleset {
         [
             Rule(in: forward, .ctState([.established, .related]), .accept, comment: "answers"),
             Rule(in: forward, .match([.iifname, .oifname], in: within), .accept, comment: "inside one network"),
+            Rule(
+                in: forward, .match([.iifname, .oifname], in: apart), .drop,
+                comment: "isolated ports, however they are reached"),
             Rule(in: forward, .match(.iifname, in: internalBridges), .drop, comment: "no way out"),
             Rule(in: forward, .match(.oifname, in: internalBridges), .drop, comment: "no way in"),
+            Rule(
+                in: forward, .match(.iifname, in: strictBridges), .match(.oifname, in: bridges), .drop,
+                comment: "not even published ports of another network"),
+            Rule(
+                in: forward, .match(.oifname, in: strictBridges), .match(.iifname, in: bridges), .drop,
+                comment: "not even published ports for another network"),
+            Rule(
+                in: forward, .match(.iifname, in: openBridges), .match(.oifname, in: openBridges), .accept,
+                comment: "networks without isolation"),
             Rule(in: forward, .match(.oifname, in: bridges), .jump(inbound)),
             Rule(
                 in: forward, .match(.nfproto, is: .nfproto(.ip)), .match(.iifname, in: guarded4),

@@ -52,6 +52,10 @@ struct EndpointDriver {
         }
     }
 
+    /// What it is as a port of a bridge. With br_netfilter a sandbox that reaches its own published port is answered
+    /// through the same port.
+    private var port: BridgePort { BridgePort(hairpin: true, isolated: endpoint.isIsolated) }
+
     private func find(_ name: String, _ host: inout Rtnetlink) throws -> Link {
         guard let link = try host.link(named: name) else { throw gone(name) }
         return link
@@ -86,8 +90,7 @@ struct EndpointDriver {
     private func settings(isPort: Bool) -> LinkSettings {
         var settings = LinkSettings(alias: alias)
         guard isPort else { return settings }
-        // With br_netfilter a sandbox that reaches its own published port is answered through the same port.
-        settings.hairpin = true
+        settings.port = port
         // A port passes frames on and needs no address of its own.
         if HostInterface.hasIPv6 { settings.generatesAddress = false }
         return settings
@@ -137,7 +140,7 @@ extension EndpointDriver {
             let master = try find(bridge, &host).index
             let link = try find(name, &host)
             try host.set(.index(link.index), LinkSettings(up: true, mtu: mtu, master: master))
-            try host.set(.index(link.index), LinkSettings(hairpin: true))
+            try host.set(.index(link.index), LinkSettings(port: port))
         case .pointToPoint(let name):
             let link = try find(name, &host)
             if let mtu { try host.set(.index(link.index), LinkSettings(mtu: mtu)) }

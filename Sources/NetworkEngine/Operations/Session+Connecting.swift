@@ -28,7 +28,7 @@ extension Session {
             if let needed = raising.forwarding { forwarding = forwarding.merging(needed) }
             let addresses = try chooseAddresses(attachment, network, owner: sandbox.key)
             let endpoint = try self.endpoint(attachment, network, addresses, of: sandbox, present: present)
-            change.added += network.elements(of: endpoint)
+            change.added += network.elements(of: endpoint, sandbox.name)
             if network.driver.isRoutedByHost { needsFirewall = true }
             for prefix in endpoint.addresses {
                 plan.steps.append(.lease(network: network.name, address: prefix.address, owner: sandbox.key))
@@ -114,7 +114,7 @@ extension Session {
             deviceRoutes: !network.isInternal && network.driver.routesByDevice
                 ? IPFamily.allCases.filter(network.hasSubnet) : [],
             metric: network.isInternal ? 0 : metric, mtu: network.mtu, isInternal: network.isInternal,
-            takesPorts: network.isOpen, aliases: attachment.aliases,
+            isIsolated: network.policy.isolatesPorts, takesPorts: network.isOpen, aliases: attachment.aliases,
             nameServers: network.hasNames && NameService.isInstalled ? network.subnets.compactMap(\.gateway) : [],
             labels: attachment.labels)
     }

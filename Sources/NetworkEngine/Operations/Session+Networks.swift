@@ -1,6 +1,7 @@
 import Addressing
 import LinuxSystem
 import NetworkModel
+import Rtnetlink
 
 extension Session {
     /// A network's definition, which must exist; the default network is made when it is first asked for.
@@ -55,13 +56,29 @@ extension Session {
         var network = Network(
             name: request.name, driver: request.driver,
             subnets: try prefixes.map { try Self.subnet($0, request) }, mtu: request.mtu,
-            isInternal: request.isInternal)
+            isInternal: request.isInternal, policy: request.policy)
+        try checkSources(network)
         if case .vxlan(let options) = request.driver, network.mtu == nil {
             // Ethernet, IP, UDP and VXLAN headers have to fit in a packet of the usual size (RFC 7348, section 5).
             let isV6 = (options.peers.first ?? options.group ?? options.local)?.family == .v6
             network.mtu = isV6 ? 1430 : 1450
         }
         return network
+    }
+
+    private mutating func checkSources(_ network: Network) throws {
+        guard !network.policy.sources.isEmpty else { return }
+        let own = try links.addresses().map(\.prefix.address)
+        for source in network.policy.sources {
+            guard network.hasSubnet(source.family) else {
+                throw NetworkError(
+                    .invalid, "source \(source): network \(network.name) has no \(source.family.word) subnet (--source)"
+                )
+            }
+            guard own.contains(source) else {
+                throw NetworkError(.invalid, "source \(source) is no address of this host (--source)")
+            }
+        }
     }
 
     private func choosePrefixes(_ pool: SubnetPool, avoiding occupied: [IPPrefix]) throws -> [IPPrefix] {

@@ -112,7 +112,9 @@ extension Session {
             removed: before.filter { !new.contains($0) }, added: after.filter { !old.contains($0) })
         for endpoint in endpoints {
             // A definition that cannot be read keeps nobody from leaving.
-            if let network = try? store.network(endpoint.network) { change.removed += network.elements(of: endpoint) }
+            if let network = try? store.network(endpoint.network) {
+                change.removed += network.elements(of: endpoint, sandbox.name)
+            }
         }
         var plan = NetworkPlan(operation, interruption: .complete)
         if !change.isEmpty { plan.steps.append(.firewall(change)) }

@@ -102,6 +102,7 @@ extension Session {
             if network.hasNames { try names.remove(network) }
             try store.markLowered(network.name)
             if network.driver.isRoutedByHost, try store.routedNetworks().isEmpty { try firewall.remove() }
+            if network.policy.guardsSources, try !isGuarding() { try firewall.remove(SourceGuard.layout) }
         case .firewall(let change): try changeFirewall(change)
         case .forward(let forwarding):
             try store.setForwarding(try store.forwarding().merging(forwarding))
@@ -140,11 +141,17 @@ extension Session {
         }
     }
 
+    /// Whether a network asks for the table that looks at what endpoints send.
+    func isGuarding() throws -> Bool {
+        try store.raisedNetworks().contains { try store.network($0)?.policy.guardsSources == true }
+    }
+
     private mutating func changeFirewall(_ change: FirewallChange) throws {
-        if try firewall.isBuilt() {
+        let missing = try firewall.missing(for: change) { try !store.routedNetworks().isEmpty }
+        if missing.isEmpty {
             try firewall.commit(change)
         } else {
-            try firewall.build(recorded: try recordedElements(of: try store.sandboxes()), change)
+            try firewall.build(missing, recorded: try recordedElements(of: try store.sandboxes()), change)
         }
         Conntrack.forget(change, &links)
     }
@@ -159,7 +166,9 @@ extension Session {
         }
         for sandbox in sandboxes {
             elements += sandbox.elements(for: sandbox.ports)
-            for endpoint in sandbox.endpoints { elements += networks[endpoint.network]?.elements(of: endpoint) ?? [] }
+            for endpoint in sandbox.endpoints {
+                elements += networks[endpoint.network]?.elements(of: endpoint, sandbox.name) ?? []
+            }
         }
         return elements
     }

@@ -19,12 +19,18 @@ extension SwnetCommands {
               ptp          a pair for each sandbox, routed by the host
               host-device  device=NAME, which one sandbox at a time has
               dummy        interfaces that lead nowhere
+
+            Between networks (--isolation): on lets published ports through, off everything to and from networks that are
+            off too, strict nothing at all, in either direction. With --isolate-ports sandboxes reach the gateway, what is
+            behind it, and not each other, nor each other's published ports. With --antispoof a bridge drops what a sandbox
+            sends under an Ethernet, IPv4 or IPv6 address that is not its own, or says in ARP or neighbour discovery.
             """,
         examples: [
             "swnet create lab", "swnet create lab --subnet 10.1.0.0/24",
             "swnet create lab --subnet 10.1.0.0/24 --subnet fd00:1::/64 --gateway 10.1.0.254",
             "swnet create lab --subnet 10.1.0.0/24 --ip-range 10.1.0.128/25 --exclude 10.1.0.200",
-            "swnet create closed --internal",
+            "swnet create closed --internal", "swnet create tenants --isolate-ports --antispoof --isolation strict",
+            "swnet create mail --source 192.0.2.25",
             "swnet create lan -d macvlan --opt parent=eth0 --subnet 192.168.1.0/24 --ip-range 192.168.1.200-192.168.1.220",
             "swnet create wide -d vxlan --opt vni=42 --opt peers=192.0.2.2,192.0.2.3 --subnet 10.9.0.0/24",
         ],
@@ -39,7 +45,7 @@ extension SwnetCommands {
                 .init("ipam", value: "WHO", help: "who gives addresses: swnet or none (swnet)"),
                 .init("mtu", value: "BYTES", help: "the largest packet"),
                 .init("internal", help: "no way out and none in"),
-            ] + FlagGrammar.dryRun),
+            ] + policyFlags + FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(1...1, "one name")
             return try invocation.perform { engine in
@@ -51,7 +57,7 @@ extension SwnetCommands {
                         ranges: try invocation.values("ip-range", "a prefix or FIRST-LAST"),
                         excluded: try invocation.values("exclude", "an IP address"),
                         hasAddresses: try hasAddresses(invocation), mtu: try invocation.value("mtu", "a number"),
-                        isInternal: invocation.flags.isOn("internal")))
+                        isInternal: invocation.flags.isOn("internal"), policy: try policy(invocation)))
                 if engine.planned == nil { Output.line(network.name) }
             }
         })

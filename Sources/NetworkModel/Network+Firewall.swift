@@ -1,0 +1,72 @@
+import Addressing
+
+extension Network {
+    /// What the firewall has to know of the network as such; nothing where the host does not route for it.
+    public var elements: [FirewallElement] {
+        guard driver.isRoutedByHost else { return [] }
+        var elements: [FirewallElement] = []
+        if driver.ownsBridge, let bridgeName { elements += links(bridgeName) }
+        if !isInternal { elements += subnets.map { sourceElement($0.prefix) } }
+        if hasNames { elements += nameElements }
+        return elements
+    }
+
+    /// The name server is asked at port 53 of a gateway and listens at another, so that sandboxes can publish port 53.
+    private var nameElements: [FirewallElement] {
+        subnets.compactMap(\.gateway).flatMap { gateway in
+            [TransportProtocol.udp, .tcp].compactMap { transport in
+                PortRange(53, 53).flatMap { asked in
+                    PortRange(Self.nameServerPort, Self.nameServerPort).flatMap { listening in
+                        PortMapping(
+                            hostAddress: gateway, hostPorts: asked, sandboxPorts: listening, transport: transport)
+                    }
+                }.map { .published($0, target: gateway, owner: "names of \(name)") }
+            }
+        }
+    }
+
+    /// Above the ports that Linux gives to whoever asks for any (`ip_local_port_range`).
+    public static let nameServerPort: UInt16 = 61053
+
+    private func sourceElement(_ prefix: IPPrefix) -> FirewallElement {
+        policy.source(prefix.family).map { .source(prefix, $0, network: name) } ?? .masquerade(prefix, network: name)
+    }
+
+    /// What the firewall has to know of an endpoint: a pair of its own is a network's link like a bridge, and a port that
+    /// is guarded has addresses of its own.
+    public func elements(of endpoint: Endpoint, _ sandbox: String) -> [FirewallElement] {
+        switch endpoint.link {
+        case .pointToPoint(let host): return links(host)
+        case .port(let host, _):
+            guard policy.guardsSources, let mac = endpoint.macAddress else { return [] }
+            // Neighbours are asked under the link-local address too (RFC 4291, appendix A).
+            let local = endpoint.address(.v6) == nil ? [] : [IPAddress.v6(.linkLocal(mac))]
+            return [.guardedPort(host, sandbox: sandbox)]
+                + (endpoint.addresses.map(\.address) + local).map { .ownAddress(host, mac, $0) }
+        default: return []
+        }
+    }
+
+    private func links(_ link: String) -> [FirewallElement] {
+        // Through the host, endpoints that must not reach each other could reach each other all the same.
+        var elements: [FirewallElement] = [
+            .bridge(link, network: name), policy.isolatesPorts ? .apart(link) : .within(link),
+        ]
+        if isInternal { elements.append(.internalBridge(link)) }
+        switch policy.isolation {
+        case .on: break
+        case .off: elements.append(.openBridge(link))
+        case .strict: elements.append(.strictBridge(link))
+        }
+        return elements + subnets.map { .hairpin(link, $0.prefix) }
+    }
+}
+
+extension IPv6Address {
+    /// The address that an interface has by itself: fe80::/64 and the modified EUI-64 of its Ethernet address.
+    static func linkLocal(_ mac: MACAddress) -> IPv6Address {
+        let bytes = mac.bytes.map(UInt64.init)
+        let identifier = [bytes[0] ^ 2, bytes[1], bytes[2], 0xff, 0xfe, bytes[3], bytes[4], bytes[5]]
+        return IPv6Address(high: 0xfe80 << 48, low: identifier.reduce(0) { $0 << 8 | $1 })
+    }
+}

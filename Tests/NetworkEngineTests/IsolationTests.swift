@@ -1,0 +1,193 @@
+import TestSupport
+import Testing
+
+/// What passes between networks, and between the endpoints of one.
+@Suite("isolation")
+struct IsolationTests {
+    /// Two networks of both families, `a` with the sandbox `web` that serves and publishes, `b` with `far`.
+    private func prepare(_ host: NetworkHost, _ a: [String], _ b: [String]) async throws {
+        try await host.net(["create", "a", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64"] + a)
+        try await host.net(["create", "b", "--subnet", "10.45.0.0/24", "--subnet", "fd00:45::/64"] + b)
+        _ = try await host.serve("web", on: "a")
+        try await host.must(["ip", "netns", "add", "near"])
+        try await host.net("connect", "a", "near")
+        _ = try await host.serve("far", on: "b")
+        try await host.net("publish", "web", "8080:80")
+        try await host.net("publish", "far", "9090:80")
+        #expect(try await host.net("check") == "")
+        // Whatever the mode: inside of the network, from outside, and out.
+        #expect(try await host.answer("TCP:10.44.0.2:80", at: .inside("near")) == "10.44.0.3 web")
+        #expect(try await host.answer("TCP:192.0.2.1:8080", at: .inside("near")) == "10.44.0.1 web")
+        #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+        #expect(try await host.answer("TCP:[2001:db8::1]:8080", at: .neighbour) == "2001:db8::2 web")
+        #expect(try await host.answer("TCP:127.0.0.1:9090")?.hasSuffix("far") == true)
+        #expect(try await host.run(["ping", "-c1", "-W9", "192.0.2.2"], at: .inside("web")).status == 0)
+    }
+
+    /// What answers to each of some questions; patient when they should be answered.
+    private func answers(
+        _ host: NetworkHost, _ questions: [(target: String, from: String)], expected: Bool
+    ) async throws -> [String?] {
+        var answers: [String?] = []
+        for (target, name) in questions {
+            let place = NetworkHost.Place.inside(name)
+            answers.append(
+                expected ? try await host.answer(target, at: place) : try await host.ask(target, at: place))
+        }
+        return answers
+    }
+
+    private func published(_ host: NetworkHost, expected: Bool) async throws -> [String?] {
+        try await answers(
+            host,
+            [
+                ("TCP:192.0.2.1:8080", "far"), ("TCP:[2001:db8::1]:8080", "far"), ("TCP:192.0.2.1:9090", "web"),
+            ], expected: expected)
+    }
+
+    private func direct(_ host: NetworkHost, expected: Bool) async throws -> [String?] {
+        try await answers(
+            host, [("TCP:10.44.0.2:80", "far"), ("TCP:[fd00:44::2]:80", "far"), ("TCP:10.45.0.2:80", "web")],
+            expected: expected)
+    }
+
+    private let none: [String?] = [nil, nil, nil]
+
+    @Test(arguments: [[], ["--isolation", "on"]])
+    func `on: published ports and nothing else`(flags: [String]) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host, flags, ["--isolation", "off"])
+            #expect(try await published(host, expected: true) == ["10.45.0.2 web", "fd00:45::2 web", "10.44.0.2 far"])
+            #expect(try await direct(host, expected: false) == none)
+        }
+    }
+
+    @Test func `off: two that are both off reach each other under their own addresses, and nobody else does`()
+        async throws
+    {
+        try await NetworkHost.with { host in
+            try await prepare(host, ["--isolation", "off"], ["--isolation", "off"])
+            let seen = try await direct(host, expected: true) + published(host, expected: true)
+            let wanted = ["10.45.0.2 web", "fd00:45::2 web", "10.44.0.2 far"]
+            #expect(seen == wanted + wanted, "\(seen)")
+            #expect(try await host.ask("TCP:10.44.0.2:80", at: .neighbour) == nil)
+            #expect(try await host.ask("TCP:[fd00:44::2]:80", at: .neighbour) == nil)
+            // A third that is not off.
+            try await host.net("create", "c", "--subnet", "10.46.0.0/24")
+            try await host.must(["ip", "netns", "add", "third"])
+            try await host.net("connect", "c", "third")
+            #expect(try await host.ask("TCP:10.44.0.2:80", at: .inside("third")) == nil)
+            let json = try await host.json([NetworkHost.swnet, "inspect", "a"])[0]
+            #expect(json["isolation"].text == "off", "\(json)")
+        }
+    }
+
+    @Test func `strict: nothing from or to another network`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host, ["--isolation", "strict"], ["--isolation", "off"])
+            #expect(try await published(host, expected: false) == none)
+            #expect(try await direct(host, expected: false) == none)
+            #expect(try await host.shell("ping -c1 -W1 10.45.0.2", at: .inside("web")).status != 0)
+        }
+    }
+
+    @Test(arguments: [0, 1])
+    func `isolated ports reach the gateway and the world, and not each other`(bridgeFilter: Int) async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                """
+                sysctl -qw net.bridge.bridge-nf-call-iptables=\(bridgeFilter)
+                sysctl -qw net.bridge.bridge-nf-call-ip6tables=\(bridgeFilter)
+                """)
+            try await host.net(
+                "create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64", "--isolate-ports")
+            _ = try await host.serve("web", on: "lab")
+            try await host.must(["ip", "netns", "add", "peer"])
+            try await host.net("connect", "lab", "peer")
+            try await host.net("publish", "web", "8080:80")
+            _ = try await host.listen("host", ["tcp"], port: 7070, at: .host)
+            #expect(try await host.answer("TCP:10.44.0.2:80")?.hasSuffix("web") == true)
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.answer("TCP:10.44.0.1:7070", at: .inside("peer")) == "10.44.0.3 host")
+            #expect(try await host.run(["ping", "-c1", "-W9", "192.0.2.2"], at: .inside("peer")).status == 0)
+            for target in ["10.44.0.2:80", "[fd00:44::2]:80", "192.0.2.1:8080", "[2001:db8::1]:8080"] {
+                #expect(try await host.ask("TCP:\(target)", at: .inside("peer")) == nil, "\(target)")
+            }
+            // Not even through the gateway by a route, or to the other's Ethernet address.
+            try await host.shell(
+                """
+                ip route add 10.44.0.2 via 10.44.0.1
+                ip neigh replace 10.44.0.2 lladdr 02:53:0a:2c:00:02 dev eth0
+                """, at: .inside("peer"))
+            #expect(try await host.ask("TCP:10.44.0.2:80", at: .inside("peer")) == nil)
+            // What somebody undoes is seen and mended.
+            let port = try await host.must(["bash", "-c", "ip -j link show master sw-lab | jq -r .[0].ifname"])
+            try await host.must(["bridge", "link", "set", "dev", port, "isolated", "off"])
+            #expect(try await host.swnet("check").output.contains("not isolated"))
+            try await host.net("repair")
+            let told = try await host.json(["bridge", "-j", "-d", "link", "show", "dev", port])[0]
+            #expect(told["isolated"].isTrue && told["hairpin"].isTrue, "\(told)")
+        }
+    }
+
+    @Test func `isolated ports of a bridge that is somebody else's`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell("ip link add br9 type bridge; ip addr add 10.49.0.1/24 dev br9; ip link set br9 up")
+            try await host.net("create", "theirs", "--opt", "bridge=br9", "--subnet", "10.49.0.0/24", "--isolate-ports")
+            _ = try await host.serve("web", on: "theirs")
+            try await host.must(["ip", "netns", "add", "peer"])
+            try await host.net("connect", "theirs", "peer")
+            #expect(try await host.answer("TCP:10.49.0.2:80")?.hasSuffix("web") == true)
+            #expect(try await host.ask("TCP:10.49.0.2:80", at: .inside("peer")) == nil)
+            #expect(try await host.must(["nft", "list", "tables"]) == "")
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    @Test func `connections go out under the address that was asked for`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                "ip addr add 192.0.2.25/24 dev eth0; ip addr add 2001:db8::25/64 dev eth0 nodad; sleep 0.1")
+            try await host.net(
+                "create", "mail", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64", "--source", "192.0.2.25",
+                "--source", "2001:db8::25")
+            try await host.net("create", "lab", "--subnet", "10.45.0.0/24")
+            _ = try await host.serve("web", on: "mail")
+            try await host.must(["ip", "netns", "add", "other"])
+            try await host.net("connect", "lab", "other")
+            _ = try await host.listen("them", ["tcp", "udp"], port: 25, at: .neighbour)
+            for kind in ["TCP", "UDP"] {
+                #expect(try await host.answer("\(kind):192.0.2.2:25", at: .inside("web")) == "192.0.2.25 them")
+                #expect(try await host.answer("\(kind):[2001:db8::2]:25", at: .inside("web")) == "2001:db8::25 them")
+            }
+            #expect(try await host.answer("TCP:192.0.2.2:25", at: .inside("other")) == "192.0.2.1 them")
+            // Ports are published as ever.
+            try await host.net("publish", "web", "8080:80")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.net("check") == "")
+            try await host.must(["nft", "flush", "map", "inet", "swnet", "source4"])
+            #expect(try await host.swnet("check").output.contains("source"))
+            try await host.net("repair")
+            #expect(try await host.answer("TCP:192.0.2.2:25", at: .inside("web")) == "192.0.2.25 them")
+            let wrong = try await host.swnet("create", "x", "--source", "192.0.2.99")
+            #expect(wrong.status == 1 && wrong.errors.contains("192.0.2.99 is no address of this host"), "\(wrong)")
+        }
+    }
+
+    @Test(arguments: [
+        (["--isolation", "often"], "'often'"), (["--isolation", "off", "--internal"], "contradicts"),
+        (["-d", "dummy", "--isolation", "strict"], "does not route"), (["-d", "ptp", "--isolate-ports"], "ptp"),
+        (["-d", "macvlan", "--opt", "parent=eth0", "--ipam", "none", "--antispoof"], "macvlan"),
+        (["--opt", "bridge=eth0", "--ipam", "none", "--antispoof"], "--ipam none"),
+        (["--source", "192.0.2.1", "--internal"], "translates nothing"), (["--source", "127.0.0.1"], "127.0.0.1"),
+        (["--source", "192.0.2.1", "--source", "192.0.2.3"], "two sources"),
+        (["--source", "192.0.2.1", "--subnet", "fd00:44::/64"], "no IPv4 subnet"),
+    ])
+    func `what cannot be, and why`(flags: [String], names: String) async throws {
+        try await NetworkHost.with { host in
+            let refused = try await host.run([NetworkHost.swnet, "create", "lab"] + flags)
+            #expect(refused.status != 0 && refused.errors.contains(names), "\(refused)")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+}
