@@ -26,11 +26,17 @@ public struct ConnectRequest: Hashable, Sendable {
         public var labels: [String: String]
         /// Whether the sandbox may be in the network already, by an interface of another name.
         public var mayBeFurther: Bool
+        public var options: EndpointOptions
+        /// The largest packet of this endpoint in bytes, at most the network's.
+        public var mtu: Int?
+        /// The name of its other end in the host, where it has one.
+        public var hostInterface: InterfaceName?
 
         public init(
             network: String, addresses: [IPAddress] = [], macAddress: MACAddress? = nil,
             interface: InterfaceName? = nil, aliases: [String] = [], labels: [String: String] = [:],
-            mayBeFurther: Bool = false
+            mayBeFurther: Bool = false, options: EndpointOptions = EndpointOptions(), mtu: Int? = nil,
+            hostInterface: InterfaceName? = nil
         ) {
             self.network = network
             self.addresses = addresses
@@ -39,6 +45,9 @@ public struct ConnectRequest: Hashable, Sendable {
             self.aliases = aliases
             self.labels = labels
             self.mayBeFurther = mayBeFurther
+            self.options = options
+            self.mtu = mtu
+            self.hostInterface = hostInterface
         }
     }
 }

@@ -17,7 +17,7 @@ public struct Endpoint: Hashable, Sendable {
     /// Families whose default route is the interface itself.
     public var deviceRoutes: [IPFamily]
     /// What is added to the metric of its default routes: the endpoint with the least gives the one that is used, and
-    /// the next takes over when that one is disconnected.
+    /// the next takes over when that one is disconnected (`Sandbox.orderDefaultRoutes`).
     public var metric: Int
     public var mtu: Int?
     /// Whether its network is cut off from the outside.
@@ -32,13 +32,18 @@ public struct Endpoint: Hashable, Sendable {
     public var nameServers: [IPAddress]
     /// What whoever connected it wants to find it by again; they mean nothing to the engine.
     public var labels: [String: String]
+    /// What else was asked for.
+    public var options: EndpointOptions
+    /// The network's static routes.
+    public var routes: [StaticRoute]
 
     public init(
         network: String, interface: String, link: EndpointLink, macAddress: MACAddress? = nil,
         addresses: [IPPrefix], gateways: [IPAddress] = [], deviceRoutes: [IPFamily] = [], metric: Int = 0,
         mtu: Int? = nil, isInternal: Bool = false, isIsolated: Bool = false, takesPorts: Bool = true,
         aliases: [String] = [],
-        nameServers: [IPAddress] = [], labels: [String: String] = [:]
+        nameServers: [IPAddress] = [], labels: [String: String] = [:],
+        options: EndpointOptions = EndpointOptions(), routes: [StaticRoute] = []
     ) {
         self.network = network
         self.interface = interface
@@ -55,6 +60,8 @@ public struct Endpoint: Hashable, Sendable {
         self.aliases = aliases
         self.nameServers = nameServers
         self.labels = labels
+        self.options = options
+        self.routes = routes
     }
 
     public func address(_ family: IPFamily) -> IPAddress? { addresses.first { $0.family == family }?.address }
@@ -73,7 +80,8 @@ extension Endpoint: JSONRepresentable {
             isInternal: try json.flag("internal"), isIsolated: try json.flag("isolated"),
             takesPorts: try json.flag("takesPorts"),
             aliases: try json.texts("aliases"),
-            nameServers: try json.texts("nameServers"), labels: try json.strings("labels"))
+            nameServers: try json.texts("nameServers"), labels: try json.strings("labels"),
+            options: try EndpointOptions(json: json), routes: try json.texts("routes"))
     }
 
     public var json: JSONValue {
@@ -93,6 +101,7 @@ extension Endpoint: JSONRepresentable {
         if !aliases.isEmpty { members.append(.init("aliases", list(aliases))) }
         if !nameServers.isEmpty { members.append(.init("nameServers", list(nameServers.map(\.description)))) }
         if !labels.isEmpty { members.append(.init("labels", .init(strings: labels))) }
-        return .object(members)
+        if !routes.isEmpty { members.append(.init("routes", list(routes.map(\.description)))) }
+        return .object(members + options.members)
     }
 }

@@ -22,6 +22,22 @@ public enum EndpointLink: Hashable, Sendable {
         }
     }
 
+    /// The name of the interface of the host through which what the sandbox sends is led to be limited.
+    ///
+    /// It follows from that of the host's end: `ifb1f2e3d4c` belongs to `veth1f2e3d4c`.
+    public var limiter: String? {
+        hostInterface.map { host in
+            if host.hasPrefix("veth") && host.utf8.count == 12 { return "ifb" + host.dropFirst(4) }
+            // FNV-1a (draft-eastlake-fnv), cut to eight digits.
+            let hash = host.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+            let digits = String(hash & 0xffff_ffff, radix: 16)
+            return "ifb" + String(repeating: "0", count: 8 - digits.count) + digits
+        }
+    }
+
+    /// Every interface of ours that it may have in the host.
+    public var hostInterfaces: [String] { [hostInterface, limiter].compactMap(\.self) }
+
     public var bridge: String? { if case .port(_, let bridge) = self { bridge } else { nil } }
 
     /// The kernel's name for its kind; nil for an interface that is not of our making.

@@ -9,6 +9,12 @@ public struct FirewallChange: Hashable, Sendable {
         self.added = added
     }
 
+    /// What makes the one out of the other, and touches nothing that is in both.
+    public init(from before: [FirewallElement], to after: [FirewallElement]) {
+        let (old, new) = (Set(before), Set(after))
+        self.init(removed: before.filter { !new.contains($0) }, added: after.filter { !old.contains($0) })
+    }
+
     public var inverse: FirewallChange { FirewallChange(removed: added, added: removed) }
     public var isEmpty: Bool { removed.isEmpty && added.isEmpty }
 }

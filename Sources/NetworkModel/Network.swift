@@ -12,10 +12,12 @@ public struct Network: Hashable, Sendable {
     /// Whether traffic stays inside: no default route, no way out, none in.
     public var isInternal: Bool
     public var policy: NetworkPolicy
+    /// Routes that every sandbox on it gets.
+    public var routes: [StaticRoute]
 
     public init(
         name: String, driver: NetworkDriver = .bridge(), subnets: [Subnet], mtu: Int? = nil, isInternal: Bool = false,
-        policy: NetworkPolicy = NetworkPolicy()
+        policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = []
     ) {
         self.name = name
         self.driver = driver
@@ -23,6 +25,7 @@ public struct Network: Hashable, Sendable {
         self.mtu = mtu
         self.isInternal = isInternal
         self.policy = policy
+        self.routes = routes
     }
 
     /// The subnet that an address belongs to.
@@ -82,7 +85,7 @@ extension Network: JSONRepresentable {
         self.init(
             name: try json.string("name"), driver: driver, subnets: try json.list("subnets"),
             mtu: json["mtu"] == nil ? nil : try json.integer("mtu"), isInternal: try json.flag("internal"),
-            policy: try NetworkPolicy(of: json))
+            policy: try NetworkPolicy(of: json), routes: try json.texts("routes"))
     }
 
     public var json: JSONValue {
@@ -93,6 +96,7 @@ extension Network: JSONRepresentable {
             "subnets": JSONValue(subnets),
             "mtu": mtu.map { .integer($0) },
             "internal": .bool(isInternal),
+            "routes": routes.isEmpty ? nil : .array(routes.map { .init(text: $0) }),
             "options": .object(driver.options.map { .init($0.key, .string($0.value)) }),
         ])
         guard case .object(let members) = own else { return own }

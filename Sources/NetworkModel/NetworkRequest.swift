@@ -18,11 +18,13 @@ public struct NetworkRequest: Hashable, Sendable {
     public var mtu: Int?
     public var isInternal: Bool
     public var policy: NetworkPolicy
+    /// Routes that every sandbox on it gets.
+    public var routes: [StaticRoute]
 
     public init(
         name: String, driver: NetworkDriver = .bridge(), subnets: [IPPrefix] = [], gateways: [IPAddress] = [],
         ranges: [AddressRange] = [], excluded: [IPAddress] = [], hasAddresses: Bool = true, mtu: Int? = nil,
-        isInternal: Bool = false, policy: NetworkPolicy = NetworkPolicy()
+        isInternal: Bool = false, policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = []
     ) {
         self.name = name
         self.driver = driver
@@ -34,6 +36,7 @@ public struct NetworkRequest: Hashable, Sendable {
         self.mtu = mtu
         self.isInternal = isInternal
         self.policy = policy
+        self.routes = routes
     }
 }
 

@@ -23,6 +23,8 @@ public enum NetworkStep: Hashable, Sendable {
     /// A process begins to carry what the kernel cannot translate; its inverse ends it.
     case startRelay(PortRelay)
     case stopRelay(PortRelay)
+    /// Endpoints that stay get other limits or metrics of their default routes; its inverse gives them the former ones.
+    case adjust(before: [Endpoint], after: [Endpoint], sandbox: String, identity: SandboxIdentity)
     /// A sandbox's record is replaced; nil is no record.
     case record(name: String, before: Sandbox?, after: Sandbox?)
 
@@ -46,6 +48,8 @@ public enum NetworkStep: Hashable, Sendable {
             .attach(endpoint, sandbox: sandbox, identity: identity)
         case .startRelay(let relay): .stopRelay(relay)
         case .stopRelay(let relay): .startRelay(relay)
+        case .adjust(let before, let after, let sandbox, let identity):
+            .adjust(before: after, after: before, sandbox: sandbox, identity: identity)
         case .record(let name, let before, let after): .record(name: name, before: after, after: before)
         }
     }
@@ -69,10 +73,12 @@ extension NetworkStep: CustomStringConvertible {
             "switch off forwarding of " + forwarding.families.map(\.word).joined(separator: " and ")
         case .attach(let endpoint, let sandbox, _):
             "attach \(sandbox) to \(endpoint.network): \(endpoint.interface) with "
-                + endpoint.addresses.map(\.description).joined(separator: " and ")
+                + endpoint.addresses.map(\.description).joined(separator: " and ") + endpoint.words
         case .detach(let endpoint, let sandbox, _): "detach \(sandbox) from \(endpoint.network): \(endpoint.interface)"
         case .startRelay(let relay): "start the relay of \(relay)"
         case .stopRelay(let relay): "stop the relay of \(relay)"
+        case .adjust(let before, let after, let sandbox, _):
+            "adjust \(sandbox): " + zip(before, after).map(Endpoint.words).joined(separator: "; ")
         case .record(let name, let before, let after):
             after == nil
                 ? "forget sandbox \(name)" : before == nil ? "record sandbox \(name)" : "update sandbox \(name)"
@@ -106,6 +112,10 @@ extension NetworkStep: JSONRepresentable {
                 identity: try SandboxIdentity(json: try json.member("namespace")))
         case "startRelay": self = .startRelay(try PortRelay(json: try json.member("relay")))
         case "stopRelay": self = .stopRelay(try PortRelay(json: try json.member("relay")))
+        case "adjust":
+            self = .adjust(
+                before: try json.list("before"), after: try json.list("after"), sandbox: try json.string("sandbox"),
+                identity: try SandboxIdentity(json: try json.member("namespace")))
         case "record":
             self = .record(
                 name: try json.string("sandbox"),
@@ -130,6 +140,11 @@ extension NetworkStep: JSONRepresentable {
         case .detach(let endpoint, let sandbox, let identity): Self.link("detach", endpoint, sandbox, identity)
         case .startRelay(let relay): JSONValue(["step": "startRelay", "relay": relay.json])
         case .stopRelay(let relay): JSONValue(["step": "stopRelay", "relay": relay.json])
+        case .adjust(let before, let after, let sandbox, let identity):
+            JSONValue([
+                "step": "adjust", "before": JSONValue(before), "after": JSONValue(after), "sandbox": .string(sandbox),
+                "namespace": identity.json,
+            ])
         case .record(let name, let before, let after):
             JSONValue(["step": "record", "sandbox": .string(name), "before": before?.json, "after": after?.json])
         }

@@ -35,13 +35,8 @@ public struct Sandbox: Hashable, Sendable {
         endpoints.first { $0.network == network && $0.interface == interface }
     }
 
-    /// The address that published ports of a family lead to: that of the first endpoint that the host routes for.
-    public func target(_ family: IPFamily) -> IPAddress? {
-        for endpoint in endpoints where endpoint.takesPorts {
-            if let address = endpoint.address(family) { return address }
-        }
-        return nil
-    }
+    /// The address that published ports of a family lead to: that of the endpoint which gives the default route.
+    public func target(_ family: IPFamily) -> IPAddress? { published(family)?.address(family) }
 
     /// The ports that were published because of a request; nil when there is none.
     public func ports(_ request: PortRequest) -> [PortMapping]? {

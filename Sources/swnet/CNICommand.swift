@@ -83,11 +83,7 @@ extension CNICommand {
         let configuration = try request.configuration()
         let previous = try request.previousResult()
         let ports = try configuration.mappings()
-        if let bandwidth = configuration.bandwidth {
-            throw CNIError(
-                .unsupportedField, "unsupported field runtimeConfig.bandwidth: \(bandwidth)",
-                details: "chain the plugin bandwidth behind this one")
-        }
+        let limits = try configuration.limits()
         try checkNamespace()
         try CNINetwork(request: request, configuration: configuration).prepare(engine)
 
@@ -102,7 +98,7 @@ extension CNICommand {
                         network: request.network, addresses: configuration.addresses,
                         macAddress: configuration.macAddress, interface: attachment.interface,
                         aliases: configuration.aliases,
-                        labels: CNILabels(attachment, ports).labels, mayBeFurther: true)
+                        labels: CNILabels(attachment, ports).labels, mayBeFurther: true, options: limits)
                 ], ports: ports.filter { !published.contains($0) }.map(PortRequest.init)))
         do {
             guard let endpoint = sandbox.endpoint(in: request.network, interface: attachment.interface.text)

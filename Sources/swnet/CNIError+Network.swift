@@ -41,4 +41,27 @@ extension CNIConfiguration {
         }
         return mappings
     }
+
+    /// The limits of `runtimeConfig.bandwidth` in the engine's words. A burst that lets no packet pass becomes one that
+    /// does: with the plugin bandwidth nothing at all would get through.
+    ///
+    /// - Throws: `CNIError` 7 for a rate that nothing can be done with.
+    func limits() throws(CNIError) -> EndpointOptions {
+        guard let bandwidth else { return EndpointOptions() }
+        let packet = EndpointOptions.packet(mtu: mtu)
+        let limit = { (bits: Int, burst: Int, key: String) throws(CNIError) -> RateLimit? in
+            if bits == 0 { return nil }
+            let bytes = UInt32(clamping: max(burst / 8, packet))
+            guard let limit = RateLimit(bits: UInt64(bits), burst: bytes) else {
+                throw CNIError(
+                    .invalidConfiguration,
+                    "runtimeConfig.bandwidth.\(key): \(bits) is out of range (\(RateLimit.range.lowerBound) to "
+                        + "\(RateLimit.range.upperBound) bits a second)")
+            }
+            return limit
+        }
+        return EndpointOptions(
+            egress: try limit(bandwidth.egressRate, bandwidth.egressBurst, "egressRate"),
+            ingress: try limit(bandwidth.ingressRate, bandwidth.ingressBurst, "ingressRate"))
+    }
 }

@@ -26,7 +26,8 @@ enum SwnetCommands {
                 .init("run-root", value: "DIR", help: "where the state of this boot is (/run/swnet)"),
             ],
             commands: [
-                create, list, inspect, remove, connect, disconnect, publish, unpublish, ports, hosts, check, repair,
+                create, list, inspect, remove, connect, disconnect, limit, publish, unpublish, ports, hosts, check,
+                repair,
                 collect, trace, graph,
             ],
             context: { flags in

@@ -142,15 +142,15 @@ struct CNIPluginTests {
             #expect(try await host.ask("TCP:192.0.2.1:8081", at: .neighbour) == nil)
             #expect(try await runtime.check("web", #require(result)).status == 0)
 
-            // A port that somebody has, and a limit that nobody sets.
+            // A port that somebody has, and a limit that lets nothing pass.
             try await host.must(["ip", "netns", "add", "next"])
             var other = runtime
             other.capabilities = ["portMappings": #"[{"hostPort": 8080, "containerPort": 80}]"#]
             let taken = try await other.add("next")
             #expect(taken.output.errorCode == 101 && taken.output.output.contains("8080"), "\(taken.output)")
-            other.capabilities = ["bandwidth": #"{"egressRate": 1000, "egressBurst": 1000}"#]
+            other.capabilities = ["bandwidth": #"{"egressRate": 8, "egressBurst": 8}"#]
             let limited = try await other.add("next")
-            #expect(limited.output.errorCode == 2 && limited.output.output.contains("egressRate 1000"))
+            #expect(limited.output.errorCode == 7 && limited.output.output.contains("egressRate"), "\(limited.output)")
             #expect(try await host.json(["ip", "-j", "link"], at: .inside("next")).items.count == 1)
 
             // DEL takes the ports along, whatever its configuration says by then.
@@ -161,6 +161,39 @@ struct CNIPluginTests {
             #expect(try await host.elements("published4_at").isEmpty)
             #expect(try await host.ask("TCP:127.0.0.1:8080") == nil)
             for server in servers + more { await server.stop() }
+        }
+    }
+
+    /// CONVENTIONS.md: rates and bursts in bits; ingress is what the container receives.
+    @Test func `bandwidth of the runtime`() async throws {
+        try await NetworkHost.with { host in
+            let runtime = try await prepare(host, "web") {
+                $0.plugins = [CNIRuntime.swnet(#""subnet": "10.44.0.0/24""#, capabilities: ["bandwidth"])]
+                $0.capabilities = [
+                    "bandwidth":
+                        #"{"ingressRate": 8000000, "ingressBurst": 800000, "egressRate": 4000000, "egressBurst": 1000}"#
+                ]
+            }
+            let (document, output) = try await runtime.add("web")
+            let result = try #require(document, "\(output)")
+            let end = try #require(try TestSupport.JSONValue(result.text)["interfaces"][1]["name"].text)
+            let ingress = try await host.json(["tc", "-j", "qdisc", "show", "dev", end, "root"])[0]
+            #expect(ingress["kind"].text == "tbf" && ingress["options"]["rate"].integer == 1_000_000, "\(ingress)")
+            #expect(abs((ingress["options"]["burst"].integer ?? 0) - 100_000) < 100, "\(ingress)")
+            let limiter = "ifb" + end.dropFirst(4)
+            let egress = try await host.json(["tc", "-j", "qdisc", "show", "dev", limiter])[0]
+            // A burst of 125 bytes would let nothing pass.
+            #expect(egress["options"]["rate"].integer == 500_000 && egress["options"]["burst"].integer ?? 0 >= 1514)
+            #expect(
+                try await host.run(["ping", "-c", "1", "-s", "1400", "-w", "15", "10.44.0.1"], at: .inside("web"))
+                    .status == 0)
+            #expect(try await runtime.check("web", result).status == 0)
+            try await host.must(["tc", "qdisc", "del", "dev", end, "root"])
+            let broken = try await runtime.check("web", result)
+            #expect(broken.status != 0 && broken.output.contains("8mbit"), "\(broken)")
+            #expect(try await runtime.delete("web", result).status == 0)
+            let gone = try await eventually { try await host.run(["ip", "link", "show", "dev", limiter]).status != 0 }
+            #expect(gone)
         }
     }
 

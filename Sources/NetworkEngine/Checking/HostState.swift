@@ -29,9 +29,19 @@ struct NetworkCheck {
     var records: [Sandbox] = []
     /// Those of them whose namespace lives.
     var sandboxes: [Sandbox] = []
+    /// The host's queues by link, once they were asked for.
+    private(set) var qdiscs: [UInt32: [Qdisc]]?
     private(set) var differences: [NetworkDifference] = []
 
     init(host: HostState) { self.host = host }
+
+    /// Lists the host's queues, which are looked at only when an endpoint has limits.
+    mutating func listQdiscs(_ host: inout Rtnetlink) throws -> [UInt32: [Qdisc]] {
+        if let qdiscs { return qdiscs }
+        let listed = Dictionary(grouping: try host.qdiscs(), by: \.link)
+        qdiscs = listed
+        return listed
+    }
 
     mutating func report(_ object: String, _ problem: String, _ remedy: NetworkDifference.Remedy) {
         differences.append(NetworkDifference(object, problem, remedy))

@@ -7,7 +7,10 @@ import Rtnetlink
 struct InsideState {
     let link: Link
     let addresses: Set<IPPrefix>
-    let defaults: [Route]
+    /// Every route of the main table, if the endpoint gives any.
+    let routes: [Route]
+    /// Parameters that were asked for, with what they are.
+    let sysctls: [(wanted: InterfaceSysctl, value: String?)]
 
     /// nil when there is no interface of the name.
     init?(_ endpoint: Endpoint, in namespace: borrowing Namespace) throws {
@@ -15,10 +18,15 @@ struct InsideState {
         guard let link = try inside.link(named: endpoint.interface) else { return nil }
         self.link = link
         addresses = Set(try inside.addresses(link: link.index).map(\.prefix))
-        let hasRoutes = !endpoint.gateways.isEmpty || !endpoint.deviceRoutes.isEmpty
-        defaults =
-            hasRoutes
-            ? try inside.routes(table: Route.mainTable).filter { $0.isDefault && $0.link == link.index } : []
+        let hasRoutes = endpoint.hasDefaultRoute || !endpoint.routes.isEmpty
+        routes = hasRoutes ? try inside.routes(table: Route.mainTable) : []
+        let wanted = endpoint.options.sysctls
+        sysctls =
+            wanted.isEmpty
+            ? []
+            : try namespace.enter(.net) {
+                try wanted.map { ($0, try Sysctl.read($0.path(interface: endpoint.interface))) }
+            }
     }
 
     /// How it differs from what was made; what programs inside may have chosen for themselves is in `parameterProblems`.
@@ -35,16 +43,27 @@ struct InsideState {
         for prefix in endpoint.addresses where !addresses.contains(prefix) {
             problems.append("\(name) lacks the address \(prefix)")
         }
-        for gateway in endpoint.gateways where !defaults.contains(where: { $0.gateway == gateway }) {
-            problems.append("the default route via \(gateway) is missing")
+        let interface = SandboxInterface(endpoint: endpoint, sandbox: "")
+        for wanted in interface.defaultRoutes(link.index) where !routes.contains(where: { isSame($0, wanted) }) {
+            problems.append("the default route \(wanted.gateway.map { "via \($0)" } ?? "by \(name)") is missing")
         }
-        for family in endpoint.deviceRoutes where !defaults.contains(where: { $0.family == family }) {
-            problems.append("the default route by \(name) is missing")
+        for route in endpoint.routes where !routes.contains(where: { route.matches($0, link: link.index) }) {
+            problems.append("the route '\(route)' is missing")
         }
         return problems
     }
 
+    private func isSame(_ route: Route, _ wanted: Route) -> Bool {
+        route.isDefault && route.family == wanted.family && route.link == link.index && route.gateway == wanted.gateway
+            && (route.metric ?? 0) == wanted.metric ?? (wanted.family == .v6 ? 1024 : 0)
+    }
+
     func parameterProblems(_ endpoint: Endpoint) -> [String] {
-        HostInterface.problems(link, SandboxInterface.parameters(of: endpoint))
+        var problems = HostInterface.problems(link, SandboxInterface.parameters(of: endpoint))
+        for (wanted, value) in sysctls where value.map({ InterfaceSysctl.isSame($0, wanted.value) }) != true {
+            problems.append(
+                "\(wanted.path(interface: link.name)) is \(value ?? "missing") instead of \(wanted.value)")
+        }
+        return problems
     }
 }

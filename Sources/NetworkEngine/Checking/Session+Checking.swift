@@ -24,7 +24,7 @@ extension Session {
             }
             check.sandboxes.append(sandbox)
             for endpoint in sandbox.endpoints {
-                checkHostEnd(endpoint, of: sandbox, &check)
+                try checkHostEnd(endpoint, of: sandbox, &check)
                 try checkInside(endpoint, of: sandbox, &check) {
                     $0.problems(endpoint) + $0.parameterProblems(endpoint)
                 }
@@ -58,7 +58,7 @@ extension Session {
             try checkNetwork(network, &check)
             facts += network.elements + network.elements(of: endpoint, sandbox.name)
         }
-        checkHostEnd(endpoint, of: sandbox, &check)
+        try checkHostEnd(endpoint, of: sandbox, &check)
         try checkInside(endpoint, of: sandbox, &check) { $0.problems(endpoint) }
         try checkLeases(leases, endpoint, of: sandbox, &check)
         if !facts.isEmpty { try firewall.check(holding: facts, &check) }
@@ -123,27 +123,34 @@ extension Session {
         }
     }
 
-    private func checkHostEnd(_ endpoint: Endpoint, of sandbox: Sandbox, _ check: inout NetworkCheck) {
+    private mutating func checkHostEnd(
+        _ endpoint: Endpoint, of sandbox: Sandbox, _ check: inout NetworkCheck
+    ) throws {
         guard let name = endpoint.link.hostInterface else { return }
         let object = "\(sandbox.name) on \(endpoint.network)"
-        let links = check.host.links
-        guard let link = links[name] else {
+        let all = check.host.links
+        guard let link = all[name] else {
             return check.report(
                 object, "the host's end \(name) is missing", .endpoint(sandbox.name, network: endpoint.network))
         }
         let remedy = NetworkDifference.Remedy.interface(sandbox.name, network: endpoint.network)
         if !link.isUp { check.report(object, "the host's end \(name) is down", remedy) }
-        if let mtu = endpoint.mtu, link.mtu != UInt32(clamping: mtu) {
+        let bridge = endpoint.link.bridge.flatMap { all[$0] }
+        if let mtu = bridge?.mtu ?? endpoint.mtu.map(UInt32.init(clamping:)), link.mtu != mtu {
             check.report(object, "the host's end \(name) has mtu \(link.mtu) instead of \(mtu)", remedy)
         }
-        guard let bridge = endpoint.link.bridge else {
+        if endpoint.options.hasLimits {
+            let state = TrafficState(endpoint: endpoint, qdiscs: try check.listQdiscs(&links))
+            for problem in try state.problems(link, all, &links) { check.report(object, problem, remedy) }
+        }
+        guard endpoint.link.bridge != nil else {
             for problem in HostEnd(name: name, index: link.index, endpoint: endpoint).problems(link, check.host) {
                 check.report(object, problem, remedy)
             }
             return
         }
-        if link.master == nil || link.master != links[bridge]?.index {
-            check.report(object, "the host's end \(name) is no port of \(bridge)", remedy)
+        if link.master == nil || link.master != bridge?.index {
+            check.report(object, "the host's end \(name) is no port of \(endpoint.link.bridge ?? "")", remedy)
         } else if link.hairpin != true {
             check.report(object, "hairpin is off at \(name)", remedy)
         } else if (link.port?.isolated ?? false) != endpoint.isIsolated {

@@ -68,20 +68,26 @@ struct EndpointDriver {
     private func attachPair(
         _ name: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace, master: UInt32?
     ) throws {
-        let mtu = endpoint.mtu.map { UInt32($0) }
+        let bridgeMTU = endpoint.link.bridge.flatMap(HostInterface.mtu)
+        let mtu = endpoint.mtu.map { UInt32($0) } ?? bridgeMTU
         // One request with both names and the peer's namespace: nothing passes through the host under another name.
         // One queue: each further one costs the kernel files in /sys.
         let peer = NewLink.Peer(
             endpoint.interface, mtu: mtu, address: endpoint.macAddress,
             namespaceDescriptor: namespace.descriptor.rawValue, queues: 1)
         let link = try host.add(
-            NewLink(name, .veth(peer: peer), mtu: mtu, master: master, up: master != nil, queues: 1))
+            NewLink(
+                name, .veth(peer: peer),
+                // A smaller one is the sandbox's alone: a bridge takes over the least of its ports.
+                mtu: bridgeMTU ?? mtu, master: master, up: master != nil, queues: 1))
         do {
             try host.set(.index(link.index), settings(isPort: master != nil))
             if master == nil { try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host) }
+            if endpoint.options.hasLimits { try limiter.apply(&host) }
             try SandboxInterface(endpoint: endpoint, sandbox: sandbox).configure(index: link.peer, namespace)
         } catch {
             _ = try? host.delete(.index(link.index))
+            try? limiter.remove(&host)
             throw error
         }
     }
@@ -137,9 +143,9 @@ extension EndpointDriver {
         let mtu = endpoint.mtu.map { UInt32($0) }
         switch endpoint.link {
         case .port(let name, let bridge):
-            let master = try find(bridge, &host).index
+            let master = try find(bridge, &host)
             let link = try find(name, &host)
-            try host.set(.index(link.index), LinkSettings(up: true, mtu: mtu, master: master))
+            try host.set(.index(link.index), LinkSettings(up: true, mtu: master.mtu, master: master.index))
             try host.set(.index(link.index), LinkSettings(port: port))
         case .pointToPoint(let name):
             let link = try find(name, &host)
@@ -147,6 +153,7 @@ extension EndpointDriver {
             try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host)
         default: break
         }
+        if endpoint.options.hasLimits { try limiter.apply(&host) }
         try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: true).configure(
             index: nil, namespace, LinkSettings(mtu: mtu, address: endpoint.macAddress))
     }
@@ -160,9 +167,12 @@ extension EndpointDriver {
         if let name = endpoint.link.hostInterface {
             // Without its namespace the pair goes by itself; waiting for that is nobody's business.
             if identity.isAlive || !identity.isOfProcess { try LinkRemoval.remove(name, &host) }
+            if endpoint.options.egress != nil { try limiter.remove(&host) }
+            try removeRoutes(identity)
             return
         }
         guard identity.isAlive else { return }
+        try removeRoutes(identity)
         let namespace = try Namespace(path: identity.path, kind: .net)
         if case .moved(let device) = endpoint.link {
             // Not when the host has it: then the interface of that name in the sandbox is another.
@@ -178,6 +188,16 @@ extension EndpointDriver {
                 else { continue }
                 try links.delete(.index(link.index))
             }
+        }
+    }
+
+    /// Takes away the routes that belong to no interface and so do not go with one.
+    private func removeRoutes(_ identity: SandboxIdentity) throws {
+        let routes = endpoint.routes.filter { $0.gateway == nil }
+        guard !routes.isEmpty, identity.isAlive else { return }
+        try Namespace(path: identity.path, kind: .net).withLinks { links in
+            // One that somebody has taken away already is fine.
+            _ = try links.attempt(routes.map { .deleteRoute($0.route(link: 0)) })
         }
     }
 

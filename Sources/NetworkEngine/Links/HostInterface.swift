@@ -48,6 +48,19 @@ enum HostInterface {
         return index == 0 ? nil : index
     }
 
+    /// The largest packet of an interface in bytes; nil when there is none. The corresponding request is `SIOCGIFMTU`, an
+    /// ioctl that does not wait for that lock either.
+    static func mtu(of name: String) -> UInt32? {
+        let number = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else { return nil }
+        defer { close(number) }
+        // A `struct ifreq`, of which there is one in two modules: the name in IFNAMSIZ bytes, then the answer.
+        var request = Array(name.utf8.prefix(Int(IF_NAMESIZE) - 1))
+        request += [UInt8](repeating: 0, count: 64 - request.count)
+        guard swn_ioctl_pointer(number, UInt(SIOCGIFMTU), &request) == 0 else { return nil }
+        return request.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: Int(IF_NAMESIZE), as: UInt32.self) }
+    }
+
     /// Whether this kernel has IPv6 at all, and has not been told to do without.
     static var hasIPv6: Bool {
         let socket = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

@@ -21,6 +21,7 @@ struct SandboxInterface {
         var settings = settings
         var inside = try namespace.enter(.net) {
             try Self.write(Self.parameters(of: endpoint).filter { $0.0.family == .v6 }, of: endpoint.interface)
+            for sysctl in endpoint.options.sysctls { try Self.write(sysctl, of: endpoint.interface) }
             return try Rtnetlink()
         }
         for (parameter, value) in Self.parameters(of: endpoint) where parameter.family == .v4 {
@@ -42,7 +43,10 @@ struct SandboxInterface {
             parameters.append((.disableIPv6, 1))
         }
         // No router's word from a neighbour (CVE-2020-10749).
-        return parameters + [(.acceptRouterAdvertisements, 0)]
+        parameters.append((.acceptRouterAdvertisements, 0))
+        // What somebody asks for counts.
+        let chosen = endpoint.options.sysctls.map { $0.path(interface: endpoint.interface) }
+        return chosen.isEmpty ? parameters : parameters.filter { !chosen.contains($0.0.path(endpoint.interface)) }
     }
 
     private func find(_ inside: inout Rtnetlink) throws -> UInt32 {
@@ -62,24 +66,26 @@ struct SandboxInterface {
                     InterfaceAddress(prefix, link: index, flags: prefix.family == .v6 ? .noDuplicateDetection : [])))
         }
         changes.append(.set(.index(index), LinkSettings(up: true)))
-        for gateway in endpoint.gateways {
-            // A gateway outside of the address's own subnet is on the other end of a pair.
-            let isOnLink = !endpoint.addresses.contains { $0.contains(gateway) }
-            changes.append(
-                route(Route(defaultVia: gateway, link: index, metric: metric(gateway.family), isOnLink: isOnLink)))
-        }
-        for family in endpoint.deviceRoutes {
-            changes.append(route(Route(to: .everything(family), link: index, metric: metric(family))))
+        for route in defaultRoutes(index) + endpoint.routes.map({ $0.route(link: index) }) {
+            // A route that somebody else made is not taken away from them without a word.
+            changes.append(isRestored ? .replaceRoute(route) : .addRoute(route))
         }
         return changes
     }
 
-    /// A default route that somebody else made is not taken away from them without a word.
-    private func route(_ route: Route) -> Change { isRestored ? .replaceRoute(route) : .addRoute(route) }
-
-    private func metric(_ family: IPFamily) -> UInt32? {
-        // The kernel's own is 1024 for IPv6.
-        endpoint.metric == 0 ? nil : (family == .v6 ? 1024 : 0) + UInt32(clamping: endpoint.metric)
+    /// The default routes that the endpoint gives.
+    ///
+    /// - Parameter index: The interface's index in the sandbox.
+    func defaultRoutes(_ index: UInt32) -> [Route] {
+        endpoint.gateways.map { gateway in
+            // A gateway outside of the address's own subnet is on the other end of a pair.
+            let isOnLink = !endpoint.addresses.contains { $0.contains(gateway) }
+            return Route(
+                defaultVia: gateway, link: index, metric: endpoint.defaultMetric(gateway.family), isOnLink: isOnLink)
+        }
+            + endpoint.deviceRoutes.map { family in
+                Route(to: .everything(family), link: index, metric: endpoint.defaultMetric(family))
+            }
     }
 
     /// Sets parameters of a new interface. They are known to be different, so they are not read first, unless they cannot
@@ -108,6 +114,46 @@ struct SandboxInterface {
             return folder
         }
         return try? Descriptor.open("/proc/sys/\(path)", flags)
+    }
+}
+
+extension SandboxInterface {
+    /// Sets a parameter that a person asked for: one that this kernel lacks is an error then.
+    private static func write(_ sysctl: InterfaceSysctl, of interface: String) throws {
+        let path = sysctl.path(interface: interface)
+        guard let current = try Sysctl.read(path) else {
+            throw SystemError("set sysctl \(path) to", sysctl.value, errno: .noSuchFileOrDirectory)
+        }
+        if InterfaceSysctl.isSame(current, sysctl.value) { return }
+        do throws(SystemError) {
+            try Descriptor.open("/proc/sys/\(path)", O_WRONLY).write(text: sysctl.value)
+        } catch {
+            throw SystemError("set sysctl \(path) to", sysctl.value, errno: error.errno)
+        }
+    }
+}
+
+extension StaticRoute {
+    /// As the kernel has it.
+    ///
+    /// - Parameter link: The index of the interface by which its gateway is reached.
+    func route(link: UInt32) -> Route {
+        let kind: RouteKind =
+            switch self.kind {
+            case .via: .unicast
+            case .blackhole: .blackhole
+            case .unreachable: .unreachable
+            case .prohibit: .prohibit
+            }
+        return Route(
+            to: destination, kind: kind, via: gateway, link: gateway == nil ? nil : link, metric: metric)
+    }
+
+    /// Whether a route that the kernel has is this one.
+    func matches(_ route: Route, link: UInt32) -> Bool {
+        route.destination == destination && route.kind == self.route(link: link).kind
+            && (route.metric ?? 0) == effectiveMetric
+            && (gateway == nil || route.gateway == gateway && route.link == link)
     }
 }
 

@@ -14,8 +14,7 @@ extension Session {
         var cursors: [(network: String, subnet: Subnet, address: IPAddress)] = []
         // A table that somebody has removed is put back by who needs it.
         var needsFirewall = !request.ports.isEmpty
-        var attach: [NetworkStep] = []
-        let present = request.attachments.isEmpty ? [] : try interfaces(of: found, request.attachments)
+        let interfaces = request.attachments.isEmpty ? [] : try interfaces(of: found, request.attachments)
 
         for attachment in request.attachments {
             let network = try self.network(attachment.network)
@@ -27,7 +26,7 @@ extension Session {
             change.added += raising.elements
             if let needed = raising.forwarding { forwarding = forwarding.merging(needed) }
             let addresses = try chooseAddresses(attachment, network, owner: sandbox.key)
-            let endpoint = try self.endpoint(attachment, network, addresses, of: sandbox, present: present)
+            let endpoint = try self.endpoint(attachment, network, addresses, of: sandbox, present: interfaces)
             change.added += network.elements(of: endpoint, sandbox.name)
             if network.driver.isRoutedByHost { needsFirewall = true }
             for prefix in endpoint.addresses {
@@ -37,22 +36,30 @@ extension Session {
                 }
             }
             sandbox.endpoints.append(endpoint)
-            attach.append(.attach(endpoint, sandbox: found.name, identity: found.identity))
         }
+        let joined = request.attachments.count
+        let present = Array(sandbox.endpoints.dropLast(joined))
+        sandbox.orderDefaultRoutes()
         let (ports, chosen) = try choosePorts(request.ports)
         if !ports.isEmpty { try checkPorts(ports, of: sandbox) }
         sandbox.ports += ports
         sandbox.chosenPorts += chosen
 
-        // A further network may give ports that are published already a family that they did not have.
-        let before = Set(found.record.map { $0.elements(for: $0.ports) } ?? [])
-        change.added += sandbox.elements(for: sandbox.ports).filter { !before.contains($0) }
-        change.added = unique(change.added)
+        // A further network may give ports that are published already a family that they did not have, or be the one
+        // that they lead to from now on.
+        let republished = FirewallChange(
+            from: found.record.map { $0.elements(for: $0.ports) } ?? [], to: sandbox.elements(for: sandbox.ports))
+        change.removed += republished.removed
+        change.added = unique(change.added + republished.added)
         if needsFirewall || !change.isEmpty { plan.steps.append(.firewall(change)) }
         if !forwarding.isEmpty { plan.steps.append(.forward(forwarding)) }
+        plan.steps += adjustment(present, sandbox)
+        plan.steps += sandbox.endpoints.suffix(joined).map {
+            .attach($0, sandbox: found.name, identity: found.identity)
+        }
         let relays = relaySteps(
             from: found.record.map { $0.relays(for: $0.ports) } ?? [], to: sandbox.relays(for: sandbox.ports))
-        plan.steps += attach + relays.stop + relays.start
+        plan.steps += relays.stop + relays.start
         plan.steps.append(.record(name: found.name, before: found.record, after: sandbox))
         try carryOut(plan)
         guard planned == nil else { return sandbox }
@@ -86,7 +93,7 @@ extension Session {
         }
     }
 
-    private func endpoint(
+    private mutating func endpoint(
         _ attachment: ConnectRequest.Attachment, _ network: Network, _ addresses: [IPPrefix], of sandbox: Sandbox,
         present: [String]
     ) throws -> Endpoint {
@@ -102,32 +109,34 @@ extension Session {
             while taken.contains("eth\(number)") { number += 1 }
             interface = "eth\(number)"
         }
-        // Behind those that are there: whoever gives the default route now goes on doing so.
-        let metric = sandbox.endpoints.filter { !$0.isInternal }.map { $0.metric + 100 }.max() ?? 0
         let isAlone = network.driver == .pointToPoint
         return Endpoint(
-            network: network.name, interface: interface, link: try link(network),
+            network: network.name, interface: interface, link: try link(attachment, network),
             macAddress: try macAddress(attachment, network, addresses),
             // Behind a pair of its own there is no subnet, only the host.
             addresses: isAlone ? addresses.map(\.alone) : addresses,
             gateways: network.isInternal && !isAlone ? [] : IPFamily.allCases.compactMap(network.gateway),
             deviceRoutes: !network.isInternal && network.driver.routesByDevice
                 ? IPFamily.allCases.filter(network.hasSubnet) : [],
-            metric: network.isInternal ? 0 : metric, mtu: network.mtu, isInternal: network.isInternal,
+            mtu: try mtu(attachment, network), isInternal: network.isInternal,
             isIsolated: network.policy.isolatesPorts, takesPorts: network.isOpen, aliases: attachment.aliases,
             nameServers: network.hasNames && NameService.isInstalled ? network.subnets.compactMap(\.gateway) : [],
-            labels: attachment.labels)
+            labels: attachment.labels, options: try options(attachment, network, of: sandbox),
+            routes: try routes(of: network, for: sandbox))
     }
 
     /// What the endpoint's interface will be.
-    private func link(_ network: Network) throws -> EndpointLink {
+    private mutating func link(
+        _ attachment: ConnectRequest.Attachment, _ network: Network
+    ) throws -> EndpointLink {
+        let host = try hostInterface(attachment, network)
         switch network.driver {
         case .bridge, .vxlan:
             guard let bridge = network.bridgeName else {
                 throw NetworkError(.failed, "network \(network.name) has no bridge")
             }
-            return .port(host: "veth\(randomHex(bytes: 4))", bridge: bridge)
-        case .pointToPoint: return .pointToPoint(host: "veth\(randomHex(bytes: 4))")
+            return .port(host: host, bridge: bridge)
+        case .pointToPoint: return .pointToPoint(host: host)
         case .macvlan(let parent, let mode): return .macvlan(parent: parent.text, mode: mode)
         case .ipvlan(let parent, let mode): return .ipvlan(parent: parent.text, mode: mode)
         case .vlan(let parent, let identifier): return .vlan(parent: parent.text, identifier: identifier)

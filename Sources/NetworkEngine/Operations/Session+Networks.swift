@@ -56,8 +56,9 @@ extension Session {
         var network = Network(
             name: request.name, driver: request.driver,
             subnets: try prefixes.map { try Self.subnet($0, request) }, mtu: request.mtu,
-            isInternal: request.isInternal, policy: request.policy)
+            isInternal: request.isInternal, policy: request.policy, routes: request.routes)
         try checkSources(network)
+        try network.validateRoutes()
         if case .vxlan(let options) = request.driver, network.mtu == nil {
             // Ethernet, IP, UDP and VXLAN headers have to fit in a packet of the usual size (RFC 7348, section 5).
             let isV6 = (options.peers.first ?? options.group ?? options.local)?.family == .v6

@@ -100,16 +100,15 @@ extension Session {
     ) -> NetworkPlan {
         var rest = sandbox
         rest.endpoints.removeAll { endpoints.contains($0) }
+        let left = rest.endpoints
+        rest.orderDefaultRoutes()
         let reached = IPFamily.allCases.filter { rest.target($0) != nil }
         let leaving = Set(ports)
         rest.ports.removeAll { port in leaving.contains(port) || !port.families.contains(where: reached.contains) }
         let staying = Set(rest.ports)
         rest.chosenPorts.removeAll { !staying.contains($0) }
-        let before = sandbox.elements(for: sandbox.ports)
-        let after = rest.elements(for: rest.ports)
-        let (old, new) = (Set(before), Set(after))
         var change = FirewallChange(
-            removed: before.filter { !new.contains($0) }, added: after.filter { !old.contains($0) })
+            from: sandbox.elements(for: sandbox.ports), to: rest.elements(for: rest.ports))
         for endpoint in endpoints {
             // A definition that cannot be read keeps nobody from leaving.
             if let network = try? store.network(endpoint.network) {
@@ -123,6 +122,7 @@ extension Session {
         for endpoint in endpoints {
             plan.steps.append(.detach(endpoint, sandbox: sandbox.name, identity: sandbox.identity))
         }
+        plan.steps += adjustment(left, rest)
         plan.steps += relays.start
         for endpoint in endpoints {
             for prefix in endpoint.addresses {
@@ -152,8 +152,9 @@ extension Session {
                 try store.free(address, network: network, owner: owner)
             }
         }
-        let known = Set(try store.sandboxes().flatMap { $0.endpoints.compactMap(\.link.hostInterface) })
-        for link in try links.links() where link.isOurs && link.kind == "veth" && !known.contains(link.name) {
+        let known = Set(try store.sandboxes().flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
+        for link in try links.links()
+        where link.isOurs && ["veth", "ifb"].contains(link.kind) && !known.contains(link.name) {
             try LinkRemoval.remove(link.name, &links)
         }
         return collected

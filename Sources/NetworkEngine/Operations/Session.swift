@@ -120,6 +120,8 @@ extension Session {
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).detach(&links, identity: identity)
         case .startRelay(let relay): try RelayProcess(relay: relay).start(store)
         case .stopRelay(let relay): try RelayProcess(relay: relay).stop(store)
+        case .adjust(let before, let after, let sandbox, let identity):
+            try EndpointDriver.adjust(from: before, to: after, of: sandbox, identity: identity, &links)
         case .record(let name, let before, let after):
             let key = SandboxReference.key(forName: name)
             try store.record(key: key, before: before, after: after)

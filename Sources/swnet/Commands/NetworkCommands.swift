@@ -31,6 +31,7 @@ extension SwnetCommands {
             "swnet create lab --subnet 10.1.0.0/24 --ip-range 10.1.0.128/25 --exclude 10.1.0.200",
             "swnet create closed --internal", "swnet create tenants --isolate-ports --antispoof --isolation strict",
             "swnet create mail --source 192.0.2.25",
+            "swnet create lab --subnet 10.1.0.0/24 --route 10.8.0.0/16,10.1.0.9 --route blackhole:10.9.0.0/16",
             "swnet create lan -d macvlan --opt parent=eth0 --subnet 192.168.1.0/24 --ip-range 192.168.1.200-192.168.1.220",
             "swnet create wide -d vxlan --opt vni=42 --opt peers=192.0.2.2,192.0.2.3 --subnet 10.9.0.0/24",
         ],
@@ -43,7 +44,9 @@ extension SwnetCommands {
                 .init("ip-range", value: "RANGE", help: "the part of a subnet to choose from: a prefix, or FIRST-LAST"),
                 .init("exclude", value: "ADDRESS", help: "an address that is never chosen; may be repeated"),
                 .init("ipam", value: "WHO", help: "who gives addresses: swnet or none (swnet)"),
-                .init("mtu", value: "BYTES", help: "the largest packet"),
+                .init("mtu", value: "BYTES", help: "the largest packet (that of the host's default route)"),
+                .init(
+                    "route", value: "ROUTE", help: "for every sandbox: PREFIX,GATEWAY[,METRIC] or blackhole:PREFIX"),
                 .init("internal", help: "no way out and none in"),
             ] + policyFlags + FlagGrammar.dryRun),
         run: { invocation in
@@ -57,7 +60,10 @@ extension SwnetCommands {
                         ranges: try invocation.values("ip-range", "a prefix or FIRST-LAST"),
                         excluded: try invocation.values("exclude", "an IP address"),
                         hasAddresses: try hasAddresses(invocation), mtu: try invocation.value("mtu", "a number"),
-                        isInternal: invocation.flags.isOn("internal"), policy: try policy(invocation)))
+                        isInternal: invocation.flags.isOn("internal"), policy: try policy(invocation),
+                        routes: try invocation.values(
+                            "route",
+                            "PREFIX,GATEWAY[,METRIC], or blackhole:, unreachable: or prohibit:PREFIX[,METRIC]")))
                 if engine.planned == nil { Output.line(network.name) }
             }
         })
@@ -137,6 +143,7 @@ extension SwnetCommands {
                     "mac": endpoint.macAddress.map { .init(text: $0) },
                     "addresses": .array(endpoint.addresses.map { .init(text: $0) }),
                     "ports": JSONValue(sandbox.ports),
+                    "settings": endpoint.settings,
                 ])
             }
         }

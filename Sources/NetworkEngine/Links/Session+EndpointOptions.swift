@@ -1,0 +1,133 @@
+import Addressing
+import LinuxSystem
+public import NetworkModel
+import Rtnetlink
+
+/// What a person asks of an endpoint, checked against the network, the sandbox and the host.
+extension Session {
+    /// Refuses options that the network's driver or the sandbox's other endpoints do not allow.
+    func options(
+        _ attachment: ConnectRequest.Attachment, _ network: Network, of sandbox: Sandbox
+    ) throws -> EndpointOptions {
+        let options = attachment.options
+        try options.validate(mtu: attachment.mtu ?? network.mtu)
+        if options.hasLimits { try network.driver.checkLimits() }
+        if let metric = options.metric {
+            if let other = sandbox.endpoints.first(where: { $0.options.metric == metric && $0.hasDefaultRoute }) {
+                throw NetworkError(
+                    .taken, "metric \(metric) is that of \(sandbox.name)'s default route by \(other.network) (--metric)"
+                )
+            }
+        }
+        return options
+    }
+
+    /// The network's static routes, unless the sandbox has one of them already.
+    func routes(of network: Network, for sandbox: Sandbox) throws -> [StaticRoute] {
+        for endpoint in sandbox.endpoints {
+            for route in network.routes {
+                guard let other = endpoint.routes.first(where: route.isRival) else { continue }
+                throw NetworkError(
+                    .taken,
+                    "\(sandbox.name) has the route '\(other)' by \(endpoint.network), which '\(route)' contradicts "
+                        + "(a metric of its own would tell them apart)")
+            }
+        }
+        return network.routes
+    }
+
+    /// The largest packet of an endpoint: what was asked for, or the network's.
+    func mtu(_ attachment: ConnectRequest.Attachment, _ network: Network) throws -> Int? {
+        guard let wanted = attachment.mtu else { return network.mtu }
+        let least = network.hasSubnet(.v6) ? 1280 : 68
+        guard (least...65535).contains(wanted) else {
+            throw NetworkError(.invalid, "mtu \(wanted) is out of range (\(least) to 65535, --mtu)")
+        }
+        let most = network.mtu ?? 1500
+        guard wanted <= most || !network.driver.isRoutedByHost else {
+            throw NetworkError(
+                .invalid, "mtu \(wanted) is more than the \(most) of network \(network.name) (--mtu)")
+        }
+        return wanted
+    }
+
+    /// The name of the host's end of a pair: what was asked for, or one that nobody has.
+    mutating func hostInterface(_ attachment: ConnectRequest.Attachment, _ network: Network) throws -> String {
+        guard let wanted = attachment.hostInterface?.text else { return "veth\(randomHex(bytes: 4))" }
+        guard network.driver.hasHostEnd else {
+            throw NetworkError(
+                .invalid,
+                "interface \(wanted): an endpoint of the driver \(network.driver.name) has no end in the host "
+                    + "(--host-ifname)")
+        }
+        guard try links.link(named: wanted) == nil else {
+            throw NetworkError(.taken, "the host has an interface \(wanted) already (--host-ifname)")
+        }
+        return wanted
+    }
+
+    /// The step that gives endpoints which stay the settings that they have in another state of their sandbox.
+    func adjustment(_ before: [Endpoint], _ after: Sandbox) -> [NetworkStep] {
+        let pairs = zip(before, after.endpoints).filter { $0 != $1 }
+        if pairs.isEmpty { return [] }
+        return [
+            .adjust(
+                before: pairs.map(\.0), after: pairs.map(\.1), sandbox: after.name, identity: after.identity)
+        ]
+    }
+
+    /// Changes the limits of an endpoint that is there.
+    mutating func limit(
+        _ sandbox: Sandbox, in network: String, egress: RateLimit??, ingress: RateLimit??
+    ) throws -> Sandbox {
+        guard let index = sandbox.endpoints.firstIndex(where: { $0.network == network }) else {
+            throw NetworkError(.notFound, "\(sandbox.name) is not connected to \(network)")
+        }
+        var changed = sandbox
+        if let egress { changed.endpoints[index].options.egress = egress }
+        if let ingress { changed.endpoints[index].options.ingress = ingress }
+        let endpoint = changed.endpoints[index]
+        try endpoint.options.validate(mtu: endpoint.mtu)
+        if endpoint.options.hasLimits { try self.network(network).driver.checkLimits() }
+        let steps = adjustment(sandbox.endpoints, changed)
+        guard !steps.isEmpty else { return sandbox }
+        try carryOut(
+            NetworkPlan(
+                "limit \(sandbox.name) on \(network)",
+                steps: steps + [.record(name: sandbox.name, before: sandbox, after: changed)]))
+        return changed
+    }
+}
+
+extension NetworkDriver {
+    /// Whether an endpoint is a pair, one end of which stays in the host.
+    var hasHostEnd: Bool {
+        switch self {
+        case .bridge, .vxlan, .pointToPoint: true
+        default: false
+        }
+    }
+
+    /// Refuses limits where they would have to be set inside of the sandbox, whose owner could take them away.
+    fileprivate func checkLimits() throws(NetworkError) {
+        guard !hasHostEnd else { return }
+        throw NetworkError(
+            .invalid,
+            "the driver \(name) leaves nothing in the host where a rate could be limited: bridge, vxlan and ptp do "
+                + "(--egress, --ingress)")
+    }
+}
+
+extension NetworkEngine {
+    /// Changes the rate limits of an endpoint while it is in use. nil leaves a direction as it is, `.some(nil)` frees it.
+    ///
+    /// - Throws: `NetworkError` when there is no such endpoint, or its driver has no place for a limit.
+    @discardableResult
+    public func limit(
+        _ reference: SandboxReference, on network: String, egress: RateLimit?? = nil, ingress: RateLimit?? = nil
+    ) throws -> Sandbox {
+        try operate("limit \(reference.name) on \(network)") { session in
+            try session.limit(session.recorded(reference), in: network, egress: egress, ingress: ingress)
+        }
+    }
+}

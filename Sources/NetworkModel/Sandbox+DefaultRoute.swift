@@ -1,0 +1,46 @@
+public import Addressing
+
+extension Endpoint {
+    /// Whether it can give its sandbox a default route.
+    public var hasDefaultRoute: Bool { !gateways.isEmpty || !deviceRoutes.isEmpty }
+
+    /// The metric of its default route of a family; nil for the kernel's own, which is 0 for IPv4 and 1024 for IPv6.
+    public func defaultMetric(_ family: IPFamily) -> UInt32? {
+        if let fixed = options.metric { return fixed }
+        return metric == 0 ? nil : (family == .v6 ? 1024 : 0) + UInt32(clamping: metric)
+    }
+
+    /// Where it stands among the sandbox's default routes: the least goes first.
+    fileprivate var rank: Int { options.metric.map(Int.init) ?? metric }
+}
+
+extension Sandbox {
+    /// Orders the default routes by docker's rule: the highest priority goes first, among equals the first name of a
+    /// network; internal networks, whose routes lead nowhere, go last. A metric that was asked for stays as it is.
+    ///
+    /// The others' metrics follow from their order, so that the next one takes over when an endpoint leaves.
+    public mutating func orderDefaultRoutes() {
+        let fixed = Set(endpoints.compactMap(\.options.metric).map(Int.init))
+        let order = endpoints.indices.filter { endpoints[$0].hasDefaultRoute && endpoints[$0].options.metric == nil }
+            .sorted { first, second in
+                let (a, b) = (endpoints[first], endpoints[second])
+                if a.isInternal != b.isInternal { return b.isInternal }
+                if a.options.gatewayPriority != b.options.gatewayPriority {
+                    return a.options.gatewayPriority > b.options.gatewayPriority
+                }
+                return (a.network, first) < (b.network, second)
+            }
+        var metric = 0
+        for index in order {
+            while fixed.contains(metric) || fixed.contains(metric + 1024) { metric += 100 }
+            endpoints[index].metric = metric
+            metric += 100
+        }
+    }
+
+    /// Of the endpoints that the host routes for, the one whose default route of a family is used: what comes in by
+    /// another would be answered by this one (rp_filter, and firewalls, drop that).
+    func published(_ family: IPFamily) -> Endpoint? {
+        endpoints.filter { $0.takesPorts && $0.address(family) != nil }.min { $0.rank < $1.rank }
+    }
+}
