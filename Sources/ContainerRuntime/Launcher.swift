@@ -14,6 +14,12 @@ public enum Launcher {
     public static func create(_ plan: InitPlan) throws(LaunchError) -> CreatedContainer {
         // What belongs to the host's user namespace can be joined only before there is another.
         let visited = plan.joins.filter { $0.kind == .pid || (plan.userNamespace?.isNew == true && $0.kind != .user) }
+        let mapped: MappedMounts
+        do throws(SystemError) {
+            mapped = try MappedMounts(plan.mounts)
+        } catch {
+            throw LaunchError(error)
+        }
         return try clone(plan, flags: plan.cloneFlags, cgroup: plan.cgroup, map: plan.userNamespace) {
             () throws(SystemError) in
             let visits = NamespaceVisits()
@@ -25,7 +31,7 @@ public enum Launcher {
             return visits
         } child: { near, far in
             let child = ChildProcess(plan: plan.process, socket: far, parentSocket: near)
-            child.run(ContainerInit(plan: plan, child: child).walk)
+            child.run(ContainerInit(plan: plan, mapped: mapped, child: child).walk)
         }
     }
 
@@ -127,13 +133,15 @@ extension Namespace {
 
 extension UserNamespaceStep {
     /// Tells the kernel who the identifiers are, as somebody who may: user_namespaces(7).
-    fileprivate func write(process: Int32) throws(SystemError) {
+    ///
+    /// - Parameter field: Where the document has the maps.
+    func write(process: Int32, field: String = "linux") throws(SystemError) {
         for (name, text) in [("uid_map", uidMap), ("gid_map", gidMap)] {
             do throws(SystemError) {
                 try Descriptor.open("/proc/\(process)/\(name)", O_WRONLY).write(text: text)
             } catch {
                 throw SystemError(
-                    "set \(name) (linux.\(name.prefix(3))Mappings) to",
+                    "set \(name) (\(field).\(name.prefix(3))Mappings) to",
                     text.split(separator: "\n").joined(separator: ", "), errno: error.errno)
             }
         }

@@ -55,6 +55,19 @@ public enum MountTree {
         }
     }
 
+    /// Makes the files of a mount that is attached to nothing yet belong, as seen through it, to whom a user namespace
+    /// says. The corresponding system call is `mount_setattr(MOUNT_ATTR_IDMAP)`, of Linux 5.12.
+    public static func mapIdentifiers(
+        of mount: borrowing Descriptor, as namespace: borrowing Descriptor, recursive: Bool
+    ) throws(SystemError) {
+        var attributes = mount_attr(
+            attr_set: UInt64(MOUNT_ATTR_IDMAP), attr_clr: 0, propagation: 0, userns_fd: UInt64(namespace.rawValue))
+        let flags = UInt32(AT_EMPTY_PATH) | (recursive ? UInt32(AT_RECURSIVE) : 0)
+        guard unsafe swn_mount_setattr(mount.rawValue, "", flags, &attributes) == 0 else {
+            throw SystemError("map identifiers of mount", mount.procPath, errno: .last)
+        }
+    }
+
     /// Detaches the mount at a path and everything below it. The corresponding system call is `umount2(MNT_DETACH)`.
     public static func detach(_ path: String) throws(SystemError) {
         // MNT_DETACH of sys/mount.h, which cannot be included next to linux/mount.h.

@@ -19,6 +19,9 @@ struct Features: Encodable {
         /// Processes get labels; files of mounts do not.
         var selinux = Switch(enabled: false)
         var intelRdt = Switch(enabled: false)
+        var mountExtensions = MountExtensions()
+        var netDevices = Switch(enabled: true)
+        var memoryPolicy = MemoryPolicy()
     }
 
     struct Cgroup: Encodable {
@@ -40,6 +43,15 @@ struct Features: Encodable {
             "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
             "SCMP_CMP_NE",
         ]
+    }
+
+    struct MountExtensions: Encodable {
+        var idmap = Switch(enabled: true)
+    }
+
+    struct MemoryPolicy: Encodable {
+        var modes = MemoryPolicyNames.modes
+        var flags = MemoryPolicyNames.flags
     }
 
     struct Switch: Encodable {

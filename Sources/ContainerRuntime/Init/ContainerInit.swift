@@ -10,6 +10,7 @@ import SystemPackage
 /// runs in it. Each step's place has a reason, which is given where the step is taken.
 struct ContainerInit {
     let plan: InitPlan
+    let mapped: MappedMounts
     let child: ChildProcess
 
     func walk() throws(InitFailure) {
@@ -28,7 +29,7 @@ struct ContainerInit {
         if plan.userNamespace != nil { try child.becomeRoot() }
         // Device nodes and directories get exactly the modes they are given.
         umask(0)
-        let mounted = try RootBuilder(plan: plan).build()
+        let mounted = try RootBuilder(plan: plan, mapped: mapped).build()
         if child.plan.terminal != nil { try child.makeTerminal(devpts: mounted.pts, root: mounted.root.rawValue) }
         try setNames()
         try setSysctls(mounted.proc)

@@ -8,6 +8,7 @@ import SystemPackage
 /// so no link in an image leads out of it, however it is changed meanwhile (CVE-2021-30465, CVE-2023-27561).
 struct RootBuilder {
     let plan: InitPlan
+    let mapped: MappedMounts
 
     /// What the later steps need of the mounts.
     struct Mounted: ~Copyable {
@@ -75,7 +76,7 @@ struct RootBuilder {
         let resolver = TargetResolver(root: mounted.root.rawValue)
         switch step.source {
         case .bind(let path, let recursive):
-            let tree = try MountTree.clone(path: path, recursive: recursive)
+            let tree = try copy(of: path, recursive, step)
             let isDirectory = try tree.kind() == .directory
             let target = try resolver.open(step.destination, isDirectory: isDirectory, isPlain: false)
             if isDirectory { try refuseProc(target, tree, step) }
@@ -113,6 +114,11 @@ struct RootBuilder {
             try CgroupMount(hierarchies: hierarchies, attributes: step.set, isNamespaced: isNamespaced)
                 .attach(to: target)
         }
+    }
+
+    private func copy(of path: String, _ isRecursive: Bool, _ step: MountStep) throws(SystemError) -> Descriptor {
+        if let mount = try mapped.mount(step.index) { return mount }
+        return try MountTree.clone(path: path, recursive: isRecursive)
     }
 
     /// A directory in the place of /proc, or of one in it, could tell lies to whoever enters the container

@@ -29,7 +29,7 @@ extension InitPlan {
         var mounts: [MountStep] = []
         let label = try Self.mountLabel(linux)
         for (index, mount) in (spec.mounts ?? []).enumerated() {
-            mounts.append(try MountStep(mount, index: index, bundle: options.bundle).labelled(label))
+            mounts.append(try MountStep(mount, index: index, bundle: options.bundle, linux).labelled(label))
         }
         self.mounts = mounts
         fillsDev = !mounts.contains { $0.destination == "dev" }

@@ -13,6 +13,9 @@ struct MountOptions {
     var isBindRecursive = false
     var copiesUp = false
     var isRemount = false
+    /// Whether the files' owners are mapped, and those of what is mounted below too.
+    var mapsIdentifiers = false
+    var mapsRecursively = false
     var settings: [MountSetting] = []
 
     init(_ options: [String], field: String) throws(SpecError) {
@@ -52,7 +55,10 @@ struct MountOptions {
         case "tmpcopyup": copiesUp = true
         case _ where Self.ignored.contains(option): break
         case "remount": isRemount = true
-        case "idmap", "ridmap", "mand":
+        case "idmap", "ridmap":
+            mapsIdentifiers = true
+            mapsRecursively = option == "ridmap"
+        case "mand":
             throw SpecError(field, "'\(option)' is not supported")
         default: return false
         }
@@ -106,7 +112,9 @@ public enum MountOptionNames {
     public static let all: [String] = {
         let attributes = MountOptions.attributes.keys.flatMap { [$0, "r\($0)"] }
         let propagations = MountOptions.propagations.keys.flatMap { [$0, "r\($0)"] }
-        return (attributes + propagations + Array(MountOptions.ignored) + ["bind", "rbind", "remount", "tmpcopyup"])
+        return
+            (attributes + propagations + Array(MountOptions.ignored)
+            + ["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"])
             .sorted()
     }()
 }

@@ -40,6 +40,8 @@ struct MountStep: Hashable, Sendable {
     var isPropagationRecursive: Bool
     /// Whether what the image has at the place is copied into a new tmpfs (`tmpcopyup`).
     var copiesUp: Bool
+    /// What the owners of a bind's files are seen as; nil for what they are.
+    var mapping: MountMapping?
 }
 
 /// The cgroup hierarchies of the machine.
@@ -58,11 +60,8 @@ enum CgroupHierarchies: Hashable, Sendable {
 
 extension MountStep {
     /// - Throws: `SpecError` that names the mount's field.
-    init(_ mount: Spec.Mount, index: Int, bundle: String) throws(SpecError) {
+    init(_ mount: Spec.Mount, index: Int, bundle: String, _ linux: Spec.Linux) throws(SpecError) {
         let field = "mounts[\(index)]"
-        guard (mount.uidMappings ?? []).isEmpty && (mount.gidMappings ?? []).isEmpty else {
-            throw SpecError("\(field).uidMappings", "mounts with mapped identifiers are not supported")
-        }
         let options = try MountOptions(mount.options ?? [], field: field)
         self.index = Int32(index)
         destination = try Self.normalize(mount.destination, field: "\(field).destination")
@@ -83,8 +82,12 @@ extension MountStep {
         if mount.type == "bind" || options.isBind {
             let path = mount.source ?? ""
             let recursive = options.isBind ? options.isBindRecursive : true
+            mapping = try MountMapping(mount, options, linux, field)
             source = .bind(path: path.hasPrefix("/") ? path : "\(bundle)/\(path)", recursive: recursive)
             return
+        }
+        if options.mapsIdentifiers || !(mount.uidMappings ?? []).isEmpty || !(mount.gidMappings ?? []).isEmpty {
+            throw SpecError("\(field).uidMappings", "identifiers are mapped for bind mounts only")
         }
         let type = mount.type ?? ""
         switch type {

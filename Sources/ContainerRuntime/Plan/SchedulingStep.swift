@@ -95,12 +95,12 @@ extension SchedulingStep.Scheduler {
 
 extension SchedulingStep.MemoryPolicy {
     /// The numbers of linux/mempolicy.h.
-    private static let modes: [String: Int32] = [
+    fileprivate static let modes: [String: Int32] = [
         "MPOL_DEFAULT": 0, "MPOL_PREFERRED": 1, "MPOL_BIND": 2, "MPOL_INTERLEAVE": 3, "MPOL_LOCAL": 4,
         "MPOL_PREFERRED_MANY": 5, "MPOL_WEIGHTED_INTERLEAVE": 6,
     ]
 
-    private static let flags: [String: Int32] = [
+    fileprivate static let flags: [String: Int32] = [
         "MPOL_F_STATIC_NODES": 1 << 15, "MPOL_F_RELATIVE_NODES": 1 << 14, "MPOL_F_NUMA_BALANCING": 1 << 13,
     ]
 
@@ -116,6 +116,12 @@ extension SchedulingStep.MemoryPolicy {
         }
         nodes = try NumberSet(policy.nodes ?? "", field: "\(field).nodes")
     }
+}
+
+/// The names of memory policies that this runtime understands.
+public enum MemoryPolicyNames {
+    public static let modes = SchedulingStep.MemoryPolicy.modes.keys.sorted()
+    public static let flags = SchedulingStep.MemoryPolicy.flags.keys.sorted()
 }
 
 /// Small numbers as the kernel takes sets of processors and of memory nodes: bits of words.

@@ -18,13 +18,43 @@ extension UserNamespaceStep {
         guard isNew else { return }
         guard !uids.isEmpty else { throw SpecError("linux.uidMappings", "missing for a new user namespace") }
         guard !gids.isEmpty else { throw SpecError("linux.gidMappings", "missing for a new user namespace") }
-        uidMap = try Self.lines(uids, "linux.uidMappings")
-        gidMap = try Self.lines(gids, "linux.gidMappings")
+        uidMap = try uids.lines("linux.uidMappings")
+        gidMap = try gids.lines("linux.gidMappings")
     }
+}
 
-    private static func lines(_ mappings: [Spec.Linux.IDMapping], _ field: String) throws(SpecError) -> String {
+extension MountMapping {
+    /// Nil for a mount whose files belong to whom they belong. Without maps of its own a mount has the container's, which
+    /// turns files of the container's root into its root's.
+    init?(
+        _ mount: Spec.Mount, _ options: MountOptions, _ linux: Spec.Linux, _ field: String
+    ) throws(SpecError) {
+        let uids = mount.uidMappings ?? []
+        let gids = mount.gidMappings ?? []
+        isRecursive = options.mapsRecursively
+        if uids.isEmpty && gids.isEmpty {
+            guard options.mapsIdentifiers else { return nil }
+            guard let namespace = linux.namespace(.user), let own = try UserNamespaceStep(linux) else {
+                throw SpecError(
+                    "\(field).options", "idmap needs uidMappings and gidMappings, or a namespace of type user")
+            }
+            (uidMap, gidMap) = (own.uidMap, own.gidMap)
+            namespacePath = own.isNew ? nil : namespace.path
+            return
+        }
+        for (name, maps) in [("uidMappings", uids), ("gidMappings", gids)] where maps.isEmpty {
+            throw SpecError("\(field).\(name)", "missing: the identifiers of users and of groups are mapped together")
+        }
+        uidMap = try uids.lines("\(field).uidMappings")
+        gidMap = try gids.lines("\(field).gidMappings")
+    }
+}
+
+extension [Spec.Linux.IDMapping] {
+    /// As uid_map and gid_map take them.
+    fileprivate func lines(_ field: String) throws(SpecError) -> String {
         var text = ""
-        for (index, mapping) in mappings.enumerated() {
+        for (index, mapping) in enumerated() {
             guard mapping.size > 0 else { throw SpecError("\(field)[\(index)].size", "0 is no range") }
             text += "\(mapping.containerID) \(mapping.hostID) \(mapping.size)\n"
         }

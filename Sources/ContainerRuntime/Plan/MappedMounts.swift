@@ -1,0 +1,68 @@
+import CLinux
+import LinuxSystem
+import SystemPackage
+
+/// How the owners of files are changed by a mount, without changing the files: `mount_setattr(2)`, `MOUNT_ATTR_IDMAP`.
+struct MountMapping: Hashable, Sendable {
+    /// Lines of uid_map and gid_map (user_namespaces(7)): an identifier of the files, what it is seen as, and how many.
+    var uidMap: String
+    var gidMap: String
+    /// A user namespace that has the maps already, in their place.
+    var namespacePath: String?
+    /// Whether it is for what is mounted below as well.
+    var isRecursive: Bool
+}
+
+/// The copies of mounts whose identifiers are mapped. The kernel lets only the owner of a file system do that, which a
+/// container in a user namespace is not: they are made by the launcher, and attached by the container's process.
+final class MappedMounts: Sendable {
+    private let mounts: [Int32: SharedDescriptor]
+
+    /// - Throws: `SystemError`; EINVAL for a file system that cannot map.
+    init(_ steps: [MountStep]) throws(SystemError) {
+        var namespaces: [MountMapping: SharedDescriptor] = [:]
+        var mounts: [Int32: SharedDescriptor] = [:]
+        for step in steps {
+            guard let mapping = step.mapping, case .bind(let path, let isRecursive) = step.source else { continue }
+            let namespace: SharedDescriptor
+            if let known = namespaces[mapping] {
+                namespace = known
+            } else {
+                namespace = SharedDescriptor(try Self.namespace(mapping))
+                namespaces[mapping] = namespace
+            }
+            let tree = try MountTree.clone(path: path, recursive: isRecursive)
+            do throws(SystemError) {
+                try MountTree.mapIdentifiers(of: tree, as: namespace.descriptor, recursive: mapping.isRecursive)
+            } catch {
+                let hint = error.errno == .invalidArgument ? "its file system cannot map them" : nil
+                throw SystemError(
+                    "map identifiers (mounts[\(step.index)].uidMappings) of", path, errno: error.errno, hint: hint)
+            }
+            mounts[step.index] = SharedDescriptor(tree)
+        }
+        self.mounts = mounts
+    }
+
+    /// The copy for a step of the plan; nil for one without a mapping.
+    func mount(_ index: Int32) throws(SystemError) -> Descriptor? { try mounts[index]?.descriptor.duplicate() }
+
+    /// A user namespace that nobody is in: it only says who is who.
+    private static func namespace(_ mapping: MountMapping) throws(SystemError) -> Descriptor {
+        if let path = mapping.namespacePath {
+            return try Namespace(path: path, kind: .user).descriptor.duplicate()
+        }
+        var pidfd: Int32 = -1
+        let pid = unsafe swn_clone3(NamespaceKind.user.flag, SIGCHLD, &pidfd, -1)
+        if pid == 0 {
+            // Until the namespace is opened; the launcher's end would be its own.
+            _ = swn_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL), 0, 0, 0)
+            while true { pause() }
+        }
+        guard pid > 0 else { throw SystemError("make user namespace for mounts", errno: .last) }
+        let holder = HalfMadeChild(pidfd: pidfd, processIdentifier: pid)
+        try UserNamespaceStep(uidMap: mapping.uidMap, gidMap: mapping.gidMap, isNew: true)
+            .write(process: holder.processIdentifier, field: "mounts")
+        return try Namespace.of(process: holder.processIdentifier, .user).descriptor.duplicate()
+    }
+}
