@@ -102,6 +102,16 @@ public struct CreatedContainer: ~Copyable {
         case .ready: isReady = true
         case .detached: isDetached = true
         case .hooks: waitsForHooks = true
+        case .listener:
+            guard let listener = plan.process.listener, let descriptor = message.descriptor.take() else {
+                throw LaunchError("start the container: nobody asked for a seccomp listener", errno: EPROTO)
+            }
+            do throws(SystemError) {
+                try listener.handOver(descriptor, process: processIdentifier, status: .running)
+                try socket.send([1])
+            } catch {
+                throw LaunchError(error)
+            }
         case .console: console = message.descriptor.take()
         default: throw plan.error(record)
         }

@@ -25,6 +25,7 @@ public struct LaunchError: Error, Sendable, CustomStringConvertible {
 protocol LaunchPlan: Sendable {
     /// Puts a child's record into words, with the names only the plan knows.
     func error(_ record: InitRecord) -> LaunchError
+    var process: ProcessPlan { get }
 }
 
 extension InitPlan: LaunchPlan {

@@ -112,6 +112,12 @@ extension ChildProcess {
         guard let program = plan.security.seccomp else { return }
         let result = program.load()
         guard result >= 0 else { throw InitFailure(.seccomp, errno: -result) }
+        guard program.flags.contains(.newListener) else { return }
+        report(InitRecord(.listener), descriptor: result)
+        close(result)
+        var byte: UInt8 = 0
+        // Before somebody has it, a call that is asked about would wait for ever.
+        guard retryingOnInterrupt({ unsafe recv(socket, &byte, 1, 0) }) == 1 else { swn_exit_now(1) }
     }
 
     private func enterWorkingDirectory() throws(InitFailure) {

@@ -11,6 +11,8 @@ enum InitStage: UInt16, Sendable {
     case hooks
     /// The child does not depend on its launcher any more; it waits for whoever starts it.
     case detached
+    /// Carries the listener of the seccomp filter; the child waits until somebody has it.
+    case listener
 
     case parent
     case streams

@@ -75,6 +75,8 @@ extension OCIRuntime {
             launch.lockDescriptor = stored.directory.rawValue
             launch.makesKeyring = options.makesKeyring
             launch.pivots = options.pivots
+            launch.seccompListener = try SeccompListener(
+                bundle.spec.linux?.seccomp, state: State(record, .creating))
             launch.hookState = State(record, .creating)
             var container = try launchContainer(bundle.spec, launch, cgroup, &devices)
             record.pid = container.processIdentifier

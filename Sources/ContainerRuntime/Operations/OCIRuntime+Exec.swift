@@ -25,6 +25,7 @@ extension OCIRuntime {
         let target = try stored.process(of: record)
         var launch = LaunchOptions(
             bundle: record.bundle, seccomp: try seccompProgram(spec), parentDeathSignal: options.isDetached ? 0 : 9)
+        launch.seccompListener = try SeccompListener(spec.linux?.seccomp, state: State(record, .running))
         launch.preservedDescriptors = options.preservedDescriptors
         if spec.linux?.namespace(.user) != nil { launch.ownNamespaces.insert(.user) }
         if spec.linux?.namespace(.time) != nil { launch.ownNamespaces.insert(.time) }

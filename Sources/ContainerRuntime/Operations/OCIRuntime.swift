@@ -62,7 +62,15 @@ public struct OCIRuntime: Sendable {
         case .creating: throw ContainerError(.wrongState, "cannot start a container that is being created")
         }
         do {
-            if let failure = try StartGate.open(in: container.directory) {
+            let failure = try StartGate.open(in: container.directory) { listener in
+                let taker = try SeccompListener(try container.spec().linux?.seccomp, state: State(record, .running))
+                do throws(SystemError) {
+                    try taker?.handOver(listener, process: record.pid, status: .running)
+                } catch {
+                    throw LaunchError(error)
+                }
+            }
+            if let failure {
                 throw try Self.explain(failure, try container.spec())
             }
             try container.waitUntilExecuted()

@@ -11,7 +11,6 @@ extension InitPlan {
         try spec.validate()
         guard let process = spec.process else { throw SpecError("process", "missing") }
         let linux = spec.linux ?? Spec.Linux()
-        try Self.refuseWhatIsMissing(spec, linux)
         hooks = nil
         if let hooks = spec.hooks, !hooks.isEmpty {
             guard let state = options.hookState else { throw SpecError("hooks", "is not supported here") }
@@ -50,14 +49,6 @@ extension InitPlan {
         bringsLoopbackUp = options.bringsLoopbackUp && cloneFlags & NamespaceKind.net.flag != 0
 
         self.process = try ProcessPlan(process, options: options, linux)
-    }
-
-    /// The document can ask for more than this runtime does. It says so instead of leaving it out.
-    private static func refuseWhatIsMissing(_ spec: Spec, _ linux: Spec.Linux) throws(SpecError) {
-        func refuse(_ field: String, when isGiven: Bool) throws(SpecError) {
-            if isGiven { throw SpecError(field, "is not supported by this runtime yet") }
-        }
-        try refuse("linux.seccomp.listenerPath", when: linux.seccomp?.listenerPath != nil)
     }
 
     /// What files of the container's own file systems are labelled with.
@@ -128,6 +119,7 @@ extension InitPlan {
 extension ProcessPlan {
     /// - Parameter linux: What a container's first process gets besides; later ones have it from nowhere.
     init(_ process: Spec.Process, options: LaunchOptions, _ linux: Spec.Linux? = nil) throws {
+        listener = options.seccompListener
         security = try SecurityStep(process, seccomp: options.seccomp, personality: linux?.personality)
         scheduling = try SchedulingStep(process, memoryPolicy: linux?.memoryPolicy)
         command = try CommandStep(process, makesWorkingDirectory: options.makesWorkingDirectory)

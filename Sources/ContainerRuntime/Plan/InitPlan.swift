@@ -45,6 +45,8 @@ public struct InitPlan: Sendable {
 /// The part of a plan that is about the process itself, the same for a container's first and for later ones.
 struct ProcessPlan: Sendable {
     var security: SecurityStep
+    /// Who is given the listener of the filter.
+    var listener: SeccompListener?
     var scheduling: SchedulingStep
     var command: CommandStep
     var streams: StandardStreams

@@ -88,6 +88,8 @@ public struct LaunchOptions: Sendable {
     public var ownNamespaces: Set<NamespaceKind> = []
     /// What hooks are told about the container; nil where a document must not have any.
     public var hookState: State?
+    /// Who answers for the system calls that the filter asks about.
+    public var seccompListener: SeccompListener?
     /// Whether the container gets a session keyring of its own instead of the caller's.
     public var makesKeyring = true
     /// Whether the old root is left by `pivot_root`, which a root on the kernel's initial ramdisk does not allow.

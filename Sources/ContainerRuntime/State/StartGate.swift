@@ -37,13 +37,21 @@ struct StartGate: ~Copyable {
     ///
     /// - Returns: Why it could not be executed; nil when it was.
     /// - Throws: `SystemError`; ECONNREFUSED when nobody waits there any more.
-    static func open(in directory: borrowing Descriptor) throws(SystemError) -> InitRecord? {
+    ///
+    /// - Parameter handOver: Gets the listener of the filter, when it has one.
+    static func open(
+        in directory: borrowing Descriptor, handOver: (borrowing Descriptor) throws -> Void
+    ) throws -> InitRecord? {
         let connection = SequencedSocket(owning: try socket(in: directory, listening: false))
         try connection.send([1])
-        guard let message = try connection.receive(limit: InitRecord.size) else { return nil }
-        guard let record = InitRecord(bytes: message.bytes) else {
-            throw SystemError("start the container", "", errno: Errno(rawValue: EPROTO))
+        while var message = try connection.receive(limit: InitRecord.size) {
+            guard let record = InitRecord(bytes: message.bytes) else {
+                throw SystemError("start the container", "", errno: Errno(rawValue: EPROTO))
+            }
+            guard record.stage == .listener, let listener = message.descriptor.take() else { return record }
+            try handOver(listener)
+            try connection.send([1])
         }
-        return record
+        return nil
     }
 }
