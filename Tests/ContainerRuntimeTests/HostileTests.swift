@@ -104,7 +104,7 @@ struct HostileTests {
             ("process.capabilities.bounding[0]", { $0.process?.capabilities?.bounding = ["CAP_NOSUCH"] }),
             ("process.rlimits[0].type", { $0.process?.rlimits = [Spec.Rlimit(type: "RLIMIT_X", soft: 1, hard: 1)] }),
             (
-                "mounts[7].options[0]",
+                "mounts[7].options",
                 { $0.mounts?.append(Spec.Mount(destination: "/x", type: "bind", source: "/", options: ["idmap"])) }
             ),
         ]
