@@ -66,6 +66,7 @@ extension NetworkEngine {
             if let forwarding = raising.forwarding { plan.steps.append(.forward(forwarding)) }
             try session.carryOut(plan)
             if let forwarding = raising.forwarding, planned == nil { session.announce(forwarding) }
+            if network.driver.isRoutedByHost { session.announceObstacles() }
             return network
         }
     }
@@ -178,9 +179,16 @@ extension NetworkEngine {
 
     /// Makes right what `check` finds, without disturbing what is right.
     ///
+    /// - Parameter foreign: Whether to let packets of our networks through the chains of others that drop them, from now
+    ///   on until the last network is removed.
     /// - Returns: What was repaired, and what is still different.
-    public func repair() throws -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
-        try operate { session in try session.repair() }
+    public func repair(
+        foreign: Bool = false
+    ) throws -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
+        try operate { session in
+            if foreign { try session.store.setOpensForeign(true) }
+            return try session.repair()
+        }
     }
 
     /// Cleans up after sandboxes whose namespaces are gone.

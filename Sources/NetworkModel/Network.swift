@@ -47,8 +47,11 @@ extension Network {
     /// driver has no bridge.
     public var bridgeName: String? {
         if case .bridge(let existing?) = driver { return existing.text }
-        return driver.ownsBridge ? ownInterfaceName("sw-") : nil
+        return driver.ownsBridge ? ownInterfaceName(Self.interfaceMark) : nil
     }
+
+    /// What the name of every interface begins with that packets of our networks come in by and leave by.
+    public static let interfaceMark = "sw-"
 
     /// The name of the VXLAN that is a port of the bridge.
     public var vxlanName: String { ownInterfaceName("vx-") }

@@ -28,6 +28,8 @@ public struct NetworkDifference: Hashable, Sendable {
         case firewall
         /// Relays that are gone are started again, and those of nobody stopped.
         case relays
+        /// Our packets are let through chains of others again, as was asked for.
+        case foreign
         /// Forwarding is switched on again.
         case forwarding
         /// Leases and the index of ports are written again from the records.

@@ -10,22 +10,14 @@ public struct NftablesSocket: ~Copyable, Sendable {
 
     /// Opens a socket in the calling thread's network namespace.
     public init() throws(NftablesError) {
-        do throws(NetlinkError) {
-            socket = try NetlinkSocket(.netfilter)
-        } catch {
-            throw NftablesError(error)
-        }
+        socket = try .netfilter()
     }
 
     /// Opens a socket inside a network namespace.
     ///
     /// - Throws: `NftablesError`, or `SystemError` when the namespace cannot be entered.
     public init(in namespace: borrowing Namespace) throws {
-        do {
-            socket = try NetlinkSocket(.netfilter, in: namespace)
-        } catch let error as NetlinkError {
-            throw NftablesError(error)
-        }
+        socket = try .netfilter(in: namespace)
     }
 }
 

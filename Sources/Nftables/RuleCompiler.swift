@@ -30,6 +30,12 @@ struct RuleCompiler: ~Copyable {
         switch statement.kind {
         case .compare(let selector, let value, let inverted):
             try compare(selector, value, inverted: inverted)
+        case .begins(let selector, let bytes):
+            guard selector.type == .ifname, (1..<selector.type.length).contains(bytes.count) else {
+                throw Problem(text: "\(selector) does not begin with \(bytes.count) bytes")
+            }
+            // Without the zeros that end a name.
+            try expressions.append(.compare(load([selector]), .equal, bytes))
         case .masked(let selector, let mask, let value, let inverted):
             let register = try load([selector])
             try expressions.append(

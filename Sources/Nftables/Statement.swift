@@ -6,6 +6,7 @@ import CNftnl
 public struct Statement: Hashable, Sendable {
     indirect enum Kind: Hashable, Sendable {
         case compare(Selector, Value, inverted: Bool)
+        case begins(Selector, [UInt8])
         case masked(Selector, mask: UInt32, value: UInt32, inverted: Bool)
         case anyOf(Selector, bits: UInt32)
         case lookup([Selector], NamedSet, inverted: Bool)
@@ -42,6 +43,11 @@ extension Statement {
     /// `iifname != "lo"`. As in nft, a packet that does not have the property at all does not match either.
     public static func match(_ selector: Selector, isNot value: Value) -> Statement {
         Statement(.compare(selector, value, inverted: true))
+    }
+
+    /// `iifname "sw-*"`: what begins so.
+    public static func match(_ selector: Selector, prefix: String) -> Statement {
+        Statement(.begins(selector, Array(prefix.utf8)))
     }
 
     /// `meta mark & 0xff == 0x10`.

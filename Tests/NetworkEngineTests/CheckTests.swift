@@ -105,7 +105,7 @@ struct CheckTests {
                 "create", "x", "--driver", "vxlan", "--opt", "vni=7", "--opt", "peers=192.0.2.2,192.0.2.3", "--subnet",
                 "10.46.0.0/24")
             #expect(try await host.net("check") == "")
-            let end = "$(ip -o link show type veth | grep -o 'veth[^@]*' | head -1)"
+            let end = "$(ip -o link show type veth | grep -o 'sw-[^@]*' | head -1)"
             for (line, words) in [
                 ("ip route del 10.45.0.2 dev \(end)", "route to 10.45.0.2"),
                 ("ip addr flush dev \(end)", "lacks the address 10.45.0.1"), ("ip link set \(end) down", "is down"),

@@ -54,6 +54,10 @@ struct StatementTests {
             ([.ctStatus([.snat, .dnat]), .accept], "ct status snat,dnat accept"),
             ([.match(.ct(.direction), is: .bytes([0])), .accept], "ct direction original accept"),
             ([.vmap([.iifname], verdicts)], "iifname vmap @v"),
+            (
+                [.match(.oifname, prefix: "sw-"), .counter, .accept],
+                "oifname \"sw-*\" counter packets 0 bytes 0 accept"
+            ),
             ([.match(.fibType(.daddr), isNot: .local), .drop], "fib daddr type != local drop"),
             ([.match(.fibType([.saddr, .iif]), is: .unicast), .drop], "fib saddr . iif type unicast drop"),
             ([.match(.ip(.saddr), is: .prefix(parsed("10.0.0.0/12"))), .accept], "ip saddr 10.0.0.0/12 accept"),

@@ -2,7 +2,7 @@ import NetworkModel
 import Nftables
 
 extension Firewall {
-    /// Compares our tables with what is recorded, and looks for others that stand in the way.
+    /// Compares our tables with what is recorded.
     mutating func check(
         expecting facts: [FirewallElement], networks: [String: Network], _ check: inout NetworkCheck
     ) throws {
@@ -11,12 +11,6 @@ extension Firewall {
         }
         guard networks.values.contains(where: \.driver.isRoutedByHost) else { return }
         try self.check(Ruleset.layout, facts, &check)
-        for chain in try foreignDrops() {
-            let base = chain.base.map { "\($0.hook)" } ?? ""
-            check.report(
-                "chain \(chain.reference)", "what no rule of it accepts on \(base) is dropped, ours too",
-                .advice("accept iifname and oifname \"sw-*\" there"))
-        }
     }
 
     private mutating func check(
@@ -29,14 +23,6 @@ extension Firewall {
 
     private static func reportMissing(_ layout: TableLayout, _ check: inout NetworkCheck) {
         check.report("firewall", "the \(layout.table) is missing, or of another layout", .firewall)
-    }
-
-    /// Chains of others that drop what they do not know: accepting in our table does not override that.
-    mutating func foreignDrops() throws -> [Chain] {
-        try socket.chains().filter { chain in
-            guard let base = chain.base, base.policy == .drop else { return false }
-            return chain.reference.table != Ruleset.table.reference && [.forward].contains(base.hook)
-        }
     }
 
     private mutating func checkRules(_ layout: TableLayout, _ check: inout NetworkCheck) throws {

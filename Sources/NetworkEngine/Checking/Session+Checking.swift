@@ -35,6 +35,7 @@ extension Session {
         try checkRelays(&check)
         try checkForwarding(&check)
         try firewall.check(expecting: try recordedElements(of: check.records), networks: check.networks, &check)
+        try checkForeign(&check)
         try checkNames(&check)
         return check.differences
     }

@@ -39,6 +39,7 @@ extension Session {
             }
         case .records: try restoreRecords()
         case .relays: try restoreRelays()
+        case .foreign: try openForeign()
         case .forwarding:
             for network in try store.routedNetworks() {
                 guard let network = try store.network(network), network.isOpen,
@@ -116,7 +117,8 @@ extension NetworkDifference.Remedy {
         case .forwarding: 6
         case .names: 7
         case .relays: 8
-        case .advice: 9
+        case .foreign: 9
+        case .advice: 10
         }
     }
 }

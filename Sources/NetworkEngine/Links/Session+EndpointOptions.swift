@@ -53,7 +53,10 @@ extension Session {
 
     /// The name of the host's end of a pair: what was asked for, or one that nobody has.
     mutating func hostInterface(_ attachment: ConnectRequest.Attachment, _ network: Network) throws -> String {
-        guard let wanted = attachment.hostInterface?.text else { return "veth\(randomHex(bytes: 4))" }
+        guard let wanted = attachment.hostInterface?.text else {
+            // What is no port of a bridge is what packets come in by, and bears the mark that firewalls of others see.
+            return (network.driver == .pointToPoint ? Network.interfaceMark : "veth") + randomHex(bytes: 4)
+        }
         guard network.driver.hasHostEnd else {
             throw NetworkError(
                 .invalid,

@@ -14,6 +14,7 @@ extension Session {
         var cursors: [(network: String, subnet: Subnet, address: IPAddress)] = []
         // A table that somebody has removed is put back by who needs it.
         var needsFirewall = !request.ports.isEmpty
+        var isFirst = try !request.ports.isEmpty && PortIndex(store).isEmpty
         let interfaces = request.attachments.isEmpty ? [] : try interfaces(of: found, request.attachments)
 
         for attachment in request.attachments {
@@ -23,6 +24,7 @@ extension Session {
             }
             let raising = try self.raising(network)
             plan.steps += raising.steps
+            if !raising.steps.isEmpty && network.driver.isRoutedByHost { isFirst = true }
             change.added += raising.elements
             if let needed = raising.forwarding { forwarding = forwarding.merging(needed) }
             let addresses = try chooseAddresses(attachment, network, owner: sandbox.key)
@@ -64,6 +66,7 @@ extension Session {
         try carryOut(plan)
         guard planned == nil else { return sandbox }
         if !forwarding.isEmpty { announce(forwarding) }
+        if isFirst { announceObstacles() }
         for (network, subnet, address) in cursors {
             guard let offset = subnet.prefix.offset(of: address) else { continue }
             try store.setCursor(subnet, network: network, to: offset)

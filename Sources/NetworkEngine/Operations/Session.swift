@@ -101,7 +101,10 @@ extension Session {
             try BridgeDriver(network: network).lower(&links)
             if network.hasNames { try names.remove(network) }
             try store.markLowered(network.name)
-            if network.driver.isRoutedByHost, try store.routedNetworks().isEmpty { try firewall.remove() }
+            if network.driver.isRoutedByHost, try store.routedNetworks().isEmpty {
+                try firewall.remove()
+                try closeForeign()
+            }
             if network.policy.guardsSources, try !isGuarding() { try firewall.remove(SourceGuard.layout) }
         case .firewall(let change): try changeFirewall(change)
         case .forward(let forwarding):

@@ -16,6 +16,8 @@ struct PortIndex {
 
     init(_ store: borrowing Store) throws { bytes = try store.run.readFile(Self.path) ?? [] }
 
+    var isEmpty: Bool { bytes.isEmpty }
+
     /// The first published range that no packet could tell from `mapping`, and the key of its sandbox.
     ///
     /// - Parameter owner: The key of the sandbox that is going to publish it: of its own it may have the complement.

@@ -13,6 +13,7 @@ import JSONCoding
 ///     /run/swnet/pending                            the plan that is being carried out
 ///     /run/swnet/ports                              who has which port of the host
 ///     /run/swnet/relays/TRANSPORT-PORTS → PID-START the process that carries a port of ::1
+///     /run/swnet/foreign                            there when rules of ours are wanted in chains of others
 ///     /run/swnet/forwarding                         what was switched on so that the host forwards
 ///     /run/swnet/sandboxes/KEY                      a sandbox's record
 ///     /run/swnet/namespaces/INODE → KEY             which sandbox a namespace is

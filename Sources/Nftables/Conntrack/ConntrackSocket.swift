@@ -11,22 +11,14 @@ public struct ConntrackSocket: ~Copyable, Sendable {
 
     /// The calling thread's network namespace.
     public init() throws(NftablesError) {
-        do throws(NetlinkError) {
-            socket = try NetlinkSocket(.netfilter)
-        } catch {
-            throw NftablesError(error)
-        }
+        socket = try .netfilter()
     }
 
     /// Another network namespace.
     ///
     /// - Throws: `NftablesError`, or `SystemError` when the namespace cannot be entered.
     public init(in namespace: borrowing Namespace) throws {
-        do {
-            socket = try NetlinkSocket(.netfilter, in: namespace)
-        } catch let error as NetlinkError {
-            throw NftablesError(error)
-        }
+        socket = try .netfilter(in: namespace)
     }
 
     /// The tracked connections that are meant, of both families.

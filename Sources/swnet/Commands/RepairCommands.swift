@@ -24,12 +24,25 @@ extension SwnetCommands {
         })
 
     static let repair = Command(
-        "repair", summary: "make right what is different, without disturbing what is right",
-        details: "Prints what it repaired. Exits with 1 when something of ours is still different.",
-        examples: ["swnet repair"],
+        "repair", "[--foreign]", summary: "make right what is different, without disturbing what is right",
+        details: """
+            Prints what it repaired. Exits with 1 when something of ours is still different.
+
+            A firewall of somebody else's that drops what it does not know drops our packets too, whatever our table says.
+            With --foreign it gets rules that let them through, each with a comment that begins with "swnet:" (in docker's
+            table in the chain DOCKER-USER). They are put back when they are lost, and removed with the last network.
+
+            After a reload of a firewall that flushes all rules, 'nft flush ruleset' or a restart of nftables.service, the
+            next command that changes a network builds the table again, and so does this one. Until then no port is
+            published; but nothing keeps a neighbour on the same wire that has a route from reaching unpublished ports of
+            sandboxes either, and outgoing connections have the sandboxes' own addresses. Whoever reloads rules should run
+            it right after.
+            """,
+        examples: ["swnet repair", "swnet repair --foreign"],
+        grammar: FlagGrammar([.init("foreign", help: "let our packets through the chains of others too")]),
         run: { invocation in
             try invocation.require(0...0, "no argument")
-            let (repaired, left) = try invocation.engine.repair()
+            let (repaired, left) = try invocation.engine.repair(foreign: invocation.flags.isOn("foreign"))
             for difference in repaired { Output.line("repaired \(difference)".printable) }
             for difference in left { invocation.program.warn("\(difference)") }
             return left.contains(where: \.isOurs) ? .failure : .success

@@ -1,0 +1,121 @@
+import NetworkModel
+import Nftables
+
+/// A chain of somebody else's in which packets of our networks are dropped, whatever our table says: accepting in one
+/// table does not override a drop in another (netavark issue 977, moby issue 22054).
+struct ForeignChain {
+    /// The chain that the kernel calls.
+    let base: Chain
+    /// Where whoever made it wants others to put their rules; docker's `DOCKER-USER`, else the chain itself.
+    let door: Chain
+    let hook: Chain.Hook
+    /// The rules that let our packets through.
+    let wanted: [Rule]
+    /// Whether they, or the administrator's own of the same effect, are there.
+    let isOpen: Bool
+
+    /// What every rule of ours in a chain that is not ours begins its comment with.
+    static let mark = "swnet: "
+
+    var problem: String {
+        let packets = hook == .forward ? "packets of our networks" : "questions for the names of sandboxes"
+        return "it drops what it does not know, \(packets) too"
+    }
+
+    static let advice = "'swnet repair --foreign' adds rules there that let them through"
+
+    init(_ base: Chain, in chains: [Chain], rules: [Rule]) {
+        let hook = base.base?.hook ?? .forward
+        let user = Chain.Reference("DOCKER-USER", in: base.table)
+        let door = hook == .forward ? chains.first { $0.reference == user } ?? base : base
+        let wanted = Self.wanted(door, hook)
+        let own = rules.filter { $0.chain == base.reference || $0.chain == door.reference }
+        let isHeld = { (rule: Rule) in own.contains { $0.does(theSameAs: rule) } }
+        isOpen = wanted.allSatisfy(isHeld) || hook == .forward && Self.plain(door).allSatisfy(isHeld)
+        self.base = base
+        self.hook = hook
+        self.door = door
+        self.wanted = wanted
+    }
+
+    /// Whether a chain drops what none of its rules knows.
+    static func drops(_ chain: Chain, _ rules: [Rule]) -> Bool {
+        guard let base = chain.base, base.type == .filter, [.ip, .ip6, .inet].contains(chain.table.family) else {
+            return false
+        }
+        return base.policy == .drop || rules.last { $0.chain == chain.reference }?.dropsEverything == true
+    }
+
+    private static func rule(_ chain: Chain, _ statements: [Statement], _ comment: String) -> Rule {
+        Rule(chain: chain.reference, statements + [.counter, .accept], comment: mark + comment)
+    }
+
+    private static func plain(_ chain: Chain) -> [Rule] {
+        [
+            rule(chain, [.match(.iifname, prefix: Network.interfaceMark)], "what our networks send"),
+            rule(chain, [.match(.oifname, prefix: Network.interfaceMark)], "what enters them is for table inet swnet"),
+        ]
+    }
+
+    private static func wanted(_ chain: Chain, _ hook: Chain.Hook) -> [Rule] {
+        let from = Statement.match(.iifname, prefix: Network.interfaceMark)
+        let to = Statement.match(.oifname, prefix: Network.interfaceMark)
+        guard hook == .forward else {
+            return [InternetProtocol.udp, .tcp].map { transport in
+                rule(
+                    chain,
+                    [
+                        from, .match(.l4proto, is: .proto(transport)),
+                        .match(.th(.dport), is: .service(Network.nameServerPort)),
+                    ], "names of sandboxes")
+            }
+        }
+        // Tables of iptables: the program reads only what it could have written itself.
+        if chain.table.family != .inet && chain.table.name == "filter" { return plain(chain) }
+        // No more than has to be: should our own table be gone, nothing else enters.
+        return [
+            rule(chain, [from], "what our networks send"),
+            rule(chain, [to, .ctStatus(.dnat)], "published ports"),
+            rule(chain, [to, .ctState([.established, .related])], "answers"),
+        ]
+    }
+}
+
+extension Firewall {
+    /// Chains of others that drop what they do not know.
+    ///
+    /// - Parameter hooks: Where that concerns us.
+    mutating func foreignDrops(_ hooks: [Chain.Hook]) throws -> [ForeignChain] {
+        let ours = [Ruleset.table.reference, SourceGuard.table.reference]
+        let chains = try socket.chains().filter { !ours.contains($0.table) }
+        var rules: [Table.Reference: [Rule]] = [:]
+        var found: [ForeignChain] = []
+        for chain in chains {
+            guard let base = chain.base, hooks.contains(base.hook) else { continue }
+            if rules[chain.table] == nil {
+                rules[chain.table] = try socket.rules(of: Table(chain.table.family, chain.table.name))
+            }
+            let present = rules[chain.table] ?? []
+            if ForeignChain.drops(chain, present) { found.append(ForeignChain(chain, in: chains, rules: present)) }
+        }
+        return found
+    }
+
+    /// Puts rules that let our packets through before all others of a chain.
+    mutating func open(_ chain: ForeignChain) throws {
+        guard !chain.isOpen else { return }
+        var batch = Batch()
+        for rule in chain.wanted.reversed() { batch.insert(rule) }
+        try socket.commit(batch)
+    }
+
+    /// Takes out every rule of ours in chains of others.
+    mutating func closeForeign() throws {
+        for chain in try socket.chains() {
+            let ours = try socket.rules(of: chain).filter { $0.comment?.hasPrefix(ForeignChain.mark) == true }
+            var batch = Batch()
+            for rule in ours { if let handle = rule.handle { batch.deleteRule(handle: handle, of: chain) } }
+            try socket.commit(batch)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import TestSupport
+import Testing
+
+/// Firewalls of others that drop what they do not know.
+@Suite("foreign firewalls")
+struct ForeignFirewallTests {
+    /// What each of them is made by, and the chain that is told.
+    static let firewalls: [(make: String, chain: String)] = [
+        (
+            """
+            nft add table inet theirs
+            nft add chain inet theirs f '{ type filter hook forward priority 10; policy drop; }'
+            """, "inet theirs f"
+        ),
+        (
+            """
+            nft add table inet firewalld
+            nft add chain inet firewalld filter_FORWARD '{ type filter hook forward priority filter + 10; }'
+            nft add rule inet firewalld filter_FORWARD ct state established accept
+            nft add rule inet firewalld filter_FORWARD reject with icmpx admin-prohibited
+            """, "inet firewalld filter_FORWARD"
+        ),
+        (
+            """
+            for t in ip ip6; do nft add table $t a
+            nft add chain $t a f '{ type filter hook forward priority 1; policy drop; }'; done
+            """, "ip a f"
+        ),
+        ("iptables-nft -P FORWARD DROP; ip6tables-nft -P FORWARD DROP", "ip filter FORWARD"),
+        (
+            """
+            for t in iptables-nft ip6tables-nft; do $t -N DOCKER-USER; $t -A DOCKER-USER -j RETURN
+            $t -A FORWARD -j DOCKER-USER; $t -A FORWARD -i docker0 -j ACCEPT; $t -P FORWARD DROP; done
+            """, "ip filter FORWARD"
+        ),
+    ]
+
+    private func reached(_ host: NetworkHost) async throws {
+        #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+        #expect(try await host.answer("TCP:[2001:db8::1]:8080", at: .neighbour) == "2001:db8::2 web")
+        #expect(try await host.run(["ping", "-c1", "-W9", "192.0.2.2"], at: .inside("web")).status == 0)
+        #expect(try await host.run(["ping", "-c1", "-W9", "2001:db8::2"], at: .inside("web")).status == 0)
+        // And nothing more than before.
+        let (v4, v6) = try await host.addresses(of: "web")
+        #expect(try await host.ask("TCP:\(v4):80", at: .neighbour) == nil)
+        #expect(try await host.ask("TCP:[\(v6)]:80", at: .neighbour) == nil)
+    }
+
+    @Test(arguments: firewalls.indices)
+    func `said once, opened on request, closed with the last network`(index: Int) async throws {
+        try await NetworkHost.with { host in
+            let (make, chain) = Self.firewalls[index]
+            let made = try await host.shell(make)
+            try #require(made.status == 0, "\(made)")
+            let before = try await host.must(["nft", "-s", "list", "ruleset"])
+            try await host.must(["ip", "netns", "add", "web"])
+            let first = try await host.swnet("connect", "bridge", "web")
+            #expect(first.status == 0 && first.errors.contains("chain \(chain)"), "\(first)")
+            #expect(first.errors.contains("swnet repair --foreign"), "\(first)")
+            // The first port says it again, no other.
+            #expect(try await host.swnet("publish", "web", "8080:80").errors.contains("chain \(chain)"))
+            #expect(try await host.swnet("publish", "web", "8081:80").errors.isEmpty)
+            try await host.must(["ip", "netns", "add", "two"])
+            #expect(try await host.swnet("connect", "bridge", "two").errors.isEmpty)
+            _ = try await host.listen("web", ["tcp"], port: 80)
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == nil)
+            let found = try await host.swnet("check")
+            #expect(found.status == 0 && found.output.contains("chain \(chain)"), "\(found)")
+            // A plain repair leaves it alone.
+            try await host.swnet("repair")
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == nil)
+
+            let repaired = try await host.swnet("repair", "--foreign")
+            #expect(repaired.status == 0 && repaired.output.contains("chain \(chain)"), "\(repaired)")
+            try await reached(host)
+            #expect(try await host.net("check") == "")
+            // Twice is once.
+            let rules = try await host.must(["nft", "-s", "list", "ruleset"])
+            try await host.net("repair", "--foreign")
+            #expect(try await host.must(["nft", "-s", "list", "ruleset"]) == rules)
+            if chain.hasPrefix("ip filter") {
+                let list = try await host.must(["iptables-nft", "-S"])
+                #expect(list.contains("-i sw-+") && list.contains("-o sw-+"), "\(list)")
+            }
+            // When it is lost, for instance because that firewall was started again, it is seen and put back.
+            try await host.shell(
+                """
+                for c in $(nft -a list ruleset | awk '/^table/ {t = $2 " " $3} /chain/ {c = $2} /swnet: / {print t "," c "," $NF}' \\
+                    | tr ' ' ':'); do IFS=:, read f t c h <<<"$c"; nft delete rule $f $t $c handle $h; done
+                """)
+            #expect(try await host.swnet("check").status == 1)
+            try await host.net("repair")
+            try await reached(host)
+
+            for name in ["web", "two"] { try await host.net("disconnect", "bridge", name) }
+            try await host.net("rm", "bridge")
+            #expect(try await host.must(["nft", "-s", "list", "ruleset"]) == before)
+            #expect(try await host.run(["ls", "/run/swnet/foreign"]).status != 0)
+        }
+    }
+
+    @Test func `what the administrator has opened himself is no obstacle`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                """
+                nft add table inet theirs
+                nft add chain inet theirs f '{ type filter hook forward priority 10; policy drop; }'
+                nft add rule inet theirs f 'iifname "sw-*" accept'
+                nft add rule inet theirs f 'oifname "sw-*" counter accept comment "mine"'
+                """)
+            _ = try await host.serve("web", on: "bridge")
+            let published = try await host.swnet("publish", "web", "8080:80")
+            #expect(published.errors.isEmpty, "\(published)")
+            try await reached(host)
+            #expect(try await host.net("check") == "")
+            // Nor is a chain that lets pass what it does not know, or is about something else.
+            try await host.shell(
+                """
+                nft add table inet others
+                nft add chain inet others a '{ type filter hook forward priority 20; policy accept; }'
+                nft add rule inet others a tcp dport 25 drop
+                nft add chain inet others b '{ type filter hook input priority 20; policy drop; }'
+                """)
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    @Test func `packets between pairs of their own pass too`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(Self.firewalls[0].make)
+            try await host.net("create", "pairs", "-d", "ptp", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            _ = try await host.serve("web", on: "pairs")
+            try await host.net("publish", "web", "8080:80")
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == nil)
+            try await host.net("repair", "--foreign")
+            try await reached(host)
+        }
+    }
+
+    @Test func `a table that nobody else may touch is said`() async throws {
+        try await NetworkHost.with { host in
+            // Held by an open socket, as firewalld 2 does it.
+            let holder = try host.start([
+                "bash", "-c",
+                "{ echo 'add table inet held { flags owner; }'; echo 'add chain inet held f { type filter hook forward priority 0; policy drop; }'; sleep 1000; } | nft -i",
+            ])
+            let isHeld = try await eventually {
+                try await host.shell("nft list tables").output.contains("held")
+            }
+            try #require(isHeld)
+            try await host.must(["ip", "netns", "add", "web"])
+            #expect(try await host.swnet("connect", "bridge", "web").errors.contains("inet held f"))
+            let repaired = try await host.swnet("repair", "--foreign")
+            #expect(repaired.status == 1 && repaired.errors.contains("inet held f"), "\(repaired)")
+            try await host.net("disconnect", "bridge", "web")
+            try await host.net("rm", "bridge")
+            await holder.stop()
+        }
+    }
+}
