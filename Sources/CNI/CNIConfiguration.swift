@@ -19,6 +19,10 @@ public struct CNIConfiguration: Hashable, Sendable {
     public var mtu: Int?
     /// `internal`, or `isGateway: false`: no way out, and none in.
     public var isInternal = false
+    /// `macspoofchk`: what a container sends under another's address is dropped.
+    public var guardsSources = false
+    /// `portIsolation`: containers reach the gateway and not each other.
+    public var isolatesPorts = false
     /// `ipMasq: false`: outgoing packets keep their addresses.
     public var keepsSource = false
     /// The addresses that this attachment has to have.
@@ -36,6 +40,8 @@ public struct CNIConfiguration: Hashable, Sendable {
         try Self.refuseUnsupported(document)
         mtu = try document["mtu"].number(0...65535).flatMap { $0 == 0 ? nil : $0 }
         try readGateway(document)
+        guardsSources = try document["macspoofchk"].flag() == true
+        isolatesPorts = try document["portIsolation"].flag() == true
         driver = try document["driver"].string()
         for (name, field) in try document["options"].members() ?? [] {
             guard let text = try field.string() else { throw field.missing }
@@ -68,8 +74,8 @@ public struct CNIConfiguration: Hashable, Sendable {
         if let trunk = try document["vlanTrunk"].list(), !trunk.isEmpty {
             throw document["vlanTrunk"].unsupported("there are no VLANs inside a network")
         }
-        for key in ["macspoofchk", "portIsolation", "disableContainerInterface"] {
-            if try document[key].flag() == true { throw document[key].unsupported("not there yet") }
+        if try document["disableContainerInterface"].flag() == true {
+            throw document["disableContainerInterface"].unsupported("not there yet")
         }
     }
 

@@ -25,6 +25,8 @@ public enum FirewallElement: Hashable, Sendable {
     case source(IPPrefix, IPAddress, network: String)
     /// An interface that the host must not route between and others of its kind.
     case guarded(IPFamily, String)
+    /// A gateway where a network's names are asked for.
+    case nameServer(IPAddress, network: String)
     /// A bridge's port that nothing comes in by but what is its endpoint's own.
     case guardedPort(String, sandbox: String)
     /// What is an endpoint's own: the port that it is behind, its Ethernet address and one of its addresses.
@@ -45,6 +47,7 @@ extension FirewallElement: CustomStringConvertible {
         case .masquerade(let prefix, _): "masquerade \(prefix)"
         case .source(let prefix, let source, _): "source of \(prefix) \(source)"
         case .guarded(let family, let name): "guarded \(family.word) \(name)"
+        case .nameServer(let address, let network): "name server \(address) of \(network)"
         case .guardedPort(let port, let sandbox): "guarded port \(port) of \(sandbox)"
         case .ownAddress(let port, let mac, let address): "own address \(address) with \(mac) at \(port)"
         }
@@ -71,6 +74,8 @@ extension FirewallElement: JSONRepresentable {
                 try json.text("subnet"), try json.text("source"), network: try json.string("network"))
         case "guarded":
             self = .guarded(try json.string("family") == IPFamily.v4.rawValue ? .v4 : .v6, try json.string("interface"))
+        case "nameServer":
+            self = .nameServer(try json.text("address"), network: try json.string("network"))
         case "guardedPort":
             self = .guardedPort(try json.string("port"), sandbox: try json.string("sandbox"))
         case "own":
@@ -103,6 +108,10 @@ extension FirewallElement: JSONRepresentable {
             ])
         case .guarded(let family, let name):
             JSONValue(["kind": "guarded", "family": .string(family.rawValue), "interface": .string(name)])
+        case .nameServer(let address, let network):
+            JSONValue([
+                "kind": "nameServer", "address": .init(text: address), "network": .string(network),
+            ])
         case .guardedPort(let port, let sandbox):
             JSONValue(["kind": "guardedPort", "port": .string(port), "sandbox": .string(sandbox)])
         case .ownAddress(let port, let mac, let address):

@@ -7,7 +7,10 @@ extension Network {
         var elements: [FirewallElement] = []
         if driver.ownsBridge, let bridgeName { elements += links(bridgeName) }
         if !isInternal { elements += subnets.map { sourceElement($0.prefix) } }
-        if hasNames { elements += nameElements }
+        if hasNames {
+            elements += nameElements
+            elements += subnets.compactMap(\.gateway).map { .nameServer($0, network: name) }
+        }
         return elements
     }
 

@@ -35,7 +35,9 @@ struct CNINetwork {
             name: request.network, driver: try driver ?? .bridge(), subnets: configuration.pools.map(\.subnet),
             gateways: configuration.pools.compactMap(\.gateway),
             ranges: configuration.pools.compactMap(\.addressRange), excluded: configuration.excluded,
-            mtu: configuration.mtu, isInternal: configuration.isInternal)
+            mtu: configuration.mtu, isInternal: configuration.isInternal,
+            policy: NetworkPolicy(
+                isolatesPorts: configuration.isolatesPorts, guardsSources: configuration.guardsSources))
     }
 
     /// nil when the configuration says nothing of it.
@@ -71,6 +73,12 @@ struct CNINetwork {
         }
         if let mtu = configuration.mtu, mtu != network.mtu ?? 1500 {
             throw contradiction("mtu \(mtu)", "\(network.mtu ?? 1500)")
+        }
+        for (wanted, isThere, what) in [
+            (configuration.guardsSources, network.policy.guardsSources, "macspoofchk"),
+            (configuration.isolatesPorts, network.policy.isolatesPorts, "portIsolation"),
+        ] where wanted && !isThere {
+            throw contradiction(what, "nothing of the kind")
         }
         if configuration.isInternal != network.isInternal {
             throw contradiction(

@@ -103,8 +103,7 @@ import Testing
     /// The message has to contain the key and its value (section 5, Error, code 2).
     @Test(arguments: [
         (#""ipam": {"type": "dhcp"}"#, "ipam.type", "\"dhcp\""), (#""vlan": 7"#, "vlan", "7"),
-        (#""vlanTrunk": [{"id": 7}]"#, "vlanTrunk", #"[{"id":7}]"#), (#""macspoofchk": true"#, "macspoofchk", "true"),
-        (#""portIsolation": true"#, "portIsolation", "true"),
+        (#""vlanTrunk": [{"id": 7}]"#, "vlanTrunk", #"[{"id":7}]"#),
         (#""disableContainerInterface": true"#, "disableContainerInterface", "true"),
         (
             #""ipam": {"ranges": [[{"subnet": "10.1.0.0/24"}, {"subnet": "10.2.0.0/24"}]]}"#, "ipam.ranges[0]",

@@ -16,6 +16,27 @@ struct CNIPluginTests {
         return runtime
     }
 
+    @Test func `macspoofchk and portIsolation, as the bridge plugin has them`() async throws {
+        try await NetworkHost.with { host in
+            let ipam = #""ipam": {"ranges": [[{"subnet": "10.44.0.0/24"}]]}"#
+            let runtime = try await prepare(host, "web", "peer") {
+                $0.plugins = [CNIRuntime.swnet(#""macspoofchk": true, "portIsolation": true, \#(ipam)"#)]
+            }
+            for name in ["web", "peer"] { #expect(try await runtime.add(name).result != nil) }
+            let ping = ["ping", "-c1", "-W1"]
+            #expect(try await host.run(ping + ["10.44.0.1"], at: .inside("web")).status == 0)
+            #expect(try await host.run(ping + ["10.44.0.3"], at: .inside("web")).status != 0)
+            try await host.must(["ip", "address", "add", "10.44.0.77/24", "dev", "eth0"], at: .inside("web"))
+            #expect(try await host.run(ping + ["-I", "10.44.0.77", "10.44.0.1"], at: .inside("web")).status != 0)
+            // A network that is there without it is not what was asked for.
+            for name in ["web", "peer"] { #expect(try await runtime.delete(name, nil).status == 0) }
+            try await host.net("rm", "lab")
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            let refused = try await runtime.add("web")
+            #expect(refused.result == nil && refused.output.output.contains("macspoofchk"), "\(refused.output)")
+        }
+    }
+
     @Test(arguments: ["0.4.0", "1.0.0", "1.1.0"])
     func `ADD, CHECK and DEL, in every version`(version: String) async throws {
         try await NetworkHost.with { host in

@@ -49,6 +49,10 @@ struct NameTests {
                 try await becomes("fd00:44::3") { try await ask(host, "db", "AAAA", from: "web", server: "fd00:44::1") }
             )
             #expect(try await becomes("web") { try await ask(host, "2.0.44.10.in-addr.arpa", "PTR", from: "db") })
+            // The server is there for its own network and for the host, and not for whoever has a route to it.
+            #expect(try await ask(host, "db", "A", from: "far") == nil)
+            #expect(try await ask(host, "db", "A", from: "neighbour") == nil)
+            #expect(try await ask(host, "db", "A", from: "neighbour", server: "fd00:44::1") == nil)
             // Another network's names are nobody's business.
             #expect(try await becomes("nobody") { try await ask(host, "far", "A", from: "web") })
             let hosts = try await host.net("hosts", "lab")

@@ -48,6 +48,7 @@ import Testing
                 FirewallChange(
                     added: network.elements + sandbox.elements(for: sandbox.ports) + [
                         .guarded(.v6, "eth0"), .openBridge("sw-x"), .strictBridge("sw-x"), .apart("sw-x"),
+                        .nameServer(address, network: "lab0"),
                         .source(try #require(IPPrefix("10.1.0.0/24")), address, network: "lab0"),
                         .guardedPort("veth1", sandbox: "web"),
                         .ownAddress("veth1", try #require(MACAddress("02:53:0a:01:00:02")), address),

@@ -35,6 +35,13 @@ struct ElementGroups {
             add(
                 [Element([.prefix(prefix)], to: [.address(source)], comment: Self.comment(network))],
                 to: prefix.family == .v4 ? Ruleset.source4 : Ruleset.source6)
+        case .nameServer(let address, let network):
+            add(
+                [.udp, .tcp].map {
+                    Element(
+                        .address(address), .proto($0), .service(Network.nameServerPort),
+                        comment: Self.comment(network))
+                }, to: address.family == .v4 ? Ruleset.names4 : Ruleset.names6)
         case .guardedPort(let port, let sandbox):
             add([Element(.ifname(port), comment: Self.comment(sandbox))], to: SourceGuard.ports)
         case .ownAddress(let port, let mac, let address):

@@ -1,4 +1,5 @@
 import Addressing
+import NetworkModel
 import Nftables
 
 /// The private table: its sets, its chains and its rules. Rules never change; networks and ports are elements.
@@ -6,7 +7,7 @@ import Nftables
 /// The layout in nft's syntax is what `nft list table inet swnet` prints; the comments are part of it.
 enum Ruleset {
     /// Changes whenever the layout does: a table with another version is replaced, whatever made it.
-    static let version = "swnet layout 2"
+    static let version = "swnet layout 3"
 
     static let table = Table(.inet, "swnet", comment: version)
 
@@ -47,14 +48,20 @@ enum Ruleset {
         "source6", in: table, map: [.ipv6Addr], to: [.ipv6Addr], flags: .interval,
         comment: "subnets that go out by a certain address of the host's")
 
+    static let names4 = NamedSet(
+        "names4", in: table, .ipv4Addr, .inetProto, .inetService, comment: "where a network's names are asked for")
+    static let names6 = NamedSet(
+        "names6", in: table, .ipv6Addr, .inetProto, .inetService, comment: "where a network's names are asked for")
+
     static let layout = TableLayout(
         table: table,
         sets: [
             published4, published6, published4At, published6At, bridges, within, apart, internalBridges, openBridges,
-            strictBridges, guarded4, guarded6, hairpin4, hairpin6, masquerade4, masquerade6, source4, source6,
+            strictBridges, guarded4, guarded6, hairpin4, hairpin6, masquerade4, masquerade6, source4, source6, names4,
+            names6,
         ],
-        chains: [raw, prerouting, output, publish, postrouting, forward, inbound],
-        rules: loopbackRules + translationRules + sourceRules + filterRules)
+        chains: [raw, prerouting, output, publish, postrouting, forward, inbound, input],
+        rules: loopbackRules + translationRules + sourceRules + filterRules + nameRules)
 
     private static let raw = Chain("raw", in: table, type: .filter, hook: .prerouting, priority: .raw)
     private static let prerouting = Chain("prerouting", in: table, type: .nat, hook: .prerouting, priority: .dstnat)
@@ -62,6 +69,7 @@ enum Ruleset {
     private static let publish = Chain("publish", in: table, comment: "packets for this host's own addresses")
     private static let postrouting = Chain("postrouting", in: table, type: .nat, hook: .postrouting, priority: .srcnat)
     private static let forward = Chain("forward", in: table, type: .filter, hook: .forward, priority: .filter)
+    private static let input = Chain("input", in: table, type: .filter, hook: .input, priority: .filter)
     private static let inbound = Chain("inbound", in: table, comment: "packets that enter a network")
 
     /// `route_localnet` on our bridges lets 127.0.0.0/8 be routed, so nobody outside may use it (moby issue 41872).
@@ -123,6 +131,22 @@ enum Ruleset {
                     comment: "127.0.0.1 means something else in a container"))
         }
         return rules
+    }
+
+    /// The name server forwards what it does not know, so to strangers it would be an open resolver.
+    private static var nameRules: [Rule] {
+        // The port first: nearly every packet for this host ends there.
+        let port = Statement.match(.th(.dport), is: .service(Network.nameServerPort))
+        let isForeign = Statement.match(.iifname, isNot: "lo")
+        let comment = "names are for their own network"
+        return [
+            Rule(
+                in: input, port, isForeign, .match([.ip(.daddr), .l4proto, .th(.dport)], in: names4),
+                .match([.iifname, .ip(.daddr)], notIn: hairpin4), .drop, comment: comment),
+            Rule(
+                in: input, port, isForeign, .match([.ip6(.daddr), .l4proto, .th(.dport)], in: names6),
+                .match([.iifname, .ip6(.daddr)], notIn: hairpin6), .drop, comment: comment),
+        ]
     }
 
     private static var filterRules: [Rule] {
