@@ -37,6 +37,15 @@ int swn_ioctl_pointer(int descriptor, unsigned long request, void *argument) {
     return ioctl(descriptor, request, argument);
 }
 
+static int leaves_descriptors_open;
+
+void swn_leave_descriptors_open(int leaves) { leaves_descriptors_open = leaves; }
+
+void swn_close(int descriptor) {
+    // Not without end: the process may have but so many.
+    if (!leaves_descriptors_open || descriptor >= 256) close(descriptor);
+}
+
 int swn_namespace_type(int descriptor) { return ioctl(descriptor, NS_GET_NSTYPE); }
 
 ssize_t swn_copy_file_range(int from, int to, size_t length) {
@@ -173,8 +182,9 @@ int swn_execveat(int directory, const char *path, char *const arguments[], char 
     return (int)syscall(SYS_execveat, directory, path, arguments, environment, flags);
 }
 
-void swn_reset_signals(void) {
-    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+void swn_reset_signals(uint64_t signals) {
+    for (int number = 1; number < NSIG; number++)
+        if (signals >> (number - 1) & 1) signal(number, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

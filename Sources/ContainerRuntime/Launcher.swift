@@ -60,7 +60,7 @@ public enum Launcher {
             let pair = try SequencedSocket.pair()
             var pidfd: Int32 = -1
             let visits = try visit()
-            let pid = unsafe swn_clone3(flags, SIGCHLD, &pidfd, cgroup.directory)
+            let pid = unsafe swn_clone3(flags | UInt64(CLONE_CLEAR_SIGHAND), SIGCHLD, &pidfd, cgroup.directory)
             let errno = Errno.last
             if pid == 0 { child(pair.near.descriptor.rawValue, pair.far.descriptor.rawValue) }
             visits.end()

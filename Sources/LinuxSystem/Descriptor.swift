@@ -11,7 +11,7 @@ public struct Descriptor: ~Copyable, Sendable {
     /// Takes ownership of an open descriptor.
     public init(owning rawValue: Int32) { self.rawValue = rawValue }
 
-    deinit { close(rawValue) }
+    deinit { swn_close(rawValue) }
 
     /// Gives the descriptor up: the caller has to close it.
     public consuming func release() -> Int32 {

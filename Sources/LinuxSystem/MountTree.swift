@@ -14,11 +14,16 @@ public enum MountTree {
 
     /// A copy of the mount that an open file or directory is on, with that as its root.
     public static func clone(of file: borrowing Descriptor, recursive: Bool) throws(SystemError) -> Descriptor {
+        try clone(ofNumber: file.rawValue, recursive: recursive)
+    }
+
+    /// The same of a borrowed descriptor.
+    public static func clone(ofNumber file: Int32, recursive: Bool) throws(SystemError) -> Descriptor {
         let flags =
             UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | UInt32(AT_EMPTY_PATH)
             | (recursive ? UInt32(AT_RECURSIVE) : 0)
-        let number = unsafe swn_open_tree(file.rawValue, "", flags)
-        guard number >= 0 else { throw SystemError("bind", file.procPath, errno: .last) }
+        let number = unsafe swn_open_tree(file, "", flags)
+        guard number >= 0 else { throw SystemError("bind", "/proc/self/fd/\(file)", errno: .last) }
         return Descriptor(owning: number)
     }
 

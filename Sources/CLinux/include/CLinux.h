@@ -106,6 +106,10 @@
 int swn_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 /// `renameat2(2)`.
 int swn_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags);
+/// `close(2)`, or nothing while descriptors are left open.
+void swn_close(int descriptor);
+/// In a child that is about to execute a program, which closes all of them at once: whether `swn_close` does nothing.
+void swn_leave_descriptors_open(int leaves);
 /// `close_range(2)`.
 int swn_close_range(unsigned int first, unsigned int last, unsigned int flags);
 /// `open(2)` with a mode, which is variadic in C.
@@ -170,8 +174,9 @@ char **swn_environment(void);
 /// `execveat(2)` with `AT_EMPTY_PATH` and friends.
 int swn_execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
 
-/// Every signal back to its default action and none blocked: what an exec alone leaves ignored or blocked stays so.
-void swn_reset_signals(void);
+/// Signals (bit n-1 is signal n) back to their default action and none blocked: what an exec alone leaves ignored or
+/// blocked stays so.
+void swn_reset_signals(uint64_t signals);
 /// `keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)`: a new anonymous session keyring.
 int swn_join_session_keyring(void);
 /// `prlimit(2)` of the calling process; its resource is an enumeration in C.

@@ -21,13 +21,16 @@ struct CgroupMount {
         case .legacy(let list):
             let directory = try makeDirectories(list)
             try MountTree.attach(directory, to: target)
+            // Nobody else can be in a file system that was made a moment ago.
+            try directory.enter()
             for hierarchy in list {
+                if isNamespaced, plainMount(hierarchy)?.attach(at: hierarchy.directory) == true { continue }
                 let place = try Descriptor.open(
                     hierarchy.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW, relativeTo: directory.rawValue)
                 try MountTree.attach(try mount(hierarchy), to: place)
             }
             if attributes & UInt64(MOUNT_ATTR_RDONLY) != 0 {
-                try MountTree.setAttributes(of: directory, set: attributes)
+                try MountTree.setAttributes(of: directory, set: attributes, recursive: true)
             }
         }
     }
@@ -47,6 +50,12 @@ struct CgroupMount {
             }
         }
         return directory
+    }
+
+    private func plainMount(_ hierarchy: CgroupHierarchies.Hierarchy) -> PlainMount? {
+        PlainMount(
+            "cgroup", hierarchy.settings.map { ($0.name, $0.value) },
+            attributes: attributes & ~UInt64(MOUNT_ATTR_RDONLY))
     }
 
     private func mount(_ hierarchy: CgroupHierarchies.Hierarchy) throws(SystemError) -> Descriptor {

@@ -69,24 +69,26 @@ extension ChildProcess {
 
     /// Lowers the bounding set, and says what of it there is: a container in a container has less than it asks for.
     private func dropBounding(_ wanted: CapabilitySet) throws(InitFailure) -> CapabilitySet {
-        var bounding = CapabilitySet()
+        let present = plan.inheritsBoundingSet ? plan.inherited.boundingSet : readBoundingSet()
         for number in 0..<UInt64(64) {
             let one = CapabilitySet(rawValue: 1 << number)
-            if wanted.isSuperset(of: one) {
-                let answer = swn_prctl(PR_CAPBSET_READ, UInt(number), 0, 0, 0)
-                // Behind the last that this kernel knows.
-                if answer < 0 { break }
-                if answer == 1 { bounding.formUnion(one) }
-            } else if swn_prctl(PR_CAPBSET_DROP, UInt(number), 0, 0, 0) != 0 {
-                if swn_errno() == EINVAL { break }
-                // Who may drop nothing need not, if it is gone already.
-                let errno = swn_errno()
-                guard swn_prctl(PR_CAPBSET_READ, UInt(number), 0, 0, 0) == 0 else {
-                    throw InitFailure(.bounding, Int32(number), errno: errno)
-                }
+            guard present.isSuperset(of: one), !wanted.isSuperset(of: one) else { continue }
+            guard swn_prctl(PR_CAPBSET_DROP, UInt(number), 0, 0, 0) == 0 else {
+                throw InitFailure(.bounding, Int32(number))
             }
         }
-        return bounding
+        return present.intersection(wanted)
+    }
+
+    private func readBoundingSet() -> CapabilitySet {
+        var set = CapabilitySet()
+        for number in 0..<UInt64(64) {
+            let answer = swn_prctl(PR_CAPBSET_READ, UInt(number), 0, 0, 0)
+            // Behind the last that this kernel knows.
+            if answer < 0 { break }
+            if answer == 1 { set.formUnion(CapabilitySet(rawValue: 1 << number)) }
+        }
+        return set
     }
 
     private func setCapabilities(_ bounding: CapabilitySet) throws(InitFailure) {

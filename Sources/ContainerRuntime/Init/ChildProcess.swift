@@ -29,7 +29,8 @@ struct ChildProcess {
         // /proc/PID/exe, or its descriptors through /proc/PID/fd (CVE-2016-9962, CVE-2019-5736). The exec ends it.
         guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
         try armDeathSignal(SIGKILL)
-        swn_reset_signals()
+        // The clone has taken care of those with a handler.
+        swn_reset_signals(plan.inherited.ignoredSignals)
     }
 
     /// The kernel forgets the signal when credentials change, so this is called again after that.

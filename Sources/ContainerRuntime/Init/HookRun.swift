@@ -57,7 +57,7 @@ enum HookRun {
     }
 
     private static func execute(_ hook: HookStep, _ input: Int32, _ output: Int32, _ prepare: () -> Int32) -> Never {
-        swn_reset_signals()
+        swn_reset_signals(.max)
         let streams = [dup2(input, 0), dup2(output, 1), dup2(output, 2)]
         guard streams == [0, 1, 2], swn_close_range(3, UInt32.max, UInt32(CLOSE_RANGE_CLOEXEC)) == 0 else {
             swn_exit_now(126)

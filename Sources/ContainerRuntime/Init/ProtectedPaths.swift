@@ -14,6 +14,8 @@ struct ProtectedPaths: ~Copyable {
     }
 
     func apply() throws(InitFailure) {
+        swn_leave_descriptors_open(1)
+        defer { swn_leave_descriptors_open(0) }
         for (index, path) in plan.readOnlyPaths.enumerated() {
             do throws(SystemError) {
                 guard let target = try open(path) else { continue }
@@ -50,20 +52,17 @@ struct ProtectedPaths: ~Copyable {
 /// What is mounted over masked paths: one empty read-only tmpfs over all directories, and over files the host's null
 /// device, not the image's, which could be anything (CVE-2025-31133).
 private struct Masks: ~Copyable {
-    /// The tmpfs once it is attached: only then may it be copied. Closed by the exec.
+    /// The tmpfs once it is attached, for only then may it be copied, and the device. Closed by the exec.
     private var directory: Int32 = -1
+    private var null: Int32 = -1
 
     mutating func hide(_ target: borrowing Descriptor) throws(SystemError) {
         guard try target.kind() == .directory else {
-            let null = try Descriptor.open("/dev/null", O_PATH | O_NOFOLLOW)
-            let status = try null.status()
-            guard FileKind(mode: status.st_mode) == .characterDevice, UInt64(status.st_rdev) == swn_makedev(1, 3)
-            else { throw SystemError("mask with", "/dev/null", errno: Errno(rawValue: ENODEV), hint: "not device 1:3") }
-            return try MountTree.attach(try MountTree.clone(of: null, recursive: false), to: target)
+            if null < 0 { null = try Self.openNull() }
+            return try MountTree.attach(try MountTree.clone(ofNumber: null, recursive: false), to: target)
         }
         if directory >= 0 {
-            let mount = try Descriptor.open(".", O_PATH | O_DIRECTORY, relativeTo: directory)
-            return try MountTree.attach(try MountTree.clone(of: mount, recursive: false), to: target)
+            return try MountTree.attach(try MountTree.clone(ofNumber: directory, recursive: false), to: target)
         }
         let context = try FileSystemContext("tmpfs")
         try context.set("mode", "755")
@@ -73,5 +72,14 @@ private struct Masks: ~Copyable {
         let mount = try context.mount(attributes: attributes)
         try MountTree.attach(mount, to: target)
         directory = mount.release()
+    }
+
+    private static func openNull() throws(SystemError) -> Int32 {
+        let null = try Descriptor.open("/dev/null", O_PATH | O_NOFOLLOW)
+        let status = try null.status()
+        guard FileKind(mode: status.st_mode) == .characterDevice, UInt64(status.st_rdev) == swn_makedev(1, 3) else {
+            throw SystemError("mask with", "/dev/null", errno: Errno(rawValue: ENODEV), hint: "not device 1:3")
+        }
+        return null.release()
     }
 }

@@ -21,7 +21,11 @@ struct RootBuilder {
     func build() throws(InitFailure) -> Mounted {
         try setPropagation()
         let root = try openRoot()
+        // From here on hundreds of files are opened, and the exec closes them all at once.
+        swn_leave_descriptors_open(1)
+        defer { swn_leave_descriptors_open(0) }
         var mounted = Mounted(root: root)
+        let start = plan.hooks == nil ? -1 : unsafe swn_openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
         for mount in plan.mounts {
             do throws(SystemError) {
                 try perform(mount, &mounted)
@@ -38,6 +42,8 @@ struct RootBuilder {
                 throw InitFailure(.device, Int32(index), error)
             }
         }
+        // Hooks begin where the runtime was started.
+        if start >= 0, fchdir(start) != 0 { throw InitFailure(.hooks) }
         return mounted
     }
 
@@ -85,6 +91,7 @@ struct RootBuilder {
         case .fileSystem(let type):
             // /proc, /sys and /dev are written to and trusted later: a link in their place is refused.
             let target = try resolver.open(step.destination, isDirectory: true, isPlain: step.role != .ordinary)
+            if try mountPlainly(type, step, on: target) { return }
             let context = try FileSystemContext(type)
             for setting in step.settings {
                 if let value = setting.value {
@@ -96,7 +103,7 @@ struct RootBuilder {
             let mount = try context.mount(
                 attributes: step.role == .dev ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
             if step.copiesUp { try CopyUp.copy(from: target, to: mount) }
-            if step.role == .dev { try DefaultDevices.fill(mount) }
+            if step.role == .dev { try fill(mount) }
             try setAttributes(of: mount, step, isNew: true)
             try MountTree.attach(mount, to: target)
             switch step.role {
@@ -113,6 +120,38 @@ struct RootBuilder {
             let isNamespaced = plan.makesCgroupNamespace || plan.joins.contains { $0.kind == .cgroup }
             try CgroupMount(hierarchies: hierarchies, attributes: step.set, isNamespaced: isNamespaced)
                 .attach(to: target)
+        }
+    }
+
+    /// Mounts in two calls what needs neither a descriptor afterwards nor more than `mount(2)` can say.
+    ///
+    /// - Returns: Whether it is mounted; where it could not be, the other way says why.
+    private func mountPlainly(
+        _ type: String, _ step: MountStep, on target: borrowing Descriptor
+    ) throws(SystemError) -> Bool {
+        let isNeeded =
+            switch step.role {
+            case .proc: !plan.sysctls.isEmpty
+            case .devpts: plan.process.terminal != nil
+            case .dev: true
+            case .ordinary, .sysfs: false
+            }
+        guard !isNeeded, !step.copiesUp, step.recursiveSet | step.recursiveClear | step.propagation == 0,
+            let mount = PlainMount(type, step.settings.map { ($0.name, $0.value) }, attributes: step.set)
+        else { return false }
+        // The target is the working directory, so that nothing is looked up by a path.
+        try target.enter()
+        return mount.attach()
+    }
+
+    /// Fills the container's own /dev, also with the places of the mounts that come into it.
+    private func fill(_ dev: borrowing Descriptor) throws(SystemError) {
+        try DefaultDevices.fill(dev)
+        var names: Set<Substring> = []
+        for mount in plan.mounts where mount.destination.hasPrefix("dev/") {
+            guard case .fileSystem = mount.source else { continue }
+            let name = mount.destination.dropFirst("dev/".count)
+            if !name.contains("/"), names.insert(name).inserted { try dev.makeDirectory(String(name)) }
         }
     }
 

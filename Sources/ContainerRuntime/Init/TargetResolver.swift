@@ -13,7 +13,7 @@ struct TargetResolver {
     /// - Parameter path: Without a leading slash and without `.` and `..`.
     /// - Parameter isPlain: Whether the last component must not be a symbolic link.
     func open(_ path: String, isDirectory: Bool, isPlain: Bool) throws(SystemError) -> Descriptor {
-        if let found = try lookUp(path, isPlain: isPlain) { return try checked(found, path, isDirectory) }
+        if let found = try lookUp(path, isPlain: isPlain, isDirectory) { return try checked(found, path, isDirectory) }
         // Where a link leads nowhere, the image says where the place is, and it is made there: `/etc/resolv.conf` of many
         // distributions is a link to what their own resolver makes at boot.
         var place = path
@@ -23,14 +23,16 @@ struct TargetResolver {
             guard links > 0 else { throw SystemError(Self.operation, path, errno: .tooManySymbolicLinkLevels) }
             place = next
         }
-        guard let made = try lookUp(path, isPlain: isPlain) else {
+        guard let made = try lookUp(path, isPlain: isPlain, isDirectory) else {
             throw SystemError(Self.operation, path, errno: .noSuchFileOrDirectory)
         }
         return try checked(made, path, isDirectory)
     }
 
-    private func lookUp(_ path: String, isPlain: Bool) throws(SystemError) -> Descriptor? {
-        let flags = UInt64(O_PATH | O_CLOEXEC | (isPlain ? O_NOFOLLOW : 0))
+    private func lookUp(
+        _ path: String, isPlain: Bool, _ isDirectory: Bool = false
+    ) throws(SystemError) -> Descriptor? {
+        let flags = UInt64(O_PATH | O_CLOEXEC | (isPlain ? O_NOFOLLOW : 0) | (isDirectory ? O_DIRECTORY : 0))
         let number = unsafe swn_openat2(root, path, flags, 0, UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
         guard number >= 0 else {
             if swn_errno() == ENOENT { return nil }
@@ -42,14 +44,13 @@ struct TargetResolver {
     private func checked(
         _ target: consuming Descriptor, _ path: String, _ isDirectory: Bool
     ) throws(SystemError) -> Descriptor {
+        // The kernel has opened nothing but a directory where one was wanted.
+        if isDirectory { return target }
         switch try target.kind() {
         case .symbolicLink: throw SystemError(Self.operation, path, errno: .tooManySymbolicLinkLevels)
-        case .directory:
-            if !isDirectory { throw SystemError(Self.operation, path, errno: .isDirectory) }
-        default:
-            if isDirectory { throw SystemError(Self.operation, path, errno: .notDirectory) }
+        case .directory: throw SystemError(Self.operation, path, errno: .isDirectory)
+        default: return target
         }
-        return target
     }
 
     /// Makes the missing components one by one, each in the open directory before it.

@@ -38,7 +38,9 @@ extension OCIRuntime {
             var started = try container.start()
             started.console = console.take()
             stored.unlock()
-            runHooks(\.poststart, bundle.spec, State(try stored.record(), .running))
+            if bundle.spec.hooks?.poststart?.isEmpty == false {
+                runHooks(\.poststart, bundle.spec, State(try stored.record(), .running))
+            }
             return started
         }
         let status: Int32

@@ -128,6 +128,8 @@ extension ProcessPlan {
             process.terminal ?? false
             ? TerminalStep(height: process.consoleSize?.height ?? 0, width: process.consoleSize?.width ?? 0) : nil
         parentDeathSignal = options.parentDeathSignal
+        inherited = try .current()
+        inheritsBoundingSet = linux.map { $0.namespace(.user) == nil } ?? !options.ownNamespaces.contains(.user)
         preservedDescriptors = options.preservedDescriptors
         startListener = options.startListener
         lockDescriptor = options.lockDescriptor

@@ -53,6 +53,9 @@ struct ProcessPlan: Sendable {
     /// The size of the terminal to make; nil for a process without one.
     var terminal: TerminalStep?
     var parentDeathSignal: Int32
+    var inherited: InheritedState
+    /// Whether the bounding set is the launcher's; a user namespace begins with all of them.
+    var inheritsBoundingSet: Bool
     var preservedDescriptors: Int32
     /// A listening socket at which the process waits to be started by another command than the one that made it; -1
     /// when it is started by its launcher.

@@ -6,13 +6,28 @@ public enum Timestamp {
     public static func now(nanoseconds: Bool) -> String {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
-        var parts = unsafe tm()
-        _ = unsafe gmtime_r(&time.tv_sec, &parts)
-        let date = unsafe [Int(parts.tm_year) + 1900, Int(parts.tm_mon) + 1, Int(parts.tm_mday)]
-        let clock = unsafe [Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec)]
+        // By hand: the library would look for the host's time zone, which UTC has none of.
+        let (days, seconds) = time.tv_sec.quotientAndRemainder(dividingBy: 86_400)
+        let date = civilDate(days: days)
+        let clock = [seconds / 3600, seconds / 60 % 60, seconds % 60]
         let fraction = nanoseconds ? "." + padded(time.tv_nsec, 9) : ""
         return date.map { padded($0, 2) }.joined(separator: "-") + "T"
             + clock.map { padded($0, 2) }.joined(separator: ":") + fraction + "Z"
+    }
+
+    /// Year, month and day of the Gregorian calendar, from days since 1970: years begin in March, so that the leap day is
+    /// their last (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+    static func civilDate(days: Int) -> [Int] {
+        let shifted = days + 719_468
+        let era = shifted / 146_097
+        let day = shifted % 146_097
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365
+        let dayOfYear = day - (365 * year + year / 4 - year / 100)
+        let month = (5 * dayOfYear + 2) / 153
+        return [
+            year + era * 400 + (month >= 10 ? 1 : 0), month < 10 ? month + 3 : month - 9,
+            dayOfYear - (153 * month + 2) / 5 + 1,
+        ]
     }
 
     private static func padded(_ number: Int, _ width: Int) -> String {

@@ -95,7 +95,7 @@ struct RelayProcess {
         var go: UInt8 = 0
         // Whoever started it has ended before it recorded it.
         guard retryingOnInterrupt({ read(socket, &go, 1) }) == 1 else { _exit(1) }
-        swn_reset_signals()
+        swn_reset_signals(.max)
         // A write to a closed socket is an error like any other.
         var ignored = sigset_t()
         sigemptyset(&ignored)
