@@ -409,3 +409,20 @@ void swn_tcp_watch(int socket, int syn_retries) {
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
         setsockopt(socket, options[index].level, options[index].name, &options[index].value, sizeof(int));
 }
+
+ssize_t swn_receive_netlink(int socket, void *bytes, size_t length, uint32_t *sender, int32_t *name_space) {
+    struct sockaddr_nl name = {0};
+    _Alignas(struct cmsghdr) uint8_t control[256];
+    struct iovec vector = {.iov_base = bytes, .iov_len = length};
+    struct msghdr message = {.msg_name = &name, .msg_namelen = sizeof name, .msg_iov = &vector, .msg_iovlen = 1,
+                             .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t count = recvmsg(socket, &message, MSG_DONTWAIT | MSG_TRUNC);
+    if (count < 0) return -1;
+    *sender = name.nl_pid;
+    *name_space = -1;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+        if (part->cmsg_level == SOL_NETLINK && part->cmsg_type == NETLINK_LISTEN_ALL_NSID)
+            memcpy(name_space, CMSG_DATA(part), sizeof *name_space);
+    }
+    return count;
+}

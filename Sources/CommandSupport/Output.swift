@@ -9,6 +9,24 @@ public enum Output {
     /// Prints a line to standard output.
     public static func line(_ text: String) { write(text + "\n") }
 
+    /// Prints a line to standard output, for programs whose end is that nobody reads any more.
+    ///
+    /// - Returns: false when the reader has gone.
+    public static func tryLine(_ text: String) -> Bool {
+        var text = text + "\n"
+        return text.withUTF8 { bytes in
+            var offset = 0
+            while offset < bytes.count {
+                let count = retryingOnInterrupt {
+                    CLinux.write(1, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
+                }
+                if count < 0 { return false }
+                offset += count
+            }
+            return true
+        }
+    }
+
     /// Prints to standard error.
     public static func error(_ text: String) { write(text, to: 2) }
 

@@ -31,6 +31,25 @@ public struct SignalDescriptor: ~Copyable {
         self.former = former
     }
 
+    /// Takes these signals and leaves the others as they are.
+    public init(_ signals: [Int32]) throws(SystemError) {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for number in signals { unsafe sigaddset(&set, number) }
+        var former = sigset_t()
+        guard unsafe sigprocmask(SIG_BLOCK, &set, &former) == 0 else {
+            throw SystemError("block signals", errno: .last)
+        }
+        let number = unsafe signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK))
+        guard number >= 0 else {
+            let errno = Errno.last
+            unsafe sigprocmask(SIG_SETMASK, &former, nil)
+            throw SystemError("make signal descriptor", errno: errno)
+        }
+        descriptor = Descriptor(owning: number)
+        self.former = former
+    }
+
     deinit {
         var former = former
         unsafe sigprocmask(SIG_SETMASK, &former, nil)

@@ -35,4 +35,39 @@ extension NetlinkSocket {
     public borrowing func receiveEvents() throws(NetlinkError) -> [NetlinkMessage] {
         (try receive() ?? []).filter { $0.type >= NLMSG_MIN_TYPE }
     }
+
+    /// Has the kernel also send what it tells the groups in every other network namespace that this one has an id for.
+    ///
+    /// Unlike a socket in each of them, this keeps none of them alive. Needs CAP_NET_BROADCAST (Linux 4.2).
+    /// The corresponding system call is `setsockopt(NETLINK_LISTEN_ALL_NSID)`.
+    public borrowing func listenToAllNamespaces() throws(NetlinkError) {
+        guard Self.set(SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1, on: descriptor) else {
+            throw NetlinkError("listen to", "all namespaces", errno: .last)
+        }
+    }
+
+    /// As `receiveEvents`, of a socket that listens to all namespaces, with the id of the namespace that they are from;
+    /// nil for the socket's own.
+    public borrowing func receiveEventsOfNamespace() throws(NetlinkError) -> (
+        namespace: Int32?, messages: [NetlinkMessage]
+    ) {
+        while true {
+            var sender: UInt32 = 0
+            var namespace: Int32 = -1
+            var buffer = [UInt8](repeating: 0, count: Self.eventCapacity)
+            let count = retryingOnInterrupt {
+                unsafe swn_receive_netlink(descriptor.rawValue, &buffer, buffer.count, &sender, &namespace)
+            }
+            guard count >= 0 else {
+                if Errno.last == .wouldBlock { return (nil, []) }
+                throw NetlinkError("receive from", "\(family.rawValue) netlink", errno: .last)
+            }
+            // Another process may send to our port; only port 0 is the kernel.
+            guard sender == 0, count <= buffer.count else { continue }
+            let messages = NetlinkMessage.split(buffer[..<count]).filter { $0.type >= NLMSG_MIN_TYPE }
+            return (namespace < 0 ? nil : namespace, messages)
+        }
+    }
+
+    private static let eventCapacity = 64 << 10
 }

@@ -27,9 +27,8 @@ enum SwnetCommands {
             ],
             commands: [
                 create, list, inspect, remove, connect, disconnect, limit, publish, unpublish, ports, hosts, check,
-                repair,
-                collect, trace, graph,
-            ],
+                repair, collect,
+            ] + explaining,
             context: { flags in
                 guard geteuid() == 0 else {
                     throw CommandFailure("networks can only be changed and listed by root (try sudo)")

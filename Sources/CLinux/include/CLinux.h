@@ -32,6 +32,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
@@ -219,6 +220,13 @@ int swn_accept(int listener);
 /// A TCP socket that sends at once, notices within two minutes that the other end is gone, and tries `syn_retries` times to
 /// connect. <netinet/tcp.h> cannot be included next to <linux/tcp.h>.
 void swn_tcp_watch(int socket, int syn_retries);
+
+// MARK: Netlink
+
+/// `recvmsg(2)` of a netlink socket without waiting. Fills the sender's port and, of a socket that listens to every
+/// namespace, the id of the one that the message is from; -1 for the socket's own. Returns the message's whole length, or
+/// -1 with `errno`.
+ssize_t swn_receive_netlink(int socket, void *bytes, size_t length, uint32_t *sender, int32_t *name_space);
 
 // MARK: Probes
 

@@ -1,4 +1,5 @@
 import Addressing
+import JSONCoding
 import LinuxSystem
 import NetworkModel
 import Rtnetlink
@@ -19,7 +20,18 @@ extension Session {
             }
         }
         let left = try check()
-        return (found.filter { $0.isOurs && !left.contains($0) }, left)
+        let repaired = found.filter { $0.isOurs && !left.contains($0) }
+        if !repaired.isEmpty { noteRepair(repaired) }
+        return (repaired, left)
+    }
+
+    /// For those who watch. That it cannot be written makes the repair no worse.
+    private func noteRepair(_ repaired: [NetworkDifference]) {
+        let last = (try? store.run.readFile("repaired")).flatMap(\.self).flatMap { bytes -> RepairRecord? in
+            try? RepairRecord(json: JSONValue(parsing: bytes))
+        }
+        let record = RepairRecord(repaired, number: (last?.number ?? 0) &+ 1)
+        try? store.replace("repaired", with: record.json.bytes)
     }
 
     private mutating func apply(_ remedy: NetworkDifference.Remedy) throws {

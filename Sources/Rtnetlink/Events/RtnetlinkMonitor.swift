@@ -56,6 +56,17 @@ public struct RtnetlinkMonitor: ~Copyable, Sendable {
         socket = try Self.listening(try NetlinkSocket(.route, in: namespace), topics, receiveBuffer)
     }
 
+    /// Listens in the calling thread's network namespace, and in every other one that it has an id for.
+    ///
+    /// - Parameter receiveBuffer: Bytes of events that wait at most until they are read.
+    public init(
+        inEveryNamespace topics: Topics, receiveBuffer: Int = RtnetlinkMonitor.defaultReceiveBuffer
+    ) throws(NetlinkError) {
+        let listening = try Self.listening(try NetlinkSocket(.route), topics, receiveBuffer)
+        try listening.listenToAllNamespaces()
+        socket = listening
+    }
+
     private static func listening(
         _ socket: consuming NetlinkSocket, _ topics: Topics, _ receiveBuffer: Int
     ) throws(NetlinkError) -> NetlinkSocket {
@@ -82,6 +93,21 @@ public struct RtnetlinkMonitor: ~Copyable, Sendable {
         } catch {
             guard error.errno == .noBufferSpace else { throw error }
             return [.resyncNeeded]
+        }
+    }
+
+    /// As `next`, with the id of the namespace that the events are from (`Rtnetlink.namespaceIdentifier`); nil for the
+    /// monitor's own.
+    public func nextOfNamespace() throws(NetlinkError) -> (namespace: Int32?, events: [RtnetlinkEvent]) {
+        do throws(NetlinkError) {
+            while true {
+                let (namespace, messages) = try socket.receiveEventsOfNamespace()
+                let events = messages.compactMap(RtnetlinkEvent.init)
+                if !events.isEmpty || messages.isEmpty { return (namespace, events) }
+            }
+        } catch {
+            guard error.errno == .noBufferSpace else { throw error }
+            return (nil, [.resyncNeeded])
         }
     }
 }

@@ -1,0 +1,157 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("events and watch: what happens, and what others do", .timeLimit(.minutes(10)))
+struct EventTests {
+    /// Waits until a program has printed a text.
+    private func waits(_ command: Command, for text: String) async throws -> Bool {
+        try await eventually(seconds: 60) { command.outputSoFar.contains(text) }
+    }
+
+    /// Starts `swnet events` and waits until it hears: a network that is made for the purpose is told.
+    private func listen(_ host: NetworkHost) async throws -> Command {
+        let events = try host.start([NetworkHost.swnet, "events", "--format", "json"], timeout: 300)
+        let hears = try await eventually(seconds: 60) {
+            try await host.net("create", "probe", "-d", "dummy", "--ipam", "none")
+            try await host.net("rm", "probe")
+            return events.outputSoFar.contains("network-removed")
+        }
+        #expect(hears)
+        return events
+    }
+
+    private func lines(_ text: String) throws -> [JSONValue] {
+        try text.split(separator: "\n").map { try JSONValue(String($0)) }
+    }
+
+    @Test func `what swnet does is told in order, and a signal ends it with success`() async throws {
+        try await NetworkHost.with { host in
+            let events = try await listen(host)
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            #expect(try await waits(events, for: "\"network\":\"lab\""))
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web")
+            #expect(try await waits(events, for: "\"connected\""))
+            try await host.net("publish", "web", "8080:80")
+            #expect(try await waits(events, for: "\"published\""))
+            try await host.net("disconnect", "lab", "web")
+            #expect(try await waits(events, for: "\"disconnected\""))
+            try await host.net("rm", "lab")
+            #expect(try await eventually { try lines(events.outputSoFar).last?["event"].text == "network-removed" })
+            try await host.must(["bash", "-c", "kill -TERM $(pidof swnet)"])
+            let result = await events.result
+            #expect(result.status == 0, "\(result)")
+            let told = try lines(result.standardOutput).filter { $0["network"].text != "probe" }
+            #expect(
+                told.compactMap { $0["event"].text } == [
+                    "network-created", "connected", "published", "unpublished", "disconnected", "network-removed",
+                ], "\(told)")
+            #expect(told.allSatisfy { $0["time"].text?.hasSuffix("Z") == true })
+            #expect(told[1]["sandbox"].text == "web" && told[1]["addresses"].items.first?.text == "10.44.0.2/24")
+            #expect(told[2]["port"].text == "8080:80/tcp")
+        }
+    }
+
+    @Test func `what others do is told, with who did it`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web")
+            let events = try await listen(host)
+            try await host.must(["nft", "flush", "ruleset"])
+            #expect(try await waits(events, for: "\"damaged\""))
+            let told = try lines(events.outputSoFar)
+            let culprit = try #require(told.first { $0["event"].text == "interfered" }, "\(told)")
+            #expect(culprit["command"].text == "nft" && (culprit["pid"].integer ?? 0) > 0, "\(culprit)")
+            #expect(culprit["problem"].text == "was deleted", "\(culprit)")
+            try await host.net("repair")
+            #expect(try await waits(events, for: "\"repaired\""))
+            for (line, words) in [
+                ("ip link del sw-lab", "sw-lab is missing"), ("ip -n web route del default", "default route"),
+                ("ip addr del 10.44.0.1/24 dev sw-lab", "lacks the address 10.44.0.1/24"),
+            ] {
+                try await host.must(["bash", "-c", line])
+                #expect(try await waits(events, for: words), "\(words): \(events.outputSoFar)")
+                try await host.net("repair")
+            }
+            // Nobody keeps a dead sandbox's namespace: its link goes with it.
+            try await host.must(["ip", "netns", "del", "web"])
+            let isGone = try await eventually {
+                try await !host.must(["ip", "-o", "link", "show", "type", "veth"]).contains("sw-lab")
+            }
+            #expect(isGone)
+            await events.stop()
+        }
+    }
+
+    @Test func `a reader that goes away ends it with success`() async throws {
+        try await NetworkHost.with { host in
+            let line = "set -o pipefail; \(NetworkHost.swnet) events | head -n 1; echo ${PIPESTATUS[0]}"
+            let pipe = try host.start(["bash", "-c", line])
+            let hasEnded = try await eventually(seconds: 60) {
+                try await host.net("create", "probe", "-d", "dummy", "--ipam", "none")
+                try await host.net("rm", "probe")
+                return pipe.outputSoFar.split(separator: "\n").count == 2
+            }
+            #expect(hasEnded && pipe.outputSoFar.hasSuffix("\n0\n"), "\(pipe.outputSoFar)")
+        }
+    }
+
+    @Test func `a watch repairs what is damaged, whoever it was`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            _ = try await host.serve("web", on: "lab")
+            try await host.net("publish", "web", "8080:80")
+            // What was damaged before it was started is its business too.
+            try await host.must(["nft", "flush", "ruleset"])
+            let watch = try host.start([NetworkHost.swnet, "watch"], timeout: 600)
+            #expect(try await waits(watch, for: "watching"))
+            #expect(watch.outputSoFar.contains("repaired firewall"))
+            let damages = [
+                ("nft flush ruleset", "interfered: table inet swnet: was deleted by nft"),
+                ("ip addr del 10.44.0.1/24 dev sw-lab", "lacks the address 10.44.0.1/24"),
+                ("ip -n web route del default", "default route via 10.44.0.1"),
+                ("ip link del sw-lab", "sw-lab is missing"),
+            ]
+            for (line, words) in damages {
+                try await host.must(["bash", "-c", line])
+                #expect(try await waits(watch, for: words), "\(words): \(watch.outputSoFar)")
+                let isRight = try await eventually { try await host.run([NetworkHost.swnet, "check"]).status == 0 }
+                #expect(isRight, "\(line)")
+            }
+            #expect(try await host.answer("TCP:127.0.0.1:8080")?.hasSuffix("web") == true)
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            try await host.must(["bash", "-c", "kill -INT $(pidof swnet)"])
+            #expect(await watch.result.status == 0)
+        }
+    }
+
+    @Test func `a watch does not fight for ever`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            let watch = try host.start([NetworkHost.swnet, "watch"], timeout: 600)
+            #expect(try await waits(watch, for: "watching"))
+            let enemy = try host.start([
+                "bash", "-c", "while sleep 0.05; do nft delete table inet swnet 2>/dev/null; done",
+            ])
+            #expect(try await waits(watch, for: "again and again: waiting 2 s"), "\(watch.outputSoFar)")
+            await enemy.stop()
+            // And it comes back when the other has given up.
+            #expect(try await eventually(seconds: 90) { try await host.run([NetworkHost.swnet, "check"]).status == 0 })
+            await watch.stop()
+        }
+    }
+
+    @Test(arguments: [
+        (["events", "x"], "no argument"), (["events", "--format", "xml"], "unknown format"),
+        (["watch", "--every", "0"], "1 to 86400"),
+        (["watch", "--every", "soon"], "not a number"), (["watch", "x"], "no argument"),
+    ])
+    func `bad input`(words: [String], names: String) async throws {
+        try await NetworkHost.with { host in
+            let result = try await host.run([NetworkHost.swnet] + words)
+            #expect(result.status != 0 && result.errors.contains(names), "\(result)")
+        }
+    }
+}
