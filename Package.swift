@@ -24,6 +24,7 @@ let package = Package(
     name: "swnet",
     products: [
         .executable(name: "swnet", targets: ["swnet"]),
+        .executable(name: "swnet-capture", targets: ["swnet-capture"]),
         .executable(name: "swrun", targets: ["swrun"]),
         .executable(name: "swbox", targets: ["swbox"]),
         .executable(name: "swbox-image", targets: ["swbox-image"]),
@@ -51,6 +52,7 @@ let package = Package(
         .target(name: "CLinux"),
         .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
+        .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
@@ -69,6 +71,7 @@ let package = Package(
 
         // Model: pure values, no kernel and no file.
         .target(name: "NetworkModel", dependencies: ["Addressing", "JSONCoding"], swiftSettings: strict),
+        .target(name: "PacketCapture", dependencies: ["Addressing"], swiftSettings: strict),
         .target(name: "CNI", dependencies: ["Addressing", "JSONCoding"], swiftSettings: strict),
         .target(name: "JSONCoding", swiftSettings: strict),
         .target(name: "RuntimeSpec", dependencies: ["JSONCoding"], swiftSettings: strict),
@@ -118,6 +121,11 @@ let package = Package(
                 "Addressing", "CLinux", "CNI", "CommandSupport", "JSONCoding", "LinuxSystem", "NetworkEngine",
                 "NetworkModel", system,
             ],
+            swiftSettings: strict),
+        // libpcap is for those who record packets, so swnet executes a program of its own for it.
+        .executableTarget(
+            name: "swnet-capture",
+            dependencies: ["CLinux", "CommandSupport", "CPcap", "LinuxSystem", "PacketCapture", system],
             swiftSettings: strict),
         .executableTarget(
             name: "swrun",
@@ -171,13 +179,15 @@ let package = Package(
             name: "CgroupsTests", dependencies: ["CLinux", "Cgroups", "LinuxSystem", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
-            name: "NetworkModelTests", dependencies: ["Addressing", "JSONCoding", "NetworkModel"], swiftSettings: strict
+            name: "NetworkModelTests", dependencies: ["Addressing", "JSONCoding", "NetworkModel", "PacketCapture"],
+            swiftSettings: strict
         ),
         .testTarget(name: "CNITests", dependencies: ["Addressing", "CNI", "JSONCoding"], swiftSettings: strict),
         .testTarget(
             name: "NetworkEngineTests",
             dependencies: [
                 "Addressing", "JSONCoding", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport", "swnet",
+                "swnet-capture",
             ],
             swiftSettings: strict),
         .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),

@@ -6,16 +6,16 @@ import sys
 # A module may depend on modules of lower rows only; modules of one row do not know each other, but for the arrows
 # listed below, which lead from one half of a row to the other.
 RANKS = [
-    ["CLinux", "CMnl", "CNftnl", "CSeccomp", "CArchive", "JSONCoding"],
+    ["CLinux", "CMnl", "CNftnl", "CSeccomp", "CArchive", "CPcap", "JSONCoding"],
     ["Addressing", "RuntimeSpec", "LinuxSystem"],
-    ["NetworkModel", "CNI", "Netlink", "Cgroups"],
+    ["NetworkModel", "CNI", "PacketCapture", "Netlink", "Cgroups"],
     ["Rtnetlink", "Nftables"],
     ["NetworkEngine", "ContainerRuntime", "ImageStore"],
     ["ImageArchive", "ContainerLog"],
     ["Engine"],
     ["CommandSupport"],
     ["ArgumentSupport"],
-    ["swnet", "swrun", "swbox", "swbox-image", "swbox-monitor"],
+    ["swnet", "swnet-capture", "swrun", "swbox", "swbox-image", "swbox-monitor"],
 ]
 # Peers that must not meet below Engine, whatever their ranks.
 NETWORK = {"Netlink", "Rtnetlink", "Nftables", "NetworkModel", "CNI", "NetworkEngine"}
@@ -23,7 +23,7 @@ RUNTIME = {"RuntimeSpec", "Cgroups", "ContainerRuntime"}
 IMAGES = {"ImageStore", "ImageArchive"}
 SIDES = [("networking", NETWORK), ("the container runtime", RUNTIME), ("images", IMAGES)]
 # Pure values: neither the kernel nor a file.
-PURE = {"Addressing", "JSONCoding", "NetworkModel", "CNI", "RuntimeSpec"}
+PURE = {"Addressing", "JSONCoding", "NetworkModel", "CNI", "PacketCapture", "RuntimeSpec"}
 KERNEL = {"CLinux", "LinuxSystem", "Netlink", "Rtnetlink", "Nftables", "Cgroups"}
 
 

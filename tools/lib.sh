@@ -4,7 +4,7 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # What Debian and Ubuntu call what we need.
-packages_build=(libmnl-dev libnftnl-dev libseccomp-dev libarchive-dev pkg-config python3)
+packages_build=(libmnl-dev libnftnl-dev libseccomp-dev libarchive-dev libpcap-dev pkg-config python3)
 packages_run=(busybox-static redis-tools iproute2 nftables conntrack aardvark-dns)
 packages_test=("${packages_run[@]}" iputils-ping socat tcpdump iperf3 jq bsdutils util-linux procps
     skopeo umoci bzip2 xz-utils zstd containernetworking-plugins iptables graphviz)

@@ -54,6 +54,13 @@ public struct Descriptor: ~Copyable, Sendable {
         return Descriptor(owning: number)
     }
 
+    /// A second descriptor that is kept over an exec, for a program that is told of it.
+    public borrowing func duplicateForExec() throws(SystemError) -> Descriptor {
+        let number = swn_fcntl(rawValue, F_DUPFD, 3)
+        guard number >= 0 else { throw SystemError("duplicate descriptor", "\(rawValue)", errno: .last) }
+        return Descriptor(owning: number)
+    }
+
     /// A path that names the open file for calls that take only paths: `/proc/self/fd/N`.
     public var procPath: String { "/proc/self/fd/\(rawValue)" }
 }

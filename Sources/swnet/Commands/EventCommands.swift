@@ -5,7 +5,7 @@ import NetworkModel
 
 extension SwnetCommands {
     /// What tells a person how things are, and why.
-    static let explaining = [trace, graph, events, watch]
+    static let explaining = [trace, capture, graph, events, watch]
 
     static let events = Command(
         "events", "[--format table|json]", summary: "print what happens to networks, sandboxes and ports, a line each",

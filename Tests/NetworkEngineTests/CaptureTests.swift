@@ -1,0 +1,116 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("capture: packets of networks and sandboxes, with tcpdump as the oracle", .timeLimit(.minutes(10)))
+struct CaptureTests {
+    private func prepare(_ host: NetworkHost) async throws {
+        try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+        _ = try await host.serve("web", on: "lab")
+        try await host.must(["ip", "netns", "add", "mate"])
+        try await host.net("connect", "lab", "mate")
+    }
+
+    /// Starts a capture and waits until it listens.
+    private func capture(_ host: NetworkHost, _ words: String...) async throws -> Command {
+        let capture = try host.start([NetworkHost.swnet, "capture"] + words, timeout: 300)
+        let listens = try await eventually(seconds: 60) { capture.errorsSoFar.contains("capturing on") }
+        #expect(listens, "\(capture.errorsSoFar)")
+        return capture
+    }
+
+    @Test func `a network's bridge shows what passes between its sandboxes, in a file that others read`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let capture = try await capture(host, "lab", "-w", "/run/lab.pcapng", "tcp port 80")
+            #expect(try await host.answer("TCP:10.44.0.2:80", at: .inside("mate")) == "10.44.0.3 web")
+            #expect(try await host.answer("TCP:[fd00:44::2]:80", at: .inside("mate")) == "fd00:44::3 web")
+            #expect(try await host.ask("TCP:10.44.0.2:81", at: .inside("mate")) == nil)
+            // What was read is written, even before the end.
+            let read = ["tcpdump", "-n", "-r", "/run/lab.pcapng"]
+            #expect(try await eventually { try await host.run(read).output.contains("fd00:44::3") })
+            try await host.must(["bash", "-c", "kill -INT $(pidof swnet-capture)"])
+            let result = await capture.result
+            #expect(result.status == 0 && result.errors.contains(" packets"), "\(result)")
+            let listing = try await host.must(read)
+            #expect(listing.contains("10.44.0.3.") && listing.contains("10.44.0.2.80: Flags [S]"), "\(listing)")
+            #expect(!listing.contains(".81:"))
+            #expect(try await host.must(["stat", "-c", "%a %U", "/run/lab.pcapng"]) == "600 root")
+        }
+    }
+
+    @Test func `several interfaces in one file, and words without a file`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.net("create", "second", "--subnet", "10.45.0.0/24")
+            try await host.net("connect", "second", "web")
+            let words = try await capture(host, "web", "-c", "4", "icmp")
+            let file = try await capture(host, "web", "-w", "/run/web.pcapng", "-c", "4", "icmp")
+            #expect(file.errorsSoFar.contains("eth0, eth1"))
+            for address in ["10.44.0.2", "10.45.0.2"] {
+                let answers = try await eventually {
+                    try await host.run(["ping", "-c", "1", "-W", "5", address]).status == 0
+                }
+                #expect(answers)
+            }
+            let lines = await words.result.standardOutput.split(separator: "\n").map(String.init)
+            #expect(lines.count == 4 && lines.contains { $0.contains("eth0 icmp 10.44.0.1") }, "\(lines)")
+            #expect(lines.contains { $0.contains("eth1 icmp 10.45.0.1") && $0.contains("echo request") }, "\(lines)")
+            #expect(await file.result.status == 0)
+            // Both interfaces with their names, and times to the nanosecond.
+            let listing = try await host.must(["tcpdump", "-n", "--nano", "-r", "/run/web.pcapng"])
+            #expect(listing.split(separator: "\n").count == 4 && listing.contains("10.45.0.1"), "\(listing)")
+            let bytes = try await host.must(["strings", "-n", "4", "/run/web.pcapng"])
+            #expect(bytes.contains("eth1") && bytes.contains("web on second") && bytes.contains("icmp"), "\(bytes)")
+        }
+    }
+
+    @Test func `a pipe, whose reader may go; and no privilege is left`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let pipe = try host.start([
+                "bash", "-c",
+                "\(NetworkHost.swnet) capture web -w - icmp | tcpdump -n -c 1 -r -; echo ${PIPESTATUS[0]}",
+            ])
+            let listens = try await eventually { pipe.errorsSoFar.contains("capturing on eth0") }
+            #expect(listens)
+            let status = try await host.shell(
+                "grep -h -E '^(Uid|CapPrm|NoNewPrivs)' /proc/$(pidof swnet-capture)/status")
+            #expect(status.output.contains("65534") && status.output.contains("0000000000000000"), "\(status)")
+            #expect(status.output.contains("NoNewPrivs:\t1"))
+            let hasEnded = try await eventually(seconds: 60) {
+                try await host.run(["ping", "-c", "1", "10.44.0.2"])
+                return pipe.outputSoFar.hasSuffix("\n0\n")
+            }
+            #expect(hasEnded && pipe.outputSoFar.contains("ICMP echo"), "\(pipe.outputSoFar) \(pipe.errorsSoFar)")
+        }
+    }
+
+    @Test func `it ends when the interface goes`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let capture = try await capture(host, "mate")
+            try await host.net("disconnect", "lab", "mate")
+            let result = await capture.result
+            #expect(result.status == 0 && result.errors.contains("warning: eth0"), "\(result)")
+        }
+    }
+
+    @Test(arguments: [
+        (["web", "-w", "/run/x", "tcp portt 80"], "filter 'tcp portt 80'", 64),
+        (["nosuch"], "neither a network nor a sandbox", 1),
+        (["web", "-i", "nosuch0"], "nosuch0", 1), (["web", "-w", "/nosuch/x"], "/nosuch/x", 1),
+        (["web", "-c", "0"], "no number of packets", 64), (["web", "-c", "many"], "not a number", 64),
+        (["web", "-s", "0"], "262144 bytes", 64), ([], "needs a network or a sandbox", 64),
+        (["nowhere"], "do not pass the host", 1), (["a/../b"], "begins with '/'", 1),
+    ])
+    func `bad input leaves nothing`(words: [String], names: String, status: Int32) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.net("create", "nowhere", "-d", "dummy", "--ipam", "none")
+            let result = try await host.run([NetworkHost.swnet, "capture"] + words)
+            #expect(result.status == status && result.errors.contains(names), "\(result)")
+            #expect(try await host.run(["test", "-e", "/run/x"]).status == 1)
+        }
+    }
+}
