@@ -6,7 +6,9 @@ extension JSONValue {
         do throws(JSONError) {
             self = try JSONParser.parse(bytes)
         } catch {
-            throw JSONCodingError("", "is not JSON: \(error.reason) at byte \(error.offset)")
+            let line = bytes.prefix(error.offset).count { $0 == UInt8(ascii: "\n") } + 1
+            throw JSONCodingError(
+                "", "is not JSON: \(error.reason) at byte \(error.offset)" + (line > 1 ? ", line \(line)" : ""))
         }
     }
 }

@@ -11,6 +11,9 @@ public struct NetworkEngine: Sendable {
     public var runRoot: String
     /// Where definitions are kept.
     public var stateRoot: String
+    /// The file in which the machine's owner says something about all networks; nil for `/etc/swnet/config.json`, which
+    /// need not be there.
+    public var configurationPath: String?
     /// Gets what a person should know and what is no error.
     public var notice: @Sendable (String) -> Void
     /// When it is set, it gets the plans of operations and nothing is carried out: a dry run. What dead sandboxes left is
@@ -19,10 +22,11 @@ public struct NetworkEngine: Sendable {
 
     public init(
         runRoot: String = "/run/swnet", stateRoot: String = "/var/lib/swnet",
-        notice: @escaping @Sendable (String) -> Void = { _ in }
+        configurationPath: String? = nil, notice: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.runRoot = runRoot
         self.stateRoot = stateRoot
+        self.configurationPath = configurationPath
         self.notice = notice
     }
 
@@ -30,7 +34,8 @@ public struct NetworkEngine: Sendable {
     func operate<Result>(
         _ operation: String? = nil, _ body: (inout Session) throws -> Result
     ) throws -> Result {
-        var session = try Session(runRoot: runRoot, stateRoot: stateRoot, notice: notice)
+        var session = try Session(
+            runRoot: runRoot, stateRoot: stateRoot, configurationPath: configurationPath, notice: notice)
         try session.recover()
         if let planned {
             try session.collect()

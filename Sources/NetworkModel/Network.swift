@@ -40,6 +40,9 @@ public struct Network: Hashable, Sendable {
 
     /// Whether traffic can pass between the network and the world through the host's routing.
     public var isOpen: Bool { driver.isRoutedByHost && !isInternal }
+
+    /// Whether it needs a host that forwards: those of a network of pairs do not reach even each other without.
+    public var needsForwarding: Bool { isOpen || driver == .pointToPoint }
 }
 
 extension Network {

@@ -45,12 +45,12 @@ extension SubnetPool {
 
     private static func prefixes(_ texts: [String]) -> [IPPrefix] { texts.compactMap { IPPrefix($0) } }
 
-    /// A unique local /64 (RFC 4193, section 3.2.2): fd, a random 40-bit global id, subnet 0.
+    /// A unique local /48 (RFC 4193, section 3.2): fd, and a random 40-bit global id.
     ///
     /// - Parameter random: Five random bytes.
     public static func uniqueLocal(random: [UInt8]) -> IPPrefix? {
         guard random.count == 5 else { return nil }
         return IPAddress(bytes: [0xfd] + random + [UInt8](repeating: 0, count: 10))
-            .flatMap { IPPrefix(address: $0, length: 64) }
+            .flatMap { IPPrefix(address: $0, length: 48) }
     }
 }

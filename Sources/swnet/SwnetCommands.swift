@@ -24,6 +24,7 @@ enum SwnetCommands {
             globals: [
                 .init("root", value: "DIR", help: "where networks are defined (/var/lib/swnet)"),
                 .init("run-root", value: "DIR", help: "where the state of this boot is (/run/swnet)"),
+                .init("config", value: "FILE", help: "settings for all networks (/etc/swnet/config.json)"),
             ],
             commands: [
                 create, list, inspect, remove, connect, disconnect, limit, publish, unpublish, ports, hosts, check,
@@ -34,7 +35,9 @@ enum SwnetCommands {
                     throw CommandFailure("networks can only be changed and listed by root (try sudo)")
                 }
                 return NetworkEngine(
-                    runRoot: flags.value("run-root") ?? "/run/swnet", stateRoot: flags.value("root") ?? "/var/lib/swnet"
+                    runRoot: flags.value("run-root") ?? "/run/swnet",
+                    stateRoot: flags.value("root") ?? "/var/lib/swnet",
+                    configurationPath: flags.value("config")
                 ) { program.warn($0) }
             })
     }

@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func makesUniqueLocalPrefixes() throws {
-        #expect(SubnetPool.uniqueLocal(random: [1, 2, 3, 4, 5]) == (try prefix("fd01:203:405::/64")))
+        #expect(SubnetPool.uniqueLocal(random: [1, 2, 3, 4, 5]) == (try prefix("fd01:203:405::/48")))
         #expect(SubnetPool.uniqueLocal(random: [1]) == nil)
     }
 

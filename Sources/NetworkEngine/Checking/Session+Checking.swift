@@ -202,7 +202,7 @@ extension Session {
     }
 
     private func checkForwarding(_ check: inout NetworkCheck) throws {
-        let open = check.networks.values.filter(\.isOpen)
+        let open = check.networks.values.filter(\.needsForwarding)
         for family in IPFamily.allCases where open.contains(where: { $0.hasSubnet(family) }) {
             guard try !Forwarding.isOn(family) else { continue }
             check.report("host", "forwarding of \(family.word) is off", .forwarding)

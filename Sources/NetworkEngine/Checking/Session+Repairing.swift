@@ -54,7 +54,7 @@ extension Session {
         case .foreign: try openForeign()
         case .forwarding:
             for network in try store.routedNetworks() {
-                guard let network = try store.network(network), network.isOpen,
+                guard let network = try store.network(network), network.needsForwarding,
                     let needed = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
                 else { continue }
                 try store.setForwarding(try store.forwarding().merging(needed))

@@ -156,6 +156,13 @@ enum Ruleset {
             Rule(
                 in: forward, .match([.iifname, .oifname], in: apart), .drop,
                 comment: "isolated ports, however they are reached"),
+            // The host's routes lead to an endpoint of the same network: each has a link of its own there.
+            Rule(
+                in: forward, .match([.iifname, .ip(.daddr)], in: hairpin4), .match(.oifname, in: bridges), .accept,
+                comment: "inside one network, through the host"),
+            Rule(
+                in: forward, .match([.iifname, .ip6(.daddr)], in: hairpin6), .match(.oifname, in: bridges), .accept,
+                comment: "inside one network, through the host"),
             Rule(in: forward, .match(.iifname, in: internalBridges), .drop, comment: "no way out"),
             Rule(in: forward, .match(.oifname, in: internalBridges), .drop, comment: "no way in"),
             Rule(

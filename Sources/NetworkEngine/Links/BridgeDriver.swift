@@ -112,9 +112,11 @@ struct BridgeDriver {
     private func makeVXLAN(_ options: NetworkDriver.VXLANOptions, _ bridge: Link, _ links: inout Rtnetlink) throws {
         let parent = try options.parent.flatMap { try links.link(named: $0.text) }
         // Frames for everybody go to the group, or to each of the peers.
+        // Peers alone do not tell the kernel that it is one of IPv6; an address of its own does, also none in particular.
+        let local = options.local ?? (options.peers.first?.family == .v6 ? .v6(.any) : nil)
         let settings = NewLink.VXLAN(
             vni: UInt32(clamping: options.vni), port: UInt16(clamping: options.port), remote: options.group,
-            local: options.local, device: parent?.index)
+            local: local, device: parent?.index)
         let link = try links.add(
             NewLink(
                 network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: network.alias))

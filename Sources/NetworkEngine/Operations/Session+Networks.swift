@@ -20,7 +20,7 @@ extension Session {
     /// Chooses the default network's subnets and keeps them.
     mutating func defineDefaultNetwork() throws -> Network {
         if let network = try store.network(NetworkName.default) { return network }
-        let network = try design(NetworkRequest(name: NetworkName.default), pool: .defaultNetwork)
+        let network = try design(NetworkRequest(name: NetworkName.default))
         if planned == nil { try store.define(network) }
         return network
     }
@@ -34,7 +34,7 @@ extension Session {
     }
 
     /// Fills in what a request leaves out, and refuses what collides with other networks or the host.
-    mutating func design(_ request: NetworkRequest, pool: SubnetPool = .networks) throws -> Network {
+    mutating func design(_ request: NetworkRequest) throws -> Network {
         try request.validate()
         let others = try networks()
         let routes = try HostRoutes(&links)
@@ -51,7 +51,8 @@ extension Session {
         }
         var prefixes = request.subnets
         if prefixes.isEmpty && request.hasAddresses {
-            prefixes = try choosePrefixes(pool, avoiding: routes.prefixes + others.flatMap { $0.subnets.map(\.prefix) })
+            prefixes = try choosePrefixes(
+                request, avoiding: routes.prefixes + others.flatMap { $0.subnets.map(\.prefix) })
         }
         var network = Network(
             name: request.name, driver: request.driver,
@@ -59,11 +60,7 @@ extension Session {
             isInternal: request.isInternal, policy: request.policy, routes: request.routes)
         try checkSources(network)
         try network.validateRoutes()
-        if case .vxlan(let options) = request.driver, network.mtu == nil {
-            // Ethernet, IP, UDP and VXLAN headers have to fit in a packet of the usual size (RFC 7348, section 5).
-            let isV6 = (options.peers.first ?? options.group ?? options.local)?.family == .v6
-            network.mtu = isV6 ? 1430 : 1450
-        }
+        if network.mtu == nil { network.mtu = try defaultMTU(network) }
         return network
     }
 
@@ -80,17 +77,6 @@ extension Session {
                 throw NetworkError(.invalid, "source \(source) is no address of this host (--source)")
             }
         }
-    }
-
-    private func choosePrefixes(_ pool: SubnetPool, avoiding occupied: [IPPrefix]) throws -> [IPPrefix] {
-        guard let choice = pool.first(avoiding: occupied) else {
-            throw NetworkError(.taken, "no free subnet is left to choose (--subnet)")
-        }
-        let hasIPv6 = try Sysctl.read("net/ipv6/conf/default/disable_ipv6") == "0"
-        guard hasIPv6, let local = SubnetPool.uniqueLocal(random: randomBytes(5)),
-            !occupied.contains(where: { $0.overlaps(local) })
-        else { return [choice] }
-        return [choice, local]
     }
 
     private static func subnet(_ prefix: IPPrefix, _ request: NetworkRequest) throws -> Subnet {
@@ -110,7 +96,7 @@ extension Session {
         let isMarked = store.isRaised(network.name)
         if !isPresent || !isMarked { raising.steps.append(.raise(network)) }
         if !isMarked { raising.elements = network.elements }
-        if network.isOpen, !isMarked || !isPresent,
+        if network.needsForwarding, !isMarked || !isPresent,
             let forwarding = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
         {
             // What an earlier process noted before it was killed is in the firewall already.

@@ -17,7 +17,13 @@ struct Session: ~Copyable {
     /// Gets plans that are not to be carried out.
     var planned: (@Sendable (NetworkPlan) -> Void)?
 
-    init(runRoot: String, stateRoot: String, notice: @escaping @Sendable (String) -> Void) throws {
+    /// Where the machine's owner says something about all networks; nil for the usual place.
+    let configurationPath: String?
+
+    init(
+        runRoot: String, stateRoot: String, configurationPath: String? = nil,
+        notice: @escaping @Sendable (String) -> Void
+    ) throws {
         let store = try Store(runRoot: runRoot, stateRoot: stateRoot)
         let links = try Rtnetlink()
         let firewall = try Firewall()
@@ -25,6 +31,7 @@ struct Session: ~Copyable {
         self.links = links
         self.firewall = firewall
         self.notice = notice
+        self.configurationPath = configurationPath
         names = NameService(runRoot: runRoot)
     }
 }
@@ -119,6 +126,8 @@ extension Session {
                 throw NetworkError(.notFound, "the network namespace of \(sandbox) is gone")
             }
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).attach(&links, namespace: namespace)
+            try store.noteStrangeOwner(endpoint)
+            announce(endpoint, identity: identity)
         case .detach(let endpoint, let sandbox, let identity):
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).detach(&links, identity: identity)
         case .startRelay(let relay): try RelayProcess(relay: relay).start(store)

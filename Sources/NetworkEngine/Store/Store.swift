@@ -8,6 +8,7 @@ import JSONCoding
 /// The engine's files, under a lock that is held as long as this value lives.
 ///
 ///     /var/lib/swnet/networks/NAME.json             a network's definition
+///     /var/lib/swnet/unique-local                   this host's unique local IPv6 prefix
 ///     /run/swnet/lock                               held by whoever changes anything
 ///     /run/swnet/boot                               the boot that everything below belongs to
 ///     /run/swnet/pending                            the plan that is being carried out
@@ -18,13 +19,14 @@ import JSONCoding
 ///     /run/swnet/sandboxes/KEY                      a sandbox's record
 ///     /run/swnet/namespaces/INODE → KEY             which sandbox a namespace is
 ///     /run/swnet/networks/NAME/                     exists while the network has its bridge
+///     /run/swnet/networks/NAME/strangers/ADDRESS    an address whose owner had an Ethernet address of its own choice
 ///     /run/swnet/networks/NAME/leases/ADDRESS → KEY who has an address
 ///     /run/swnet/networks/NAME/cursor4, cursor6 → N the offset of the address handed out last
 ///
 /// Facts of one word are symbolic links: made, read and refused as taken in one system call each.
 struct Store: ~Copyable {
     let run: Descriptor
-    private let definitions: Descriptor
+    let definitions: Descriptor
     private let lock: FileLock
 
     init(runRoot: String, stateRoot: String) throws(SystemError) {
@@ -48,7 +50,7 @@ struct Store: ~Copyable {
     }
 
     /// Replaces a file below a directory in one step. There is one writer, so one temporary name is enough.
-    private static func replace(
+    static func replace(
         _ path: String, with bytes: [UInt8], in directory: borrowing Descriptor
     ) throws(SystemError) {
         let file = try Descriptor.open(

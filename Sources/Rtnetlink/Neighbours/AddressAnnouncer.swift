@@ -28,6 +28,10 @@ public struct AddressAnnouncer: ~Copyable, Sendable {
         self = try namespace.enter(.net) { try AddressAnnouncer() }
     }
 
+    /// A packet socket waits for an RCU grace period when it is closed (`packet_release`, net/packet/af_packet.c), 7 to 20 ms
+    /// that nobody needs to wait for.
+    deinit { socket.leaveClosingToKernel() }
+
     /// Sends one announcement. Only who knows the address already takes notice.
     /// Equivalent to `arping -U -c 1 -I $link -s $address $address`, `ndsend $address $link`.
     ///

@@ -1,0 +1,48 @@
+import Addressing
+import NetworkModel
+import Rtnetlink
+
+/// The largest packet of networks whose makers name none.
+extension Session {
+    /// What fits into the link that packets leave the host by; nil for the kernel's 1500, and for drivers whose links take
+    /// over their parent's.
+    mutating func defaultMTU(_ network: Network) throws -> Int? {
+        switch network.driver {
+        case .bridge(existing: nil), .pointToPoint:
+            guard let found = try outgoingMTU(), found != 1500 else { return nil }
+            return fitting(found, network)
+        case .vxlan(let options):
+            // Ethernet, IP, UDP and VXLAN headers have to fit beside it (RFC 7348, section 5).
+            let other = options.peers.first ?? options.group ?? options.local
+            let overhead = other?.family == .v6 ? 70 : 50
+            let parent = try options.parent.flatMap { try links.link(named: $0.text) }.map { Int($0.mtu) }
+            let way = try parent ?? options.peers.first.flatMap { try mtu(of: links.route(to: $0)) } ?? outgoingMTU()
+            return fitting((way ?? 1500) - overhead, network)
+        default: return nil
+        }
+    }
+
+    /// IPv6 works with nothing smaller than 1280 (RFC 8200, section 5).
+    private func fitting(_ mtu: Int, _ network: Network) -> Int {
+        min(max(mtu, network.hasSubnet(.v6) ? 1280 : 68), 65535)
+    }
+
+    /// That of the default route that is used: IPv4's, or IPv6's where there is no other.
+    private mutating func outgoingMTU() throws -> Int? {
+        for family in IPFamily.allCases {
+            let routes = try links.routes(family: family, table: Route.mainTable)
+                .filter { $0.isDefault && $0.kind == .unicast }.sorted { $0.metric ?? 0 < $1.metric ?? 0 }
+            for route in routes {
+                if let mtu = try mtu(of: route) { return mtu }
+            }
+        }
+        return nil
+    }
+
+    private mutating func mtu(of route: Route) throws -> Int? {
+        guard let index = route.link ?? route.nextHops.first?.link, let link = try links.link(index: index),
+            !link.flags.contains(.loopback)
+        else { return nil }
+        return Int(min(route.mtu ?? .max, link.mtu))
+    }
+}

@@ -1,0 +1,78 @@
+import Addressing
+import LinuxSystem
+import NetworkModel
+import Rtnetlink
+
+/// Tells others where an address is now (moby issues 36069 and 47176).
+extension Session {
+    /// Announces the addresses of an endpoint that has come up, to whom they may be news. Nobody waits for it, and a link
+    /// that is down has nobody to tell: that it fails is no error.
+    ///
+    /// On a bridge of ours an Ethernet address follows from the network address, so that who remembers the address from
+    /// its last owner remembers what is still true; telling a thousand neighbours would cost each of them. It is told
+    /// there only when this owner, or an earlier one, has an Ethernet address of its own.
+    mutating func announce(_ endpoint: Endpoint, identity: SandboxIdentity) {
+        switch endpoint.link {
+        case .port(_, let bridge):
+            guard let owner = endpoint.macAddress else { return }
+            let isOurs = bridge.hasPrefix("sw-")
+            let news = endpoint.addresses.map(\.address).filter { address in
+                !isOurs || AddressChoice.macAddress(for: endpoint.addresses[0].address) != owner
+                    || store.hadStrangeOwner(address, network: endpoint.network)
+            }
+            if let link = HostInterface.index(of: bridge), !news.isEmpty {
+                // Sent by the bridge itself: the endpoint's own port is not open yet, the kernel opens it later.
+                tell(news, of: owner, on: link)
+                let known = news.map { Neighbour($0, link: link, linkAddress: owner, state: .stale) }
+                _ = try? links.attempt(known.map { .replaceNeighbour($0) })
+            }
+            tellOtherHosts(endpoint, owner, bridge)
+        case .macvlan, .ipvlan(_, mode: .l2), .vlan, .moved:
+            try? Namespace(path: identity.path, kind: .net).enter(.net) {
+                var inside = try Rtnetlink()
+                guard let link = try inside.link(named: endpoint.interface), let owner = link.address else { return }
+                tell(endpoint.addresses.map(\.address), of: owner, on: link.index)
+            }
+        case .pointToPoint, .ipvlan, .dummy: break
+        }
+    }
+
+    private func tell(_ addresses: [IPAddress], of owner: MACAddress, on link: UInt32) {
+        guard let announcer = try? AddressAnnouncer() else { return }
+        for address in addresses { try? announcer.announce(address, of: owner, on: link) }
+    }
+
+    /// A network that spans hosts: their tables say behind which host an Ethernet address is, and it may have moved. By the
+    /// VXLAN alone, so that the neighbours on this host have nothing to do with it.
+    private func tellOtherHosts(_ endpoint: Endpoint, _ owner: MACAddress, _ bridge: String) {
+        guard let network = try? store.network(endpoint.network), case .vxlan = network.driver,
+            network.bridgeName == bridge, let link = HostInterface.index(of: network.vxlanName)
+        else { return }
+        tell(endpoint.addresses.map(\.address), of: owner, on: link)
+    }
+}
+
+extension Store {
+    private static func path(_ address: IPAddress, _ network: String) -> String {
+        "networks/\(network)/strangers/\(address)"
+    }
+
+    /// Whether an address has been told to neighbours with an Ethernet address that does not follow from it.
+    borrowing func hadStrangeOwner(_ address: IPAddress, network: String) -> Bool {
+        (try? run.readSymbolicLink(Self.path(address, network))) != nil
+    }
+
+    /// Notes for as long as the network is raised that an endpoint's addresses are known with an Ethernet address of its
+    /// own choice.
+    borrowing func noteStrangeOwner(_ endpoint: Endpoint) throws {
+        guard let owner = endpoint.macAddress, endpoint.link.bridge != nil, let first = endpoint.addresses.first,
+            AddressChoice.macAddress(for: first.address) != owner
+        else { return }
+        try run.makeDirectory("networks/\(endpoint.network)/strangers", mode: 0o700)
+        for prefix in endpoint.addresses {
+            let path = Self.path(prefix.address, endpoint.network)
+            try run.remove(path)
+            try run.makeSymbolicLink(path, to: "\(owner)")
+        }
+    }
+}

@@ -1,0 +1,127 @@
+import TestSupport
+import Testing
+
+/// Who remembers an address from its last owner hears who has it now (moby issue 36069).
+@Suite("announcements of new addresses")
+struct EndpointAnnouncementTests {
+    /// What a capture has seen so far when all of `words` are in it, or after a minute.
+    private func wait(_ capture: Command, for words: [String]) async throws -> String {
+        _ = try await eventually(seconds: 60) { words.allSatisfy(capture.outputSoFar.contains) }
+        return capture.outputSoFar
+    }
+
+    private func capture(_ host: NetworkHost, at place: NetworkHost.Place, _ interface: String = "eth0") async throws
+        -> Command
+    {
+        let capture = try host.start(
+            ["tcpdump", "-i", interface, "-nn", "-e", "-l", "--immediate-mode", "arp or (icmp6 and ip6[40] == 136)"],
+            at: place)
+        let listens = try await eventually(seconds: 60) { capture.errorsSoFar.contains("listening on") }
+        #expect(listens)
+        return capture
+    }
+
+    @Test func `a neighbour with a stale entry reaches the new owner at once`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            for name in ["old", "new", "friend"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "friend")
+            let address = ["--ip", "10.44.0.9", "--ip6", "fd00:44::9"]
+            try await host.net(["connect", "lab", "old", "--mac", "02:00:00:00:00:77"] + address)
+            for target in ["10.44.0.9", "fd00:44::9"] {
+                for place in [NetworkHost.Place.inside("friend"), .host] {
+                    try await host.must(["ping", "-c", "1", "-w", "30", target], at: place)
+                }
+            }
+            try await host.net("disconnect", "lab", "old")
+            // As sure as an entry can be: nothing but being told changes it.
+            for target in ["10.44.0.9", "fd00:44::9"] {
+                let words = [
+                    "ip", "neigh", "replace", target, "lladdr", "02:00:00:00:00:77", "nud", "reachable", "dev",
+                ]
+                try await host.must(words + ["eth0"], at: .inside("friend"))
+                try await host.must(words + ["sw-lab"])
+            }
+            try await host.net(["connect", "lab", "new"] + address)
+            let own = try await host.json(["ip", "-j", "link", "show", "dev", "eth0"], at: .inside("new"))[0]["address"]
+                .text
+            for target in ["10.44.0.9", "fd00:44::9"] {
+                for (place, device) in [(NetworkHost.Place.inside("friend"), "eth0"), (.host, "sw-lab")] {
+                    let told = try await eventually {
+                        try await host.json(["ip", "-j", "neigh", "show", target, "dev", device], at: place)[0][
+                            "lladdr"
+                        ]
+                        .text == own
+                    }
+                    #expect(told, "\(target) on \(device)")
+                    #expect(try await host.run(["ping", "-c", "1", "-w", "30", target], at: place).status == 0)
+                }
+            }
+        }
+    }
+
+    @Test func `on a bridge of somebody else's, frames reach the wire`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                "ip link add br0 type bridge; ip link set br0 up; ip link set eth0 master br0; ip addr flush dev eth0; "
+                    + "ip addr add 192.0.2.1/24 dev br0")
+            let forwards = try await eventually {
+                try await host.run(["ping", "-c", "1", "-W", "1", "192.0.2.2"]).status == 0
+            }
+            #expect(forwards)
+            try await host.net(
+                "create", "lan", "-o", "bridge=br0", "--subnet", "192.0.2.0/24", "--gateway", "192.0.2.2", "--subnet",
+                "2001:db8::/64", "--gateway", "2001:db8::2", "--ip-range", "192.0.2.100-192.0.2.110")
+            try await host.must(["ip", "netns", "add", "web"])
+            let seen = try await capture(host, at: .neighbour)
+            try await host.net("connect", "lan", "web", "--mac", "02:00:00:00:00:77", "--ip6", "2001:db8::64")
+            let words = [
+                "02:00:00:00:00:77 > ff:ff:ff:ff:ff:ff, ethertype ARP (0x0806), length 42: Request who-has 192.0.2.100 tell 192.0.2.100",
+                "02:00:00:00:00:77 > 33:33:00:00:00:01", "neighbor advertisement, tgt is 2001:db8::64",
+            ]
+            let output = try await wait(seen, for: words)
+            for word in words { #expect(output.contains(word), "\(word) in \(output)") }
+            await seen.stop()
+        }
+    }
+
+    @Test func `by a macvlan, too`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net(
+                "create", "lan", "-d", "macvlan", "-o", "parent=eth0", "--subnet", "192.0.2.0/24", "--gateway",
+                "192.0.2.2", "--ip-range", "192.0.2.100-192.0.2.110")
+            try await host.must(["ip", "netns", "add", "web"])
+            let seen = try await capture(host, at: .neighbour)
+            try await host.net("connect", "lan", "web")
+            let output = try await wait(seen, for: ["Request who-has 192.0.2.100 tell 192.0.2.100"])
+            #expect(output.contains("Request who-has 192.0.2.100 tell 192.0.2.100"), "\(output)")
+            await seen.stop()
+        }
+    }
+
+    @Test func `a network that spans hosts tells the others alone, and nobody is told what is true already`()
+        async throws
+    {
+        try await NetworkHost.with { host in
+            try await host.net(
+                "create", "wide", "-d", "vxlan", "-o", "vni=42", "-o", "peers=192.0.2.2", "-o", "local=192.0.2.1",
+                "--subnet", "10.44.0.0/24")
+            try await host.shell(
+                "ip link add vx0 type vxlan id 42 dstport 4789 local 192.0.2.2 remote 192.0.2.1; ip link set vx0 up",
+                at: .neighbour)
+            for name in ["friend", "web"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "wide", "friend")
+            let near = try await capture(host, at: .inside("friend"))
+            let far = try await capture(host, at: .neighbour, "vx0")
+            try await host.net("connect", "wide", "web", "--ip", "10.44.0.9")
+            let output = try await wait(far, for: ["Request who-has 10.44.0.9 tell 10.44.0.9"])
+            #expect(output.contains("Request who-has 10.44.0.9 tell 10.44.0.9"), "\(output)")
+            // Whatever is to come has come by then: this is answered after it.
+            try await host.must(["ping", "-c", "1", "-w", "30", "10.44.0.9"], at: .inside("friend"))
+            _ = try await wait(near, for: ["Request who-has 10.44.0.9 tell 10.44.0.2"])
+            #expect(!near.outputSoFar.contains("tell 10.44.0.9"), "\(near.outputSoFar)")
+            await near.stop()
+            await far.stop()
+        }
+    }
+}
