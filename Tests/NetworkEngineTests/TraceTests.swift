@@ -184,9 +184,12 @@ struct TraceTests {
             report = try await trace(host, "tcp", "192.0.2.1:8080")
             #expect(report["reason"].text == "interface eth0 of web is down", "\(report)")
             try await host.net("repair")
-            // The bridge notices in its own time that its port is up.
-            report = try await trace(host, "-t", "60", "tcp", "192.0.2.1:8080")
-            #expect(report["outcome"].text == "answered", "\(report)")
+            // The bridge, and the host's table of neighbours, notice in their own time that its port is up.
+            let isBack = try await eventually(seconds: 60) {
+                report = try await trace(host, "tcp", "192.0.2.1:8080")
+                return report["outcome"].text == "answered"
+            }
+            #expect(isBack, "\(report)")
             try await host.must(["sysctl", "-qw", "net.ipv4.ip_forward=0"])
             report = try await trace(host, "--from", "web", "tcp", "192.0.2.2:80")
             #expect(report["reason"].text?.contains("does not forward") == true, "\(report)")

@@ -158,9 +158,12 @@ extension TraceRun {
     private var adviceForHostPort: String {
         let target = request.target
         if case .v6(let address) = target.address, address.isLoopback,
-            facts.publisher(of: TraceTarget(target.transport, .v4(.loopback), port: target.port)) != nil
+            let (sandbox, mapping) = facts.publisher(
+                of: TraceTarget(target.transport, .v4(.loopback), port: target.port))
         {
-            return "[::1] leads to no sandbox; 127.0.0.1 does"
+            let inside = mapping.sandboxPorts.first + (target.port - mapping.hostPorts.first)
+            return "[::1] is published by itself alone: ask 127.0.0.1, or "
+                + "swnet publish \(sandbox.name) [::1]:\(target.port):\(inside)/\(target.transport.rawValue)"
         }
         // Published for another address than the one that was asked.
         for sandbox in facts.sandboxes {

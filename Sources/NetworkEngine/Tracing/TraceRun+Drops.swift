@@ -39,6 +39,10 @@ extension TraceRun {
             let program = passage.chain.hasPrefix("ip6") ? "ip6tables" : "iptables"
             return "\(program) -I FORWARD \(station.output == nil ? "-i" : "-o") \(interface) -j ACCEPT"
         }
+        if station.hook == "forward" {
+            return "swnet repair --foreign, or accept it there: nft insert rule \(passage.chain) \(direction) "
+                + "\"\(interface)\" accept"
+        }
         return "accept it there: nft insert rule \(passage.chain) \(direction) \"\(interface)\" accept"
     }
 
@@ -68,9 +72,14 @@ extension TraceRun {
                 "connect whoever asks to \(endpoint.network), too"
             )
         }
-        let publishing = packet.destinationPort.map { port in
-            "swnet publish \(sandbox.name) \(port):\(port)" + (request.target.transport == .udp ? "/udp" : "")
-        }
+        // What is published already is kept out for another reason.
+        let isPublished = facts.publisher(of: request.target) != nil
+        let publishing =
+            isPublished
+            ? nil
+            : packet.destinationPort.map { port in
+                "swnet publish \(sandbox.name) \(port):\(port)" + (request.target.transport == .udp ? "/udp" : "")
+            }
         if case .sandbox(let asking, let from) = source, from.network != endpoint.network {
             return (
                 "\(asking.name) is on network \(from.network) and \(sandbox.name) on \(endpoint.network): "
@@ -81,6 +90,7 @@ extension TraceRun {
         if case .sandbox(let asking, _) = source {
             return ("\(asking.name) does not reach \(port)\(sandbox.name): \(comment)", nil)
         }
+        if isPublished { return ("\(port)\(sandbox.name) is not reached although it is published: \(comment)", nil) }
         return ("\(port)\(sandbox.name) is not published: \(comment)", publishing)
     }
 }

@@ -12,7 +12,9 @@ extension SwnetCommands {
         details: """
             From now on, until it is interrupted or nobody reads any more: networks made and removed, sandboxes connected
             and disconnected, ports published and taken back, repairs; and what others do to what is ours: damage in the
-            kernel, in the words of 'swnet check', and who changed our table of the firewall. With json a line is an object.
+            kernel, in the words of 'swnet check', and who changed our table of the firewall.
+
+            \(JSONReference.events.text)
             """,
         examples: ["swnet events", "swnet events --format json | jq -r 'select(.event == \"connected\") | .sandbox'"],
         grammar: FlagGrammar([.format]),

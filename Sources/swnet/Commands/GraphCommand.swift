@@ -9,6 +9,8 @@ extension SwnetCommands {
         details: """
             text is a tree for a terminal, mermaid goes into Markdown, dot into Graphviz, and svg is a picture. With names,
             only these networks and who is on them.
+
+            \(JSONReference.graph.text)
             """,
         examples: [
             "swnet graph", "swnet graph --format svg >networks.svg", "swnet graph --format dot bridge >bridge.dot",

@@ -94,63 +94,6 @@ extension SwnetCommands {
         }
     }
 
-    static let list = Command(
-        "ls", "[--format table|json]", summary: "list networks", examples: ["swnet ls", "swnet ls --format json"],
-        grammar: FlagGrammar([.format]),
-        run: { invocation in
-            try invocation.require(0...0, "no argument")
-            let format = try invocation.format
-            let networks = try invocation.engine.networks()
-            if format == .json {
-                try JSONOutput.print(JSONValue(networks))
-                return .success
-            }
-            let sandboxes = try invocation.engine.sandboxes()
-            var table = TextTable(["NAME", "DRIVER", "INTERFACE", "SUBNETS", "INTERNAL", "SANDBOXES"])
-            for network in networks {
-                table.add([
-                    network.name, network.driver.name, network.bridgeName ?? network.driver.parent?.text ?? "",
-                    network.subnets.map(\.prefix.description).joined(separator: ", "),
-                    network.isInternal ? "yes" : "no",
-                    "\(sandboxes.count { $0.endpoint(in: network.name) != nil })",
-                ])
-            }
-            table.print()
-            return .success
-        })
-
-    static let inspect = Command(
-        "inspect", "NETWORK…", summary: "print networks as JSON, each with the sandboxes that are connected",
-        examples: ["swnet inspect bridge"], grammar: FlagGrammar([.format]),
-        run: { invocation in
-            try invocation.require(1..., "a network")
-            guard invocation.flags.value("format") ?? "json" == "json" else {
-                throw invocation.misuse("inspect prints json and nothing else")
-            }
-            let networks = try invocation.arguments.map { try invocation.engine.network(named: $0) }
-            let sandboxes = try invocation.engine.sandboxes()
-            try JSONOutput.print(JSONValue.array(networks.map { json($0, sandboxes) }))
-            return .success
-        })
-
-    private static func json(_ network: Network, _ sandboxes: [Sandbox]) -> JSONValue {
-        let connected = sandboxes.compactMap { sandbox in
-            sandbox.endpoint(in: network.name).map { endpoint in
-                JSONValue([
-                    "name": .string(sandbox.name),
-                    "interface": .string(endpoint.interface),
-                    "hostInterface": endpoint.link.hostInterface.map { .string($0) },
-                    "mac": endpoint.macAddress.map { .init(text: $0) },
-                    "addresses": .array(endpoint.addresses.map { .init(text: $0) }),
-                    "ports": JSONValue(sandbox.ports),
-                    "settings": endpoint.settings,
-                ])
-            }
-        }
-        guard case .object(let members) = network.json else { return network.json }
-        return .object(members + [.init("sandboxes", .array(connected))])
-    }
-
     static let remove = Command(
         "rm", "NETWORK…", summary: "remove networks",
         details: """

@@ -41,12 +41,22 @@ extension SwnetCommands {
         })
 
     static let ports = Command(
-        "ports", "[--format table|json]", summary: "list published ports",
-        examples: ["swnet ports", "swnet ports --format json"], grammar: FlagGrammar([.format]),
+        "ports", "[FLAG…] [SANDBOX…]", summary: "list published ports", details: JSONReference.ports.text,
+        examples: ["swnet ports", "swnet ports web", "swnet ports -q web", "swnet ports --format json"],
+        grammar: FlagGrammar([
+            .init("quiet", short: "q", help: "only the ports, as they are taken back, a line each"), .format,
+        ]),
         run: { invocation in
-            try invocation.require(0...0, "no argument")
             let format = try invocation.format
-            let ports = try invocation.engine.ports()
+            var ports = try invocation.engine.ports()
+            if !invocation.arguments.isEmpty {
+                let names = try invocation.arguments.map { try invocation.sandbox($0).name }
+                ports.removeAll { !names.contains($0.sandbox) }
+            }
+            if invocation.flags.isOn("quiet") {
+                Output.write(ports.map { "\($0.mapping)\n" }.joined())
+                return .success
+            }
             if format == .json {
                 try JSONOutput.print(JSONValue.array(ports.map(\.json)))
                 return .success

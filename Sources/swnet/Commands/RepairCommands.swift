@@ -5,17 +5,22 @@ import NetworkModel
 
 extension SwnetCommands {
     static let check = Command(
-        "check", "[--format table|json]", summary: "compare the kernel with what is recorded, and say every difference",
+        "check", "[FLAG…]", summary: "compare the kernel with what is recorded, and say every difference",
         details: """
             Links, addresses, routes, kernel parameters, the firewall, leases, the index of ports and names. Exits with 1 when
             something of ours is different. What others do that stands in the way is said and is no failure.
+
+            \(JSONReference.differences.text)
             """,
-        examples: ["swnet check", "swnet check --format json"], grammar: FlagGrammar([.format]),
+        examples: ["swnet check", "swnet check --format json", "swnet check -q || swnet repair"],
+        grammar: FlagGrammar([.init("quiet", short: "q", help: "print nothing, only exit with 0 or 1"), .format]),
         run: { invocation in
             try invocation.require(0...0, "no argument")
             let format = try invocation.format
             let differences = try invocation.engine.check()
-            if format == .json {
+            if invocation.flags.isOn("quiet") {
+                // The exit status says it.
+            } else if format == .json {
                 try JSONOutput.print(JSONValue.array(differences.map(\.json)))
             } else {
                 for difference in differences { Output.line("\(difference)".printable) }
