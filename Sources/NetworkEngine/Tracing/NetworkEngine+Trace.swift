@@ -184,11 +184,15 @@ extension TraceRun {
 
     /// Whether the kernel's record of the connection has seen an answer.
     private var isAnswered: Bool {
-        guard let packet = report.packet, request.target.transport != .icmp, var socket = try? ConntrackSocket() else {
-            return false
+        guard let packet = report.packet, var socket = try? ConntrackSocket() else { return false }
+        let transport: InternetProtocol
+        switch request.target.transport {
+        case .tcp: transport = .tcp
+        case .udp: transport = .udp
+        case .icmp: transport = packet.source.family == .v4 ? .icmp : .icmpv6
         }
         let filter = ConntrackFilter(
-            transport: request.target.transport == .tcp ? .tcp : .udp, source: packet.source,
+            transport: transport, source: packet.source,
             destination: packet.destination, sourcePort: packet.sourcePort, destinationPort: packet.destinationPort)
         return (try? socket.connections(filter))?.contains { $0.status.contains(.seenReply) } == true
     }

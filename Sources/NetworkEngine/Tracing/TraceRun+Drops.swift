@@ -73,7 +73,9 @@ extension TraceRun {
             )
         }
         // What is published already is kept out for another reason.
-        let isPublished = facts.publisher(of: request.target) != nil
+        let isPublished =
+            facts.publisher(of: request.target) != nil
+            || facts.network(endpoint.network)?.policy.isolation == .strict
         let publishing =
             isPublished
             ? nil

@@ -66,6 +66,9 @@ extension TraceRun {
                 return settle(.lost, "\(request.target.address) is the sandbox's own: the packet never left it")
             }
             if !link.isUp { return settle(.lost, "interface \(link.name) of \(sender.name) is down", "swnet repair") }
+            if let (reason, advice) = policyOfBridge(sender.name, link.name, route) {
+                return settle(.lost, reason, advice)
+            }
             let neighbours = try? links.neighbours(family: request.target.address.family, link: index)
             let hop = route.gateway ?? request.target.address
             if let neighbour = neighbours?.first(where: { $0.address == hop }),
@@ -86,6 +89,29 @@ extension TraceRun {
                 .lost, "it left \(sender.name) by \(link.name) and no hook of the host has seen it", "swnet check")
         }
         settle(.lost, "\(sender.name) has no way to \(request.target.address)", adviceForRoute)
+    }
+
+    /// Whether the bridge itself keeps the packet from the host's rules: isolated ports, or a source that is not the
+    /// sandbox's own.
+    private func policyOfBridge(_ sender: String, _ interface: String, _ route: Route) -> (String, String?)? {
+        guard let sandbox = facts.sandboxes.first(where: { $0.name == sender }),
+            let endpoint = sandbox.endpoints.first(where: { $0.interface == interface }),
+            let network = facts.network(endpoint.network)
+        else { return nil }
+        if network.policy.isolatesPorts, case .sandbox(let other, let place) = facts.owner(of: request.target.address),
+            place.network == network.name
+        {
+            return ("network \(network.name) keeps its sandboxes apart: \(sender) does not reach \(other.name)", nil)
+        }
+        if network.policy.guardsSources, let source = route.source,
+            !endpoint.addresses.contains(where: { $0.address == source })
+        {
+            return (
+                "\(sender) sends from \(source), and network \(network.name) drops what is not from its own address",
+                "take the address from \(interface) of \(sender), or the route that uses it"
+            )
+        }
+        return nil
     }
 
     /// It passed prerouting and came neither to input nor to forward: the routing decision was against it.
@@ -134,6 +160,9 @@ extension TraceRun {
     private mutating func explainInput() {
         if request.target.transport == .udp, hearing?.isEmpty == false {
             return settle(.passed, "it came to this host's own socket, and nobody has to answer")
+        }
+        if request.waits, request.target.transport == .icmp {
+            return settle(.passed, "it came to this host itself, whose answer the kernel does not track")
         }
         settle(.lost, "it came to this host itself, and nobody answered")
         if hearing?.isEmpty == true { report.reason += ": nobody listens on port \(lastPacket.destinationPort ?? 0)" }
