@@ -1,5 +1,6 @@
 import CLinux
 import LinuxSystem
+import SystemPackage
 
 /// Writes to the standard streams without stdio: what is printed together leaves in one write.
 public enum Output {
@@ -20,7 +21,11 @@ public enum Output {
                 let count = retryingOnInterrupt {
                     CLinux.write(1, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
                 }
-                if count < 0 { return false }
+                if count < 0 {
+                    if swn_errno() == EPIPE { return false }
+                    errorLine("write to standard output: \(Errno(rawValue: swn_errno()).description)")
+                    _exit(1)
+                }
                 offset += count
             }
             return true

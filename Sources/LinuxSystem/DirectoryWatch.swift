@@ -24,7 +24,8 @@ public struct DirectoryWatch: ~Copyable {
     }
 
     private static func add(_ path: String, to number: Int32) -> Bool {
-        let mask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_ONLYDIR
+        // Not what is written to a file that stays: whoever only takes a lock has opened it for writing.
+        let mask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_ONLYDIR
         return unsafe inotify_add_watch(number, path, UInt32(mask)) >= 0
     }
 

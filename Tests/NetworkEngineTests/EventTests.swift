@@ -127,6 +127,26 @@ struct EventTests {
         }
     }
 
+    @Test func `where nothing happens, nobody wakes up`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            let watch = try host.start([NetworkHost.swnet, "watch"], timeout: 300)
+            #expect(try await waits(watch, for: "watching"))
+            let events = try await listen(host)
+            // What others read is no change; and neither is what either of the two looks at.
+            let count = "sleep 2; cat /proc/$(pidof -s swnet)/status | awk '/^voluntary/ {print $2}'"
+            func wakings() async throws -> Int { Int(try await host.must(["bash", "-c", count])) ?? 0 }
+            _ = try await wakings()
+            let before = try await wakings()
+            try await host.net("check")
+            try await host.net("inspect", "lab")
+            let after = try await wakings()
+            #expect(after - before < 10, "\(before) \(after)")
+            await watch.stop()
+            await events.stop()
+        }
+    }
+
     @Test func `a watch does not fight for ever`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
