@@ -173,4 +173,50 @@ struct JSONReference {
             ("ports[].inside", "string", "the sandbox's port or ports"),
             ("ports[].protocol", "string", "tcp, udp or sctp"),
         ])
+
+    static let trace = JSONReference(
+        "With json:",
+        [
+            ("protocol", "string", "tcp, udp or icmp"),
+            ("address", "string", "where the packet was sent to"),
+            ("port?", "number", "the same"),
+            ("sender", "string", "this host, sandbox NAME, or somebody"),
+            ("outcome", "string", "answered, refused, passed, dropped, lost, unsent or unseen"),
+            ("reason", "string", "what happened"),
+            ("advice?", "string", "what to do"),
+            ("notes[]?", "string", "what else has to be known"),
+            ("destination[]?", "string", "what is known of the packet's last address"),
+            ("answer.kind?", "string", "syn-ack, reset, data, echo-reply, icmp or seen"),
+            ("answer.from?", "string", "who sent it"),
+            ("answer.message?", "string", "of an ICMP error"),
+            ("answer.microseconds?", "number", "since the packet was sent"),
+        ] + packet("packet", "when it was first seen")
+            + [
+                ("stations[].place?", "string", "host, or sandbox NAME"),
+                ("stations[].hook?", "string", "prerouting, input, forward, output or postrouting"),
+                ("stations[].input?", "string", "the interface that it came in by"),
+                ("stations[].output?", "string", "the interface that it leaves by"),
+                ("stations[].leftOutput?", "string", "the same after a translation, when that is another"),
+            ] + packet("stations[].packet", "when it came") + packet("stations[].left", "when it left")
+            + [
+                ("stations[].chains[].chain?", "string", "FAMILY TABLE CHAIN"),
+                ("stations[].chains[].ours?", "boolean", "it is in our table"),
+                ("stations[].chains[].priority?", "number", "its place among the chains of the hook"),
+                ("stations[].chains[].policy?", "string", "accept or drop, where no rule decided"),
+                ("stations[].chains[].verdict?", "string", "accept or drop"),
+                ("stations[].chains[].rules[].chain?", "string", "the chain that it is in, which may be jumped to"),
+                ("stations[].chains[].rules[].handle?", "number", "the kernel's number of the rule"),
+                ("stations[].chains[].rules[].text?", "string", "the rule as nft writes it"),
+                ("stations[].chains[].rules[].comment?", "string", "its comment"),
+                ("stations[].chains[].rules[].verdict?", "string", "what it decided"),
+                ("answerStations[]?", "object", "as stations[], of the answer"),
+            ])
+
+    private static func packet(_ path: String, _ when: String) -> [(String, String, String)] {
+        [
+            ("\(path).source?", "string", "the packet's address \(when)"),
+            ("\(path).sourcePort?", "number", "the same"),
+            ("\(path).destination?", "string", "the same"), ("\(path).destinationPort?", "number", "the same"),
+        ]
+    }
 }

@@ -141,6 +141,28 @@ struct DocumentedJSONTests {
         }
     }
 
+    @Test func trace() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            var printed: Set<Member> = []
+            for words in [
+                ["tcp", "127.0.0.1:8080"], ["udp", "127.0.0.1:53"], ["tcp", "192.0.2.1:1"], ["icmp", "192.0.2.2"],
+            ] {
+                let result = try await host.run([NetworkHost.swnet, "trace", "--format", "json"] + words)
+                printed.formUnion(leaves(try JSONValue(result.standardOutput)))
+            }
+            // The answer's stations are as the packet's.
+            let prefix = "answerStations[]"
+            let alike = printed.map { member in
+                member.path.hasPrefix(prefix)
+                    ? Member(path: "stations[]" + member.path.dropFirst(prefix.count), type: member.type) : member
+            }
+            compare(
+                try await documented(host, "trace")["With json:"], Set(alike),
+                except: ["notes[]", "stations[].leftOutput"])
+        }
+    }
+
     @Test func `a name that is nobody's, and one that both have`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")

@@ -13,6 +13,8 @@ extension SwnetCommands {
             echo request. Exits with 1 when the packet was dropped, lost or refused.
 
             The kernel's tracing is switched on for that packet alone, in a table that goes with this process.
+
+            \(JSONReference.trace.text)
             """,
         examples: [
             "swnet trace tcp 127.0.0.1:8080", "swnet trace tcp [::1]:8080", "swnet trace icmp 192.0.2.2",
