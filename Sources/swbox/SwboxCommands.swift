@@ -18,7 +18,7 @@ enum SwboxCommands {
                 .init("root", value: "DIR", help: "where images, containers and volumes are (/var/lib/swbox)"),
                 .init("run-root", value: "DIR", help: "where the state of running containers is (/run/swbox)"),
             ],
-            commands: [run, ps, logs, exec, stop, kill, rm, inspect, images, rmi, load, `import`, finish],
+            commands: [run, ps, port, logs, exec, stop, kill, rm, inspect, images, rmi, load, `import`, finish],
             context: { flags in
                 var roots = EngineRoots()
                 if let root = flags.value("root") { roots.state = root }

@@ -111,6 +111,14 @@ struct PublishTests {
             let ports = try JSONValue(await host.box("inspect", "a"))[0]["NetworkSettings"]["Ports"]
             let chosen = try #require(ports["99/tcp"][0]["HostPort"].text, "\(ports)")
             #expect(try await host.answer("TCP:127.0.0.1:\(chosen)")?.hasSuffix("a") == true)
+            #expect(try await host.box("port", "a", "99") == "0.0.0.0:\(chosen)\n[::]:\(chosen)")
+            let all = try await host.box("port", "a")
+            #expect(all.hasPrefix("80/tcp -> 0.0.0.0:8000\n80/tcp -> [::]:8000\n81/tcp"), "\(all)")
+            #expect(try await host.box("ps").contains("0.0.0.0:\(chosen)->99/tcp, [::]:\(chosen)->99/tcp"))
+            let none = try await host.swbox("port", "a", "98")
+            #expect(none.status == 1 && none.errors.contains("98/tcp"), "\(none)")
+            #expect(try await host.swnet("unpublish", "a", "99").status == 0)
+            #expect(try await !host.box("port", "a").contains("99/tcp"))
             try await host.remove("a")
         }
     }

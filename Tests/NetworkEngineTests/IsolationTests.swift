@@ -130,6 +130,33 @@ struct IsolationTests {
         }
     }
 
+    @Test func `isolated ports do not reach each other on another host either`() async throws {
+        try await NetworkHost.with { host in
+            // With it the firewall would drop them as well.
+            try await host.must(["sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0"])
+            try await host.net(
+                "create", "wide", "-d", "vxlan", "--opt", "vni=7", "--opt", "peers=192.0.2.2", "--subnet",
+                "10.44.0.0/24", "--isolate-ports")
+            try await host.shell(
+                """
+                ip link add vx type vxlan id 7 dstport 4789 remote 192.0.2.1; ip addr add 10.44.0.99/24 dev vx
+                ip link set vx up
+                """, at: .neighbour)
+            _ = try await host.serve("web", on: "wide")
+            let ping = ["ping", "-c1", "-W2"]
+            #expect(try await host.run(ping + ["10.44.0.2"], at: .neighbour).status != 0)
+            #expect(try await host.run(ping + ["10.44.0.1"], at: .neighbour).status == 0)
+            #expect(try await host.answer("TCP:10.44.0.2:80")?.hasSuffix("web") == true)
+            try await host.must(["bridge", "link", "set", "dev", "vx-wide", "isolated", "off"])
+            let reached = try await eventually { try await host.run(ping + ["10.44.0.2"], at: .neighbour).status == 0 }
+            #expect(reached)
+            #expect(try await host.swnet("check").output.contains("not isolated"))
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.run(ping + ["10.44.0.2"], at: .neighbour).status != 0)
+        }
+    }
+
     @Test func `isolated ports of a bridge that is somebody else's`() async throws {
         try await NetworkHost.with { host in
             try await host.shell("ip link add br9 type bridge; ip addr add 10.49.0.1/24 dev br9; ip link set br9 up")

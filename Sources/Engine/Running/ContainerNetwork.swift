@@ -2,7 +2,7 @@ import Addressing
 import CLinux
 import LinuxSystem
 import NetworkEngine
-import NetworkModel
+public import NetworkModel
 
 /// A container as a sandbox of the network engine: it has the container's name.
 extension Engine {
@@ -63,6 +63,12 @@ extension Engine {
     func sandbox(of container: Container) -> Sandbox? {
         guard container.isRunning, container.record.isConnected else { return nil }
         return try? network.sandbox(named: container.record.name)
+    }
+
+    /// What is published for a container now; nothing when it does not run.
+    public func ports(of container: Container) -> [PortMapping] {
+        guard container.isRunning else { return [] }
+        return sandbox(of: container)?.ports ?? container.record.ports.compactMap(\.mapping)
     }
 
     /// Containers as they are listed, each with the ports that it has now.

@@ -107,6 +107,10 @@ extension Session {
             return check.report(object, "the VXLAN \(network.vxlanName) is missing", remedy)
         }
         if vxlan.master != bridge.index { check.report(object, "the VXLAN is no port of \(name)", remedy) }
+        if vxlan.master == bridge.index, (vxlan.port?.isolated ?? false) != network.policy.isolatesPorts {
+            check.report(
+                object, "the VXLAN's port is \(network.policy.isolatesPorts ? "not isolated" : "isolated")", remedy)
+        }
         if !vxlan.isUp { check.report(object, "the VXLAN \(network.vxlanName) is down", remedy) }
         let peers = Set(try self.links.forwardingEntries(link: vxlan.index).compactMap(\.destination))
         for peer in options.peers where !peers.contains(peer) {

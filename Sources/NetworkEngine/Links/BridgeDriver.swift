@@ -97,6 +97,7 @@ struct BridgeDriver {
             return
         }
         try links.set(.index(vxlan.index), LinkSettings(up: true, master: bridge.index))
+        try links.set(.index(vxlan.index), LinkSettings(port: vxlanPort))
         let present = Set(try links.forwardingEntries(link: vxlan.index).compactMap(\.destination))
         try links.apply(Self.everybody(options.peers.filter { !present.contains($0) }, vxlan))
     }
@@ -109,6 +110,9 @@ struct BridgeDriver {
 
     private var mtu: UInt32? { network.mtu.map { UInt32($0) } }
 
+    /// Isolated endpoints do not reach each other on another host either.
+    private var vxlanPort: BridgePort { BridgePort(isolated: network.policy.isolatesPorts) }
+
     private func makeVXLAN(_ options: NetworkDriver.VXLANOptions, _ bridge: Link, _ links: inout Rtnetlink) throws {
         let parent = try options.parent.flatMap { try links.link(named: $0.text) }
         // Frames for everybody go to the group, or to each of the peers.
@@ -119,7 +123,8 @@ struct BridgeDriver {
             local: local, device: parent?.index)
         let link = try links.add(
             NewLink(
-                network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: network.alias))
+                network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: network.alias,
+                port: vxlanPort))
         try links.apply(Self.everybody(options.peers, link))
     }
 

@@ -56,8 +56,9 @@ struct RelayDatagrams {
             guard let token = tokens[client] ?? open(client, listener.port, watch), let socket = flows[token]?.socket
             else { continue }
             flows[token]?.lastUse = Self.now
-            // What cannot be delivered is lost, as datagrams are.
-            _ = send(socket, buffer, count, 0)
+            // A refusal of the one before is told in place of sending this one. What else cannot be delivered is lost, as
+            // datagrams are.
+            if send(socket, buffer, count, 0) < 0 && swn_errno() == ECONNREFUSED { _ = send(socket, buffer, count, 0) }
         }
     }
 

@@ -15,6 +15,8 @@ final class RelayLoop {
     private var streams: [UInt64: RelayListeners.Socket] = [:]
     /// Whether new connections wait because there is no descriptor for them.
     private var isFull = false
+    /// The most connections at once: each may need two sockets and, when both ends are slow, two pipes.
+    private let mostConnections: Int
     private var nextToken: UInt64 = 1
 
     /// Serves until it is killed.
@@ -31,6 +33,9 @@ final class RelayLoop {
     private init(_ relay: PortRelay, _ sockets: [RelayListeners.Socket]) throws {
         poll = try EventPoll()
         target = relay.target
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        mostConnections = max(1, (Int(clamping: limit.rlim_cur) - sockets.count - 64) / 6)
         for socket in sockets {
             try poll.add(socket.descriptor, token: nextToken, EPOLLIN.rawValue)
             streams[nextToken] = socket
@@ -77,6 +82,8 @@ final class RelayLoop {
 
     private func accept(_ listener: RelayListeners.Socket) {
         for _ in 0..<64 {
+            // Each is there under two tokens.
+            if connections.count / 2 >= mostConnections { return pause() }
             let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
             let client = accept4(listener.descriptor, __SOCKADDR_ARG(__sockaddr__: nil), nil, flags)
             guard client >= 0 else {
