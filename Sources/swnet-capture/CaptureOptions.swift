@@ -4,7 +4,7 @@ import CommandSupport
 struct CaptureOptions {
     /// A namespace file; nil for the one that the program is started in.
     var namespace: String?
-    /// `NAME` or `NAME=DESCRIPTION`.
+    /// `NAME` or `NAME:DESCRIPTION`: no name of an interface has a colon.
     var interfaces: [(name: String, description: String)]
     /// `-` is standard output; nil for lines of words.
     var file: String?
@@ -29,7 +29,7 @@ struct CaptureOptions {
         }
         namespace = flags.value("namespace")
         interfaces = flags.values("interface").map { text in
-            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
             return (parts.first ?? "", parts.count > 1 ? parts[1] : "")
         }
         file = flags.value("write")

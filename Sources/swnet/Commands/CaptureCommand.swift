@@ -41,7 +41,7 @@ extension SwnetCommands {
                 }
                 words.append("--namespace=/proc/self/fd/\(try opened.descriptor.duplicateForExec().release())")
             }
-            words += plan.interfaces.map { "--interface=\($0.name)=\($0.description)" }
+            words += plan.interfaces.map { "--interface=\($0.name):\($0.description)" }
             if let file = invocation.flags.value("write") { words.append("--write=\(file)") }
             try SiblingProgram.execute("swnet-capture", words + ["--"] + invocation.arguments.dropFirst())
             return .failure
