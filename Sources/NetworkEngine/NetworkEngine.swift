@@ -103,7 +103,8 @@ extension NetworkEngine {
     /// - Returns: The sandbox with all its endpoints and ports.
     @discardableResult
     public func connect(_ request: ConnectRequest) throws -> Sandbox {
-        try operate(request.operation) { session in try session.connect(request) }
+        let sandbox = try operate(request.operation) { session in try session.connect(request) }
+        return try awaitLeases(sandbox, request)
     }
 
     /// Takes a sandbox out of a network, with the ports that lead there.

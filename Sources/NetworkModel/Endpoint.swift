@@ -36,6 +36,8 @@ public struct Endpoint: Hashable, Sendable {
     public var options: EndpointOptions
     /// The network's static routes.
     public var routes: [StaticRoute]
+    /// What a DHCP server gave it; nil where addresses are ours to give.
+    public var dhcp: DHCPLease?
 
     public init(
         network: String, interface: String, link: EndpointLink, macAddress: MACAddress? = nil,
@@ -43,7 +45,7 @@ public struct Endpoint: Hashable, Sendable {
         mtu: Int? = nil, isInternal: Bool = false, isIsolated: Bool = false, takesPorts: Bool = true,
         aliases: [String] = [],
         nameServers: [IPAddress] = [], labels: [String: String] = [:],
-        options: EndpointOptions = EndpointOptions(), routes: [StaticRoute] = []
+        options: EndpointOptions = EndpointOptions(), routes: [StaticRoute] = [], dhcp: DHCPLease? = nil
     ) {
         self.network = network
         self.interface = interface
@@ -62,6 +64,7 @@ public struct Endpoint: Hashable, Sendable {
         self.labels = labels
         self.options = options
         self.routes = routes
+        self.dhcp = dhcp
     }
 
     public func address(_ family: IPFamily) -> IPAddress? { addresses.first { $0.family == family }?.address }
@@ -81,7 +84,8 @@ extension Endpoint: JSONRepresentable {
             takesPorts: try json.flag("takesPorts"),
             aliases: try json.texts("aliases"),
             nameServers: try json.texts("nameServers"), labels: try json.strings("labels"),
-            options: try EndpointOptions(json: json), routes: try json.texts("routes"))
+            options: try EndpointOptions(json: json), routes: try json.texts("routes"),
+            dhcp: json["dhcp"] == nil ? nil : try DHCPLease(json: json.member("dhcp")))
     }
 
     public var json: JSONValue {
@@ -102,6 +106,7 @@ extension Endpoint: JSONRepresentable {
         if !nameServers.isEmpty { members.append(.init("nameServers", list(nameServers.map(\.description)))) }
         if !labels.isEmpty { members.append(.init("labels", .init(strings: labels))) }
         if !routes.isEmpty { members.append(.init("routes", list(routes.map(\.description)))) }
+        if let dhcp { members.append(.init("dhcp", dhcp.json)) }
         return .object(members + options.members)
     }
 }

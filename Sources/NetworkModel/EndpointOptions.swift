@@ -111,6 +111,9 @@ extension Endpoint {
         if before.metric != after.metric {
             words.append("default route with metric \(after.defaultMetric(.v4) ?? 0)")
         }
+        if before.addresses != after.addresses {
+            words.append("addresses " + after.addresses.map(\.description).joined(separator: " and "))
+        }
         if before.options.egress != after.options.egress {
             words.append("sends " + (after.options.egress.map { "at most \($0)" } ?? "without limit"))
         }

@@ -14,10 +14,13 @@ public struct Network: Hashable, Sendable {
     public var policy: NetworkPolicy
     /// Routes that every sandbox on it gets.
     public var routes: [StaticRoute]
+    /// Whether its endpoints ask a DHCP server for their addresses; then it has no subnets.
+    public var usesDHCP: Bool
 
     public init(
         name: String, driver: NetworkDriver = .bridge(), subnets: [Subnet], mtu: Int? = nil, isInternal: Bool = false,
-        policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = []
+        policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = [],
+        usesDHCP: Bool = false
     ) {
         self.name = name
         self.driver = driver
@@ -26,6 +29,7 @@ public struct Network: Hashable, Sendable {
         self.isInternal = isInternal
         self.policy = policy
         self.routes = routes
+        self.usesDHCP = usesDHCP
     }
 
     /// The subnet that an address belongs to.
@@ -91,7 +95,8 @@ extension Network: JSONRepresentable {
         self.init(
             name: try json.string("name"), driver: driver, subnets: try json.list("subnets"),
             mtu: json["mtu"] == nil ? nil : try json.integer("mtu"), isInternal: try json.flag("internal"),
-            policy: try NetworkPolicy(of: json), routes: try json.texts("routes"))
+            policy: try NetworkPolicy(of: json), routes: try json.texts("routes"),
+            usesDHCP: try json.flag("dhcp"))
     }
 
     public var json: JSONValue {
@@ -106,6 +111,7 @@ extension Network: JSONRepresentable {
             "options": .object(driver.options.map { .init($0.key, .string($0.value)) }),
         ])
         guard case .object(let members) = own else { return own }
-        return .object(members + policy.members)
+        let dhcp: [JSONValue.Member] = usesDHCP ? [.init("dhcp", .bool(true))] : []
+        return .object(members + dhcp + policy.members)
     }
 }

@@ -20,11 +20,14 @@ public struct NetworkRequest: Hashable, Sendable {
     public var policy: NetworkPolicy
     /// Routes that every sandbox on it gets.
     public var routes: [StaticRoute]
+    /// Whether a DHCP server gives the addresses, and not we.
+    public var usesDHCP: Bool
 
     public init(
         name: String, driver: NetworkDriver = .bridge(), subnets: [IPPrefix] = [], gateways: [IPAddress] = [],
         ranges: [AddressRange] = [], excluded: [IPAddress] = [], hasAddresses: Bool = true, mtu: Int? = nil,
-        isInternal: Bool = false, policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = []
+        isInternal: Bool = false, policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = [],
+        usesDHCP: Bool = false
     ) {
         self.name = name
         self.driver = driver
@@ -37,6 +40,7 @@ public struct NetworkRequest: Hashable, Sendable {
         self.isInternal = isInternal
         self.policy = policy
         self.routes = routes
+        self.usesDHCP = usesDHCP
     }
 }
 
@@ -59,6 +63,7 @@ extension NetworkRequest {
         }
         try validateGateways()
         try validateRanges()
+        try validateDHCP()
         for address in excluded where !subnets.contains(where: { $0.contains(address) }) {
             throw invalid("excluded address \(address) is in none of the subnets")
         }
@@ -115,6 +120,21 @@ extension NetworkRequest {
             if let other = ranges[..<index].first(where: { prefix.contains($0.first) }) {
                 throw invalid("two ranges in \(prefix), \(other) and \(range)")
             }
+        }
+    }
+
+    private func validateDHCP() throws(NetworkError) {
+        guard usesDHCP else { return }
+        if hasAddresses {
+            throw invalid("addresses of ours and those of a DHCP server contradict each other (--ipam dhcp)")
+        }
+        switch driver {
+        case .bridge(existing: .some), .macvlan, .vlan, .hostDevice: return
+        case .ipvlan:
+            throw invalid(
+                "the driver ipvlan gives all its endpoints the Ethernet address by which a DHCP server tells them apart "
+                    + "(--ipam dhcp)")
+        default: throw invalid("no DHCP server is on a network of the driver \(driver.name) (--ipam dhcp)")
         }
     }
 

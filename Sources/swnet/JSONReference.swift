@@ -39,6 +39,7 @@ struct JSONReference {
         ("isolatePorts", "boolean", "sandboxes do not reach each other"),
         ("antispoof", "boolean", "what is sent under another's address is dropped"),
         ("sources[]?", "string", "the host's addresses that go out"),
+        ("dhcp?", "boolean", "a DHCP server gives the addresses"),
     ]
 
     static let network = JSONReference(
@@ -93,6 +94,8 @@ struct JSONReference {
             ("endpoints[].nameServers[]?", "string", "who answers for names"),
             ("endpoints[].labels.*?", "string", "what whoever connected it has noted"),
             ("endpoints[].routes[]?", "string", "static routes"),
+            ("endpoints[].dhcp.server?", "string", "the DHCP server that gave the address"),
+            ("endpoints[].dhcp.seconds?", "number", "how long the lease is good for, unless it is renewed"),
             ("endpoints[].egress?", "string", "the most that it sends: RATE[,BURST]"),
             ("endpoints[].ingress?", "string", "the most that it receives"),
             ("endpoints[].gatewayPriority?", "number", "of several networks, the highest has the default route"),

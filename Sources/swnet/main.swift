@@ -1,5 +1,6 @@
 import CLinux
 import CommandSupport
+import NetworkEngine
 
 let program = Program(name: "swnet")
 
@@ -9,6 +10,10 @@ program.main {
     // A runtime gives no arguments, and a person who types some means them, whatever the environment.
     if arguments.isEmpty, environment("CNI_COMMAND") != nil {
         return CNICommand.run(program, environment: environment)
+    }
+    if arguments.count == 1, NetworkEngine.isLeaseHandler(environment) {
+        try NetworkEngine.handleLease(arguments[0], environment)
+        return .success
     }
     return try SwnetCommands.table(program).run(arguments)
 }

@@ -123,6 +123,8 @@ extension Session {
     private func checkLeases(
         _ addresses: [IPAddress], _ endpoint: Endpoint, of sandbox: Sandbox, _ check: inout NetworkCheck
     ) throws {
+        // Those of a DHCP server are not ours to lease.
+        if endpoint.dhcp != nil { return }
         for address in addresses where try store.owner(of: address, network: endpoint.network) != sandbox.key {
             check.report("\(sandbox.name) on \(endpoint.network)", "the lease of \(address) is missing", .records)
         }
@@ -182,6 +184,10 @@ extension Session {
             return check.report(
                 object, "the interface \(endpoint.interface) is missing",
                 .endpoint(sandbox.name, network: endpoint.network))
+        }
+        if endpoint.dhcp != nil, DHCPClient(endpoint: endpoint, sandbox: sandbox.name).running(runRoot) == nil {
+            check.report(
+                object, "the DHCP client is not running", .interface(sandbox.name, network: endpoint.network))
         }
         for problem in problems(state) {
             check.report(object, problem, .interface(sandbox.name, network: endpoint.network))

@@ -45,10 +45,12 @@ extension Session {
                 try? driver.detach(&links, identity: identity)
                 try driver.attach(&links, namespace: try Namespace(path: identity.path, kind: .net))
             }
+            try restartClient(name, network)
         case .interface(let name, let network):
             try withEndpoint(name, network) { driver, identity, links in
                 try driver.restore(&links, namespace: try Namespace(path: identity.path, kind: .net))
             }
+            try restartClient(name, network)
         case .records: try restoreRecords()
         case .relays: try restoreRelays()
         case .foreign: try openForeign()
@@ -85,6 +87,16 @@ extension Session {
         try body(EndpointDriver(endpoint: endpoint, sandbox: sandbox.name), sandbox.identity, &links)
     }
 
+    /// Starts the DHCP client of an endpoint that has lost it, or whose interface is a new one.
+    private func restartClient(_ name: String, _ network: String) throws {
+        guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)),
+            let endpoint = sandbox.endpoint(in: network), endpoint.dhcp != nil
+        else { return }
+        let client = DHCPClient(endpoint: endpoint, sandbox: name)
+        try client.stop(runRoot)
+        try client.start(runRoot, stateRoot, identity: sandbox.identity)
+    }
+
     private func restoreNames() throws {
         let sandboxes = try store.sandboxes()
         var networks: [Network] = []
@@ -106,7 +118,7 @@ extension Session {
             }
         }
         for sandbox in sandboxes {
-            for endpoint in sandbox.endpoints {
+            for endpoint in sandbox.endpoints where endpoint.dhcp == nil {
                 for prefix in endpoint.addresses {
                     try store.lease(prefix.address, network: endpoint.network, owner: sandbox.key)
                 }

@@ -6,7 +6,7 @@ import SystemPackage
 
 /// Endpoints that change while they are in use.
 extension EndpointDriver {
-    /// Gives endpoints of one sandbox the limits and the metrics of their default routes that they are to have.
+    /// Gives endpoints of one sandbox the limits, addresses and default routes that they are to have.
     static func adjust(
         from before: [Endpoint], to after: [Endpoint], of sandbox: String, identity: SandboxIdentity,
         _ host: inout Rtnetlink
@@ -16,7 +16,9 @@ extension EndpointDriver {
         where (old.options.egress, old.options.ingress) != (new.options.egress, new.options.ingress) {
             try EndpointDriver(endpoint: new, sandbox: sandbox).limiter.apply(&host)
         }
-        let moved = zip(before, after).filter { $0.metric != $1.metric }
+        let moved = zip(before, after).filter {
+            ($0.metric, $0.addresses, $0.gateways) != ($1.metric, $1.addresses, $1.gateways)
+        }
         if moved.isEmpty { return }
         var inside = try Rtnetlink(in: Namespace(path: identity.path, kind: .net))
         var deletions: [Change] = []
@@ -28,6 +30,12 @@ extension EndpointDriver {
             // The new ones too: this may be done again after it was cut short.
             for route in interface(old).defaultRoutes(link) + interface(new).defaultRoutes(link) {
                 deletions.append(.deleteRoute(route))
+            }
+            deletions += old.addresses.filter { !new.addresses.contains($0) }.map {
+                .deleteAddress(InterfaceAddress($0, link: link))
+            }
+            additions += new.addresses.filter { !old.addresses.contains($0) }.map {
+                .replaceAddress(InterfaceAddress($0, link: link))
             }
             additions += interface(new).defaultRoutes(link).map { .addRoute($0) }
         }

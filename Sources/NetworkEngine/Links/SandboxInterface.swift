@@ -37,7 +37,7 @@ struct SandboxInterface {
         if endpoint.address(.v6) != nil {
             // The addresses are ours alone: asking all others on the wire costs each of them, and a second.
             parameters += [(.neighbourNotify, 1), (.acceptDuplicateDetection, 0), (.disableIPv6, 0)]
-        } else if endpoint.address(.v4) != nil {
+        } else if endpoint.address(.v4) != nil || endpoint.dhcp != nil {
             // On a network of IPv4 alone nobody expects to be reached by IPv6, and every link that comes up with it
             // tells all others several times.
             parameters.append((.disableIPv6, 1))

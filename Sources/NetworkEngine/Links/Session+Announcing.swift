@@ -14,7 +14,7 @@ extension Session {
     mutating func announce(_ endpoint: Endpoint, identity: SandboxIdentity) {
         switch endpoint.link {
         case .port(_, let bridge):
-            guard let owner = endpoint.macAddress else { return }
+            guard let owner = endpoint.macAddress, !endpoint.addresses.isEmpty else { return }
             let isOurs = bridge.hasPrefix("sw-")
             let news = endpoint.addresses.map(\.address).filter { address in
                 !isOurs || AddressChoice.macAddress(for: endpoint.addresses[0].address) != owner

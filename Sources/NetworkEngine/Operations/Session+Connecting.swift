@@ -125,7 +125,7 @@ extension Session {
             isIsolated: network.policy.isolatesPorts, takesPorts: network.isOpen, aliases: attachment.aliases,
             nameServers: network.hasNames && NameService.isInstalled ? network.subnets.compactMap(\.gateway) : [],
             labels: attachment.labels, options: try options(attachment, network, of: sandbox),
-            routes: try routes(of: network, for: sandbox))
+            routes: try routes(of: network, for: sandbox), dhcp: network.usesDHCP ? DHCPLease() : nil)
     }
 
     /// What the endpoint's interface will be.

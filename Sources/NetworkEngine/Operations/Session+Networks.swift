@@ -57,7 +57,8 @@ extension Session {
         var network = Network(
             name: request.name, driver: request.driver,
             subnets: try prefixes.map { try Self.subnet($0, request) }, mtu: request.mtu,
-            isInternal: request.isInternal, policy: request.policy, routes: request.routes)
+            isInternal: request.isInternal, policy: request.policy, routes: request.routes,
+            usesDHCP: request.usesDHCP)
         try checkSources(network)
         try network.validateRoutes()
         if network.mtu == nil { network.mtu = try defaultMTU(network) }

@@ -19,6 +19,8 @@ struct Session: ~Copyable {
 
     /// Where the machine's owner says something about all networks; nil for the usual place.
     let configurationPath: String?
+    let runRoot: String
+    let stateRoot: String
 
     init(
         runRoot: String, stateRoot: String, configurationPath: String? = nil,
@@ -32,6 +34,8 @@ struct Session: ~Copyable {
         self.firewall = firewall
         self.notice = notice
         self.configurationPath = configurationPath
+        self.runRoot = runRoot
+        self.stateRoot = stateRoot
         names = NameService(runRoot: runRoot)
     }
 }
@@ -126,14 +130,21 @@ extension Session {
                 throw NetworkError(.notFound, "the network namespace of \(sandbox) is gone")
             }
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).attach(&links, namespace: namespace)
+            if endpoint.dhcp != nil {
+                try DHCPClient(endpoint: endpoint, sandbox: sandbox).start(runRoot, stateRoot, identity: identity)
+            }
             try store.noteStrangeOwner(endpoint)
             announce(endpoint, identity: identity)
         case .detach(let endpoint, let sandbox, let identity):
+            if endpoint.dhcp != nil { try DHCPClient(endpoint: endpoint, sandbox: sandbox).stop(runRoot) }
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).detach(&links, identity: identity)
         case .startRelay(let relay): try RelayProcess(relay: relay).start(store)
         case .stopRelay(let relay): try RelayProcess(relay: relay).stop(store)
         case .adjust(let before, let after, let sandbox, let identity):
             try EndpointDriver.adjust(from: before, to: after, of: sandbox, identity: identity, &links)
+            for (old, new) in zip(before, after) where old.addresses != new.addresses {
+                announce(new, identity: identity)
+            }
         case .record(let name, let before, let after):
             let key = SandboxReference.key(forName: name)
             try store.record(key: key, before: before, after: after)

@@ -33,6 +33,7 @@ extension SwnetCommands {
             "swnet create mail --source 192.0.2.25",
             "swnet create lab --subnet 10.1.0.0/24 --route 10.8.0.0/16,10.1.0.9 --route blackhole:10.9.0.0/16",
             "swnet create lan -d macvlan --opt parent=eth0 --subnet 192.168.1.0/24 --ip-range 192.168.1.200-192.168.1.220",
+            "swnet create lan -d macvlan --opt parent=eth0 --ipam dhcp",
             "swnet create wide -d vxlan --opt vni=42 --opt peers=192.0.2.2,192.0.2.3 --subnet 10.9.0.0/24",
         ],
         grammar: FlagGrammar(
@@ -43,7 +44,7 @@ extension SwnetCommands {
                 .init("gateway", value: "ADDRESS", help: "the router's address in a subnet (its first one)"),
                 .init("ip-range", value: "RANGE", help: "the part of a subnet to choose from: a prefix, or FIRST-LAST"),
                 .init("exclude", value: "ADDRESS", help: "an address that is never chosen; may be repeated"),
-                .init("ipam", value: "WHO", help: "who gives addresses: swnet or none (swnet)"),
+                .init("ipam", value: "WHO", help: "who gives addresses: swnet, dhcp or none (swnet)"),
                 .init("mtu", value: "BYTES", help: "the largest packet (that of the host's default route)"),
                 .init(
                     "route", value: "ROUTE", help: "for every sandbox: PREFIX,GATEWAY[,METRIC] or blackhole:PREFIX"),
@@ -63,7 +64,8 @@ extension SwnetCommands {
                         isInternal: invocation.flags.isOn("internal"), policy: try policy(invocation),
                         routes: try invocation.values(
                             "route",
-                            "PREFIX,GATEWAY[,METRIC], or blackhole:, unreachable: or prohibit:PREFIX[,METRIC]")))
+                            "PREFIX,GATEWAY[,METRIC], or blackhole:, unreachable: or prohibit:PREFIX[,METRIC]"),
+                        usesDHCP: invocation.flags.value("ipam") == "dhcp"))
                 if engine.planned == nil { Output.line(network.name) }
             }
         })
@@ -89,8 +91,8 @@ extension SwnetCommands {
     private static func hasAddresses(_ invocation: Invocation) throws(CommandFailure) -> Bool {
         switch invocation.flags.value("ipam") {
         case nil, "swnet": return true
-        case "none": return false
-        case let other?: throw invocation.misuse("'\(other)' for --ipam is neither swnet nor none")
+        case "none", "dhcp": return false
+        case let other?: throw invocation.misuse("'\(other)' for --ipam is none of swnet, dhcp, none")
         }
     }
 
