@@ -138,6 +138,24 @@ struct LimitTests {
         }
     }
 
+    @Test func `whoever is killed while it changes a limit leaves one that is whole`() async throws {
+        try await NetworkHost.with { host in
+            _ = try await prepare(host)
+            for round in 1...20 {
+                let line = """
+                    \(NetworkHost.swnet) limit lab web --egress \(round)mbit --ingress \(round % 2 == 0 ? "none" : "5mbit") &
+                    sleep 0.0\(round * 7 % 20); kill -9 $!; wait; true
+                    """
+                try await host.shell(line)
+                // The next command takes back what was begun, or it was done.
+                #expect(try await host.net("check") == "", "round \(round)")
+            }
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("rm", "lab")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
     @Test func `bad limits`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
