@@ -1,10 +1,13 @@
 """The measurements of tools/bench, which starts this in namespaces of its own."""
 import argparse
+import ctypes
 import json
 import os
 import re
 import shutil
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -201,7 +204,6 @@ def endpoint(table, options):
 
 def connections(address, port, count):
     """The median of `count` new connections to a server that closes them, in microseconds."""
-    import socket
     times = []
     for _ in range(count):
         with socket.socket() as client:
@@ -221,16 +223,160 @@ while True:
 """
 
 
+def scale(table, options):
+    """One network from its first to its thousandth sandbox: IPv4 alone, then both families with names."""
+    count = 200 if options.quick else 1000
+    few = count // 10
+    for network, subnets in [("bridge", ["10.96.0.0/20"]), ("lab", ["10.97.0.0/20", "fd00:97::/64"])]:
+        names = [f"{network}{number}" for number in range(count)]
+        sh("ip", "-batch", "-", text="".join(f"netns add {name}\n" for name in names))
+        sh(SWNET, "create", network, *[word for subnet in subnets for word in ["--subnet", subnet]])
+        times = [timed([SWNET, "connect", network, name, "-p", f"{20000 + number}:80"])
+                 for number, name in enumerate(names)]
+        first, last = statistics.median(times[:few]), statistics.median(times[-few:])
+        if network == "bridge":
+            table.at_most("connect and publish, the first sandboxes of a network", first, 8)
+            table.at_most(f"connect and publish, the {count:,}th sandbox", last, 8)
+        else:
+            # Every link that comes up with IPv6 tells all others four times (RFC 3810), and the kernel carries that.
+            table.line(f"  with IPv6 and names: the first, the {count:,}th", f"{first:.1f} ms", f"{last:.1f} ms",
+                       last / first)
+        # What the kernel still does for the links that have come is not the check's.
+        time.sleep(3)
+        table.at_most(f"check of {count:,} sandboxes",
+                      statistics.median(timed([SWNET, "check"]) for _ in range(5)), 200)
+        for name in names:
+            sh("ip", "netns", "del", name)
+        sh(SWNET, "gc")
+        sh(SWNET, "rm", network)
+
+
+NLMSG = struct.Struct("=IHHII")
+
+
+def attribute(kind, value):
+    length = 4 + len(value)
+    return struct.pack("=HH", length, kind) + value + bytes(-length % 4)
+
+
+class Requests:
+    """What a sandbox on a bridge costs the kernel: the same netlink requests and files, from one process in a row."""
+
+    def __init__(self, bridge):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        self.socket = self.open()
+        self.bridge = socket.if_nametoindex(bridge)
+
+    @staticmethod
+    def open():
+        own = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        own.bind((0, 0))
+        return own
+
+    def ask(self, own, kind, flags, body):
+        """Sends one request and waits for its end; an error is an exception."""
+        own.send(NLMSG.pack(16 + len(body), kind, flags | 5, 1, 0) + body)
+        while True:
+            answer = own.recv(65536)
+            length, kind, _, _, _ = NLMSG.unpack_from(answer)
+            if kind == 2:
+                error = struct.unpack_from("=i", answer, 16)[0]
+                if error:
+                    raise OSError(-error, os.strerror(-error))
+                return
+
+    @staticmethod
+    def link(index=0, flags=0, change=0):
+        return struct.pack("=BxHiII", 0, 0, index, flags, change)
+
+    def connect(self, number, namespace):
+        name = f"ref{number}".encode()
+        target = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+        peer = self.link() + attribute(3, b"eth0\0") + attribute(28, struct.pack("=i", target))
+        kind = attribute(1, b"veth\0") + attribute(2, attribute(1, peer))
+        self.ask(self.socket, 18, 0, self.link() + attribute(3, b"sw-bridge\0"))
+        self.ask(self.socket, 16, 0x600, self.link(0, 1, 1) + attribute(3, name + b"\0") + attribute(18, kind)
+                 + attribute(10, struct.pack("=i", self.bridge)))
+        index = socket.if_nametoindex(name.decode())
+        port = attribute(4, b"bridge\0") + attribute(5, attribute(4, b"\1"))
+        self.ask(self.socket, 16, 0, self.link(index) + attribute(20, b"reference") + attribute(18, port))
+        self.libc.setns(target, 0)
+        with self.open() as own:
+            for parameter in ["disable_ipv6", "accept_ra"]:
+                with open(f"/proc/sys/net/ipv6/conf/eth0/{parameter}", "w") as file:
+                    file.write("1" if parameter == "disable_ipv6" else "0")
+            inside = socket.if_nametoindex("eth0")
+            self.ask(own, 16, 0, self.link(1, 1, 1))
+            address = socket.inet_aton(f"10.96.9.{number + 2}")
+            self.ask(own, 20, 0x600, struct.pack("=BBBBI", 2, 20, 0, 0, inside)
+                     + attribute(2, address) + attribute(1, address))
+            self.ask(own, 16, 0, self.link(inside, 1, 1))
+            self.ask(own, 24, 0x600, struct.pack("=BBBBBBBBI", 2, 0, 0, 0, 254, 3, 0, 1, 0)
+                     + attribute(5, socket.inet_aton("10.96.0.1")) + attribute(4, struct.pack("=i", inside)))
+            # In here: outside a link that is deleted by its name would be another.
+        self.libc.setns(self.home, 0)
+        os.close(target)
+
+
+def crowd(table, options):
+    """32 processes at once, against the kernel's own time for the same requests one after the other."""
+    count = 32
+    sh(SWNET, "create", "bridge", "--subnet", "10.96.0.0/20")
+    sh("ip", "netns", "add", "holder")
+    sh(SWNET, "connect", "bridge", "holder")
+    ours, kernel = [], []
+    for _ in range(3 if options.quick else 7):
+        names = [f"crowd{number}" for number in range(count)]
+        for spent, work in [(ours, crowd_of_processes), (kernel, crowd_of_requests)]:
+            sh("ip", "-batch", "-", text="".join(f"netns add {name}\n" for name in names))
+            time.sleep(0.5)
+            spent.append(work(names))
+            for name in names:
+                sh("ip", "netns", "del", name)
+            sh(SWNET, "gc")
+            time.sleep(0.5)
+    first, second = statistics.median(ours), statistics.median(kernel)
+    table.line("32 processes connect at once, the kernel's own time", f"{first:.0f} ms", f"{second:.0f} ms",
+               first / second, "≤ 2 ×", first / second <= 2)
+    sh(SWNET, "disconnect", "bridge", "holder")
+    sh(SWNET, "rm", "bridge")
+
+
+def crowd_of_processes(names):
+    actions = [(os.POSIX_SPAWN_DUP2, NOTHING, 0), (os.POSIX_SPAWN_DUP2, NOTHING, 1)]
+    start = time.perf_counter()
+    children = [os.posix_spawn(SWNET, [SWNET, "connect", "bridge", name], os.environ, file_actions=actions)
+                for name in names]
+    failures = [child for child in children if os.waitpid(child, 0)[1]]
+    spent = (time.perf_counter() - start) * 1000
+    if failures:
+        raise RuntimeError(f"{len(failures)} of {len(names)} failed")
+    return spent
+
+
+def crowd_of_requests(names):
+    requests = Requests("sw-bridge")
+    start = time.perf_counter()
+    for number, name in enumerate(names):
+        requests.connect(number, name)
+    spent = (time.perf_counter() - start) * 1000
+    os.close(requests.home)
+    return spent
+
+
 def ports(table, options):
     sh("ip", "netns", "add", "many")
     sh(SWNET, "connect", "bridge", "many")
     rounds = 3 if options.quick else 10
-    thousand = ["10000-10999:10000-10999"]
-    times = []
-    for _ in range(rounds):
-        times.append(timed([SWNET, "publish", "many", *thousand]))
-        timed([SWNET, "unpublish", "many", *thousand])
-    table.at_most("publish 1,000 ports of one container", statistics.median(times), 30)
+    for count, limit in [(1000, 20), (10000, 150)]:
+        mapping = f"20000-{19999 + count}:20000-{19999 + count}"
+        added, removed = [], []
+        for _ in range(rounds):
+            added.append(timed([SWNET, "publish", "many", mapping]))
+            removed.append(timed([SWNET, "unpublish", "many", mapping]))
+        table.at_most(f"publish {count:,} ports of one container", statistics.median(added), limit)
+        table.at_most(f"take {count:,} ports back", statistics.median(removed), limit)
 
     sh(SWNET, "publish", "many", "8088:80")
     server = subprocess.Popen(["ip", "netns", "exec", "many", sys.executable, "-c", SERVER])
@@ -314,7 +460,7 @@ def monitor(table, options):
         sh(*DOCKER, "rm", "-f", "monitor")
 
 
-BENCHES = {"run": run, "endpoint": endpoint, "ports": ports, "redis": redis, "monitor": monitor}
+BENCHES = {"run": run, "endpoint": endpoint, "ports": ports, "scale": scale, "crowd": crowd, "redis": redis, "monitor": monitor}
 
 
 def main():
