@@ -90,14 +90,12 @@ struct NameService {
         guard access(path, F_OK) == 0 else { return nil }
         let networks = try Descriptor.openDirectory(path).entries().filter { $0 != "aardvark.pid" }
         if let process = running {
-            // While it reads its files it does not hear that they have changed again. One that was told a moment ago is
-            // replaced: what is started reads everything.
-            if !networks.isEmpty && !wasToldJustNow {
-                kill(process, SIGHUP)
-                utimes(pidFile, nil)
+            if networks.isEmpty {
+                try end(process)
+            } else {
+                tell(process)
                 return nil
             }
-            try end(process)
         }
         guard !networks.isEmpty else { return nil }
         guard let program = Self.program else {
@@ -107,6 +105,24 @@ struct NameService {
         let status = try HelperProgram.run(
             program, [program, "--config", path, "-p", "\(Network.nameServerPort)", "run"])
         return status == 0 ? nil : "sandboxes do not find each other by name: \(program) ended with status \(status)"
+    }
+
+    /// Has a server read its files again.
+    ///
+    /// It listens to the signal before it reads anything, and from then on all its life. One that does not listen yet
+    /// has read nothing yet, and would be ended by the signal.
+    private func tell(_ process: pid_t) {
+        if Self.catches(SIGHUP, process) { kill(process, SIGHUP) }
+        utimes(pidFile, nil)
+    }
+
+    /// Whether a process handles a signal (`SigCgt`, proc_pid_status(5)).
+    private static func catches(_ signal: Int32, _ process: pid_t) -> Bool {
+        guard let status = try? Descriptor.open("/proc/\(process)/status").readAll(limit: 65536),
+            let line = status.split(separator: UInt8(ascii: "\n")).first(where: { $0.starts(with: "SigCgt:".utf8) }),
+            let set = UInt64(String(decoding: line.dropFirst(7).filter { $0 > 0x20 }, as: UTF8.self), radix: 16)
+        else { return false }
+        return set & 1 << UInt64(signal - 1) != 0
     }
 
     private var pidFile: String { "\(path)/aardvark.pid" }
