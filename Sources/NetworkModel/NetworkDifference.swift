@@ -38,6 +38,10 @@ public struct NetworkDifference: Hashable, Sendable {
         case names
         /// What is left of a sandbox whose namespace is gone is cleaned up.
         case release(String)
+        /// What is left of a network that nobody knows any more is removed.
+        case remains(String)
+        /// An interface that carries our mark and belongs to nobody is removed.
+        case stray(String)
         /// Somebody else's: nothing is done, but what a person can do is said.
         case advice(String)
     }

@@ -8,9 +8,18 @@ extension Firewall {
     ) throws {
         if networks.values.contains(where: \.policy.guardsSources) {
             try self.check(SourceGuard.layout, facts, &check)
+        } else {
+            try checkAbsence(of: SourceGuard.layout, &check)
         }
-        guard networks.values.contains(where: \.driver.isRoutedByHost) else { return }
-        try self.check(Ruleset.layout, facts, &check)
+        if networks.values.contains(where: \.driver.isRoutedByHost) {
+            try self.check(Ruleset.layout, facts, &check)
+        } else {
+            try checkAbsence(of: Ruleset.layout, &check)
+        }
+    }
+
+    private mutating func checkAbsence(of layout: TableLayout, _ check: inout NetworkCheck) throws {
+        if try isBuilt(layout) { check.report("firewall", "the \(layout.table) is there for nobody", .firewall) }
     }
 
     private mutating func check(

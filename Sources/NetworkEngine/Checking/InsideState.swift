@@ -47,6 +47,9 @@ struct InsideState {
         for wanted in interface.defaultRoutes(link.index) where !routes.contains(where: { isSame($0, wanted) }) {
             problems.append("the default route \(wanted.gateway.map { "via \($0)" } ?? "by \(name)") is missing")
         }
+        for route in routes where interface.isLeftOver(route, link.index) {
+            problems.append("the default route '\(route)' of metric \(route.metric ?? 0) is left over")
+        }
         for route in endpoint.routes where !routes.contains(where: { route.matches($0, link: link.index) }) {
             problems.append("the route '\(route)' is missing")
         }

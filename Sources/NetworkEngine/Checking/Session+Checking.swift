@@ -8,14 +8,10 @@ extension Session {
     mutating func check() throws -> [NetworkDifference] {
         var check = NetworkCheck(host: try HostState(&links))
         for name in try store.raisedNetworks() {
-            if let network = try store.network(name) {
-                check.networks[name] = network
-            } else {
-                check.report(
-                    "network \(name)", "its definition is gone", .advice("swnet rm \(name), or write it again"))
-            }
+            check.networks[name] = try store.network(name)
         }
         check.records = try store.sandboxes()
+        try checkRemains(&check)
         for network in check.networks.values.sorted(by: { $0.name < $1.name }) { try checkNetwork(network, &check) }
         for sandbox in check.records {
             guard sandbox.identity.isAlive else {
@@ -64,6 +60,33 @@ extension Session {
         try checkLeases(leases, endpoint, of: sandbox, &check)
         if !facts.isEmpty { try firewall.check(holding: facts, &check) }
         return check.differences
+    }
+
+    // MARK: Remains
+
+    /// What there is of networks and endpoints that no record knows.
+    private func checkRemains(_ check: inout NetworkCheck) throws {
+        let users = Dictionary(
+            check.records.flatMap { sandbox in sandbox.endpoints.map { ($0.network, sandbox.name) } },
+            uniquingKeysWith: { first, _ in first })
+        for name in try store.raisedNetworks() where check.networks[name] == nil {
+            if let user = users[name] {
+                check.report(
+                    "network \(name)", "its definition is gone",
+                    .advice("write \(name).json again, or disconnect \(user)"))
+            } else {
+                check.report("network \(name)", "it has been removed, and not all of it", .remains(name))
+            }
+        }
+        var known = Set(check.records.flatMap { $0.endpoints.compactMap(\.link.hostInterface) })
+        for network in check.networks.values {
+            if let bridge = network.bridgeName { known.insert(bridge) }
+            known.insert(network.vxlanName)
+        }
+        for link in check.host.links.values.sorted(by: { $0.name < $1.name })
+        where link.isOurs && ["veth", "bridge", "vxlan"].contains(link.kind) && !known.contains(link.name) {
+            check.report("interface \(link.name)", "it carries our mark and belongs to nobody", .stray(link.name))
+        }
     }
 
     // MARK: Networks
@@ -197,12 +220,8 @@ extension Session {
     // MARK: Records and host
 
     private func checkRecords(_ check: inout NetworkCheck) throws {
-        let keys = Set(check.records.map(\.key))
         for network in check.networks.keys.sorted() {
-            for text in try store.leases(network: network) {
-                guard let address = IPAddress(text), let owner = try store.owner(of: address, network: network),
-                    !keys.contains(owner)
-                else { continue }
+            for (address, _) in try orphanedLeases(network, check.records) {
                 check.report("network \(network)", "the lease of \(address) is nobody's", .records)
             }
         }
@@ -211,12 +230,36 @@ extension Session {
         }
     }
 
+    /// Leases of a network whose owner does not have the address, or is not known.
+    func orphanedLeases(_ network: String, _ sandboxes: [Sandbox]) throws -> [(address: IPAddress, owner: String)] {
+        var owners: [IPAddress: String] = [:]
+        for sandbox in sandboxes {
+            for endpoint in sandbox.endpoints where endpoint.network == network {
+                for prefix in endpoint.addresses { owners[prefix.address] = sandbox.key }
+            }
+        }
+        return try store.leases(network: network).compactMap { text in
+            guard let address = IPAddress(text), owners[address] == nil,
+                let owner = try store.owner(of: address, network: network)
+            else { return nil }
+            return (address, owner)
+        }
+    }
+
     private func checkForwarding(_ check: inout NetworkCheck) throws {
         let open = check.networks.values.filter(\.needsForwarding)
+        for family in try superfluousForwarding(among: Array(open)).families {
+            check.report("host", "forwarding of \(family.word) is on for nobody", .forwarding)
+        }
         for family in IPFamily.allCases where open.contains(where: { $0.hasSubnet(family) }) {
             guard try !Forwarding.isOn(family) else { continue }
             check.report("host", "forwarding of \(family.word) is off", .forwarding)
         }
+    }
+
+    /// What was switched on for networks that are not there any more.
+    func superfluousForwarding(among networks: [Network]) throws -> HostForwarding {
+        networks.contains(where: \.needsForwarding) ? HostForwarding() : try store.forwarding()
     }
 
     private func checkNames(_ check: inout NetworkCheck) throws {

@@ -42,6 +42,8 @@ extension Session {
             if let network = try store.network(name) { try BridgeDriver(network: network).restore(&links) }
         case .endpoint(let name, let network):
             try withEndpoint(name, network) { driver, identity, links in
+                var driver = driver
+                driver.isRestored = true
                 try? driver.detach(&links, identity: identity)
                 try driver.attach(&links, namespace: try Namespace(path: identity.path, kind: .net))
             }
@@ -54,7 +56,12 @@ extension Session {
         case .records: try restoreRecords()
         case .relays: try restoreRelays()
         case .foreign: try openForeign()
+        case .remains(let name): try execute(.lower(Network(name: name, subnets: [])))
+        case .stray(let name): try LinkRemoval.remove(name, &links)
         case .forwarding:
+            let superfluous = try superfluousForwarding(
+                among: store.raisedNetworks().compactMap { try store.network($0) })
+            if !superfluous.isEmpty { try execute(.unforward(superfluous)) }
             for network in try store.routedNetworks() {
                 guard let network = try store.network(network), network.needsForwarding,
                     let needed = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
@@ -72,8 +79,8 @@ extension Session {
     /// Builds the tables that are needed, and removes those that are not.
     private mutating func restoreFirewall() throws {
         var layouts: [TableLayout] = []
-        if try !store.routedNetworks().isEmpty { layouts.append(Ruleset.layout) }
-        if try isGuarding() { layouts.append(SourceGuard.layout) }
+        if try store.routedNetworks().isEmpty { try firewall.remove() } else { layouts.append(Ruleset.layout) }
+        if try isGuarding() { layouts.append(SourceGuard.layout) } else { try firewall.remove(SourceGuard.layout) }
         try firewall.build(layouts, recorded: try recordedElements(of: try store.sandboxes()))
     }
 
@@ -108,12 +115,8 @@ extension Session {
 
     private func restoreRecords() throws {
         let sandboxes = try store.sandboxes()
-        let keys = Set(sandboxes.map(\.key))
         for network in try store.raisedNetworks() {
-            for text in try store.leases(network: network) {
-                guard let address = IPAddress(text), let owner = try store.owner(of: address, network: network),
-                    !keys.contains(owner)
-                else { continue }
+            for (address, owner) in try orphanedLeases(network, sandboxes) {
                 try store.free(address, network: network, owner: owner)
             }
         }
@@ -133,7 +136,7 @@ extension NetworkDifference.Remedy {
     fileprivate var order: Int {
         switch self {
         case .release: 0
-        case .records: 1
+        case .remains, .stray, .records: 1
         case .network: 2
         case .endpoint: 3
         case .interface: 4

@@ -9,6 +9,8 @@ import SystemPackage
 struct EndpointDriver {
     let endpoint: Endpoint
     let sandbox: String
+    /// Whether what is made was there before: then it takes back what others have got of it meanwhile.
+    var isRestored = false
 
     /// The mark that what we make carries, so that it can be recognised as ours.
     var alias: String { "swnet \(endpoint.network) \(sandbox)" }
@@ -84,7 +86,8 @@ struct EndpointDriver {
             try host.set(.index(link.index), settings(isPort: master != nil))
             if master == nil { try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host) }
             if endpoint.options.hasLimits { try limiter.apply(&host) }
-            try SandboxInterface(endpoint: endpoint, sandbox: sandbox).configure(index: link.peer, namespace)
+            try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored).configure(
+                index: link.peer, namespace)
         } catch {
             _ = try? host.delete(.index(link.index))
             try? limiter.remove(&host)
@@ -110,7 +113,7 @@ struct EndpointDriver {
                 endpoint.interface, kind, mtu: endpoint.mtu.map { UInt32($0) }, address: endpoint.macAddress,
                 namespaceDescriptor: namespace.descriptor.rawValue))
         do {
-            try SandboxInterface(endpoint: endpoint, sandbox: sandbox).configure(
+            try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored).configure(
                 index: link.index, namespace, LinkSettings(alias: alias))
         } catch {
             try? namespace.withLinks { links in try links.delete(.index(link.index)) }
@@ -125,7 +128,7 @@ struct EndpointDriver {
             .index(link.index),
             LinkSettings(name: endpoint.interface, namespaceDescriptor: namespace.descriptor.rawValue))
         do {
-            try SandboxInterface(endpoint: endpoint, sandbox: sandbox).configure(
+            try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored).configure(
                 index: nil, namespace,
                 LinkSettings(mtu: endpoint.mtu.map { UInt32($0) }, address: endpoint.macAddress))
         } catch {

@@ -27,7 +27,22 @@ struct SandboxInterface {
         for (parameter, value) in Self.parameters(of: endpoint) where parameter.family == .v4 {
             settings.parameters[parameter] = value
         }
-        try inside.apply(try changes(try index ?? find(&inside), settings))
+        let index = try index ?? find(&inside)
+        try inside.apply(try changes(index, settings))
+        guard isRestored, endpoint.hasDefaultRoute else { return }
+        try inside.apply(
+            try inside.routes(table: Route.mainTable).filter { isLeftOver($0, index) }.map(Change.deleteRoute))
+    }
+
+    /// Whether a route is a default route of the endpoint's from when it had another metric.
+    ///
+    /// - Parameter index: The interface's index in the sandbox.
+    func isLeftOver(_ route: Route, _ index: UInt32) -> Bool {
+        guard route.isDefault, route.link == index, let gateway = route.gateway, endpoint.gateways.contains(gateway)
+        else { return false }
+        // The kernel's own metric is 1024 for IPv6, and none at all is 0.
+        let metric = endpoint.defaultMetric(route.family) ?? (route.family == .v6 ? 1024 : 0)
+        return (route.metric ?? 0) != metric
     }
 
     /// The kernel parameters that it has before it is up.

@@ -14,6 +14,9 @@ struct Session: ~Copyable {
     /// Says something that a person should know and that is no error.
     let notice: @Sendable (String) -> Void
     let names: NameService
+    #if DEBUG
+    private var faults = InjectedFaults()
+    #endif
     /// Gets plans that are not to be carried out.
     var planned: (@Sendable (NetworkPlan) -> Void)?
 
@@ -53,7 +56,7 @@ extension Session {
         var failures: [String] = []
         for (index, step) in plan.steps.enumerated() {
             do {
-                try execute(step)
+                try perform(step)
             } catch {
                 failures.append("\(error)")
                 // Taking down goes on past errors: what is left over would be worse than one more message.
@@ -62,7 +65,7 @@ extension Session {
                 // inverse would take away is somebody else's.
                 let begun = plan.steps[..<(step.isAtomic ? index : index + 1)]
                 for undone in begun.reversed().map(\.inverse) {
-                    do { try execute(undone) } catch { failures.append("undo: \(error)") }
+                    do { try perform(undone) } catch { failures.append("undo: \(error)") }
                 }
                 break
             }
@@ -89,7 +92,7 @@ extension Session {
                 if case .firewall(let change) = step {
                     try firewall.commitWhatIsThere(change)
                 } else {
-                    try execute(step)
+                    try perform(step)
                 }
             } catch {
                 notice("clean up after an interrupted '\(interrupted.operation)': \(error)")
@@ -99,7 +102,18 @@ extension Session {
         try store.end()
     }
 
-    private mutating func execute(_ step: NetworkStep) throws {
+    #if DEBUG
+    /// Carries out a step, unless a test has it fail or the process die before or after it.
+    private mutating func perform(_ step: NetworkStep) throws {
+        try faults.reachStep()
+        try execute(step)
+        try faults.leaveStep(isAtomic: step.isAtomic)
+    }
+    #else
+    private mutating func perform(_ step: NetworkStep) throws { try execute(step) }
+    #endif
+
+    mutating func execute(_ step: NetworkStep) throws {
         switch step {
         case .lease(let network, let address, let owner): try store.lease(address, network: network, owner: owner)
         case .free(let network, let address, let owner): try store.free(address, network: network, owner: owner)
@@ -110,7 +124,7 @@ extension Session {
             try BridgeDriver(network: network).raise(&links)
         case .lower(let network):
             try BridgeDriver(network: network).lower(&links)
-            if network.hasNames { try names.remove(network) }
+            try names.remove(network)
             try store.markLowered(network.name)
             if network.driver.isRoutedByHost, try store.routedNetworks().isEmpty {
                 try firewall.remove()
