@@ -106,6 +106,9 @@ final class NetworkHost: Sendable {
     @discardableResult
     func swnet(_ words: String...) async throws -> CommandResult { try await run([Self.swnet] + words) }
 
+    @discardableResult
+    func swnet(_ words: [String]) async throws -> CommandResult { try await run([Self.swnet] + words) }
+
     /// Runs `swnet`, which must succeed.
     @discardableResult
     func net(_ words: String...) async throws -> String { try await must([Self.swnet] + words) }

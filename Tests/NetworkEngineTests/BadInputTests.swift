@@ -1,0 +1,91 @@
+import TestSupport
+import Testing
+
+/// What cannot be done is refused in one line that names the object and the value, and nothing of it is left.
+@Suite("bad input")
+struct BadInputTests {
+    /// 64 is a line that makes no sense (EX_USAGE), 1 what makes sense and cannot be done.
+    private static let refusals: [(words: String, status: Int32, message: String)] = [
+        // Contradictions.
+        ("create a --ipam none --subnet 10.1.0.0/24", 1, "10.1.0.0/24 contradicts a network without addresses"),
+        ("create a --subnet 10.1.0.0/24 --gateway 10.2.0.1", 1, "gateway 10.2.0.1 is no host address of 10.1.0.0/24"),
+        ("create a --subnet 10.1.0.0/24 --subnet 10.1.0.0/25", 1, "10.1.0.0/24 and 10.1.0.0/25 overlap"),
+        ("create a --subnet 10.1.0.0/24 --ip-range 10.2.0.0/25", 1, "range 10.2.0.0-10.2.0.127 is in none"),
+        ("create a --subnet 10.1.0.0/24 --exclude 10.2.0.9", 1, "excluded address 10.2.0.9 is in none"),
+        (
+            "create a -d vxlan --opt vni=5 --opt peers=192.0.2.2 --opt group=239.0.0.1", 64,
+            "peers and a group contradict"
+        ),
+        ("create a --ipam who", 64, "'who' for --ipam is none of swnet"),
+        // Out of range, malformed, unknown.
+        ("create a --subnet 10.1.0.5/24", 1, "did you mean 10.1.0.0/24"),
+        ("create a --subnet 10.1.0.0/31", 1, "10.1.0.0/31 is too small"),
+        ("create a --mtu 10", 1, "mtu 10 is out of range"), ("create a --mtu 99999", 1, "mtu 99999 is out of range"),
+        ("create a -d nosuch", 64, "driver 'nosuch' is not known"),
+        ("create a --opt color=red", 64, "driver bridge has no option 'color'"),
+        ("create a -d macvlan", 64, "driver macvlan needs the option parent"),
+        ("create a -d macvlan --opt parent=eth0 --opt mode=x", 64, "'x' is none of bridge, private, vepa, passthru"),
+        ("create a -d vlan --opt parent=eth0 --opt id=4095", 64, "'4095' is no number from 1 to 4094"),
+        ("create a -d vxlan --opt vni=16777216", 64, "'16777216' is no number from 1 to 16777215"),
+        ("create a -d vxlan --opt vni=5 --opt port=0", 64, "'0' is no number from 1 to 65535"),
+        // Interfaces that are missing, enslaved or of the wrong kind.
+        ("create a -d macvlan --opt parent=nosuch0 --subnet 192.0.2.0/24", 1, "the host has no interface nosuch0"),
+        ("create a -d macvlan --opt parent=slave0 --subnet 192.0.2.0/24", 1, "interface slave0 is a port of br0"),
+        ("create a -d macvlan --opt parent=lo --subnet 192.0.2.0/24", 1, "interface lo is the host's loopback"),
+        ("create a --opt bridge=eth0 --subnet 10.9.0.0/24", 1, "interface eth0 is no bridge"),
+        // What is taken, and by whom.
+        ("create six --subnet fd00:67::/64", 1, "network six exists already"),
+        ("create b --subnet 192.0.2.0/25", 1, "overlaps the host's route 192.0.2.0/24 dev eth0"),
+        ("create b --subnet 10.44.0.128/25", 1, "overlaps network lab (10.44.0.0/24)"),
+        ("rm lab", 1, "network lab is used by web (swnet disconnect lab SANDBOX)"),
+        ("connect lab db --ip 10.44.0.2", 1, "address 10.44.0.2 is taken by web"),
+        ("connect lab db --ip 10.44.0.1", 1, "address 10.44.0.1 is the gateway of lab"),
+        ("connect lab db --ifname lo", 1, "an interface lo exists in db already"),
+        ("connect lab web", 1, "web is connected to lab already"),
+        ("publish web 8080:80", 1, "web publishes 8080/tcp already"),
+        ("connect lab db -p 8080:80", 1, "8080/tcp is taken by web (swnet ports)"),
+        // One family's options where there is only the other.
+        ("connect six db --ip 10.44.0.9", 1, "address 10.44.0.9: network six has no IPv4 subnet"),
+        ("connect lab db --ip6 fd00::9", 1, "address fd00::9: network lab has no IPv6 subnet"),
+        ("connect six db -p 192.0.2.1:8081:80", 1, "db has no IPv4 address for it to lead to"),
+        ("connect lab db -p [2001:db8::1]:8081:80", 1, "db has no IPv6 address for it to lead to"),
+        // Values.
+        ("connect lab db --ip 10.44.0.255", 1, "10.44.0.255 is the network or broadcast address"),
+        ("connect lab db --mac 01:00:5e:00:00:01", 1, "01:00:5e:00:00:01 is a group address"),
+        ("connect lab db --ifname a/b", 64, "'a/b' for --ifname is not an interface's name"),
+        ("publish web 8090:80/xyz", 64, "protocol 'xyz' is not known"),
+        ("publish web 8090-8099:80-85", 64, "8090-8099 is 10 ports and 80-85 is 6"),
+        ("publish web 192.0.2.99:8090:80", 1, "192.0.2.99 is no address of this host"),
+        // Who is not there.
+        ("connect nosuch db", 1, "there is no network named nosuch"),
+        ("connect lab nosuch", 1, "there is no sandbox named nosuch"),
+        ("connect lab pid:999999", 1, "there is no process 999999"),
+        ("disconnect lab db", 1, "db is connected to no network"),
+        ("disconnect six web", 1, "web is not connected to six (it is connected to lab)"),
+        ("unpublish web 9:9", 1, "is not published by web (it publishes 8080:80/tcp)"),
+        ("publish db 8090:80", 1, "db is connected to no network"),
+        ("rm nosuch", 1, "there is no network named nosuch"),
+        ("check extra", 64, "check needs no argument"),
+    ]
+
+    @Test func `one line, the value, and nothing left`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                """
+                ip link add br0 type bridge; ip link add slave0 type veth peer name slave1; ip link set slave0 master br0
+                ip netns add web; ip netns add db
+                """)
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.net("create", "six", "--subnet", "fd00:66::/64")
+            try await host.net("connect", "lab", "web", "-p", "8080:80")
+            let before = try await host.state()
+            for (words, status, message) in Self.refusals {
+                let result = try await host.swnet(words.split(separator: " ").map(String.init))
+                #expect(result.status == status && result.errors.contains(message), "\(result)")
+                #expect(result.errors.split(separator: "\n").count == 1 && result.output.isEmpty, "\(result)")
+            }
+            let difference = try await host.difference(from: before)
+            #expect(difference == [])
+        }
+    }
+}
