@@ -1,4 +1,5 @@
 import CLinux
+import CPcap
 import CommandSupport
 import LinuxSystem
 import PacketCapture

@@ -1,4 +1,5 @@
 import CLinux
+import CPcap
 import LinuxSystem
 
 /// What reads bytes of strangers has no rights of its own.
