@@ -46,6 +46,8 @@ struct ConntrackTests {
         let all = try socket.connections()
         let lines = try list(host)
         #expect(all.count == 6 && lines.count == 6, "\(all) \(lines)")
+        let count = try host.run(["conntrack", "-C"]).output.split(separator: "\n").first
+        #expect(count.flatMap { Int($0) } == (try socket.count()))
         for connection in all where connection.original.transport == .udp {
             let tuple = connection.original
             let words =

@@ -21,6 +21,22 @@ public struct ConntrackSocket: ~Copyable, Sendable {
         socket = try .netfilter(in: namespace)
     }
 
+    /// How many connections are tracked: whether a list, which costs a walk through the whole table, is worth it.
+    /// Equivalent to `conntrack -C`.
+    public mutating func count() throws(NftablesError) -> Int {
+        let request = Self.message(IPCTNL_MSG_CT_GET_STATS, nil)
+        do throws(NetlinkError) {
+            let answers = try socket.get(NetlinkRequest(request, "count", "connections"))
+            let entries = answers.lazy.compactMap {
+                $0.attributes(after: nfgenmsg.self)[Int(CTA_STATS_GLOBAL_ENTRIES.rawValue)]?.u32
+            }.first
+            guard let entries else { throw NetlinkError("count", "connections", errno: .noData) }
+            return Int(UInt32(bigEndian: entries))
+        } catch {
+            throw NftablesError(error)
+        }
+    }
+
     /// The tracked connections that are meant, of both families.
     /// Equivalent to `conntrack -L -p $transport --orig-port-dst $port …`.
     public mutating func connections(
