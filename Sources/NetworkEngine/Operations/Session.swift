@@ -17,6 +17,8 @@ struct Session: ~Copyable {
     #if DEBUG
     private var faults = InjectedFaults()
     #endif
+    /// Whether the plan that is carried out takes endpoints away.
+    private var isDetaching = false
     /// Gets plans that are not to be carried out.
     var planned: (@Sendable (NetworkPlan) -> Void)?
 
@@ -53,6 +55,7 @@ extension Session {
         guard !plan.steps.isEmpty else { return }
         if let planned { return planned(plan) }
         try store.begin(plan)
+        isDetaching = plan.steps.contains { if case .detach = $0 { true } else { false } }
         var failures: [String] = []
         for (index, step) in plan.steps.enumerated() {
             do {
@@ -192,7 +195,7 @@ extension Session {
         } else {
             try firewall.build(missing, recorded: try recordedElements(of: try store.sandboxes()), change)
         }
-        Conntrack.forget(change, &links)
+        Conntrack.forget(change, isDetaching: isDetaching, &links)
     }
 
     /// Everything that the records say the firewall has to hold.
