@@ -230,6 +230,7 @@ def scale(table, options):
     for network, subnets in [("bridge", ["10.96.0.0/20"]), ("lab", ["10.97.0.0/20", "fd00:97::/64"])]:
         names = [f"{network}{number}" for number in range(count)]
         sh("ip", "-batch", "-", text="".join(f"netns add {name}\n" for name in names))
+        sh(SWNET, "rm", network, check=False)
         sh(SWNET, "create", network, *[word for subnet in subnets for word in ["--subnet", subnet]])
         times = [timed([SWNET, "connect", network, name, "-p", f"{20000 + number}:80"])
                  for number, name in enumerate(names)]
@@ -322,6 +323,7 @@ class Requests:
 def crowd(table, options):
     """32 processes at once, against the kernel's own time for the same requests one after the other."""
     count = 32
+    sh(SWNET, "rm", "bridge", check=False)
     sh(SWNET, "create", "bridge", "--subnet", "10.96.0.0/20")
     sh("ip", "netns", "add", "holder")
     sh(SWNET, "connect", "bridge", "holder")
