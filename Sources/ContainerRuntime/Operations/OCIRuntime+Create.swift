@@ -102,7 +102,13 @@ extension OCIRuntime {
     ) throws -> CreatedContainer {
         func launch(_ plan: InitPlan) throws -> CreatedContainer {
             var container = try Launcher.create(plan)
-            devices = try moveDevices(spec, to: container)
+            do {
+                devices = try moveDevices(spec, to: container)
+            } catch let error as SystemError where error.errno == .noSuchFileOrDirectory {
+                // The process has ended, and says why.
+                try container.waitUntilReady()
+                throw error
+            }
             try container.runHooks(plan.hooks)
             try container.waitUntilReady()
             return container
