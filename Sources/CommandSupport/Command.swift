@@ -7,8 +7,9 @@ public struct Command<Context>: Sendable {
     public var synopsis: String
     /// One line, lower case, without a full stop.
     public var summary: String
-    /// What a person should know before using it; whole sentences, wrapped by hand.
-    public var details: String
+    /// What a person should know before using it; whole sentences, wrapped by hand. Only help asks for it, and it may be
+    /// long: no other command waits until it is made.
+    public var details: @Sendable () -> String
     /// Whole command lines that work.
     public var examples: [String]
     /// Nil for a command whose words another program understands.
@@ -20,7 +21,9 @@ public struct Command<Context>: Sendable {
     public var run: @Sendable (Invocation<Context>) throws -> ExitStatus
 
     public init(
-        _ name: String, _ synopsis: String = "", summary: String, details: String = "", examples: [String] = [],
+        _ name: String, _ synopsis: String = "", summary: String,
+        details: @escaping @Sendable @autoclosure () -> String = "",
+        examples: [String] = [],
         grammar: FlagGrammar? = FlagGrammar([]), isHidden: Bool = false, failure: ExitStatus = .failure,
         run: @escaping @Sendable (Invocation<Context>) throws -> ExitStatus
     ) {

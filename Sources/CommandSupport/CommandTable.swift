@@ -105,8 +105,9 @@ extension CommandTable {
     /// What `PROGRAM COMMAND --help` prints.
     func help(of command: Command<Context>) -> String {
         let usage = [program.name, command.name, command.synopsis].filter { !$0.isEmpty }.joined(separator: " ")
+        let details = command.details()
         return "Usage: \(usage)\n\n\(command.summary)\n"
-            + (command.details.isEmpty ? "" : "\n\(command.details)\n")
+            + (details.isEmpty ? "" : "\n\(details)\n")
             + Self.section("Flags", Self.describe(command.grammar ?? FlagGrammar([])))
             + Self.section("Examples", command.examples.map { ($0, "") })
     }
