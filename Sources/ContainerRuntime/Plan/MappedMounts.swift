@@ -53,11 +53,13 @@ final class MappedMounts: Sendable {
             return try Namespace(path: path, kind: .user).descriptor.duplicate()
         }
         var pidfd: Int32 = -1
+        let launcher = getpid()
         let pid = unsafe swn_clone3(NamespaceKind.user.flag, SIGCHLD, &pidfd, -1)
         if pid == 0 {
-            // Until the namespace is opened; the launcher's end would be its own.
+            // Until the namespace is opened. The launcher's end is its own, also one that came before it could say so.
             _ = swn_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL), 0, 0, 0)
-            while true { pause() }
+            while getppid() == launcher { pause() }
+            swn_exit_now(1)
         }
         guard pid > 0 else { throw SystemError("make user namespace for mounts", errno: .last) }
         let holder = HalfMadeChild(pidfd: pidfd, processIdentifier: pid)
