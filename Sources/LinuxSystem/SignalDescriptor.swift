@@ -17,18 +17,7 @@ public struct SignalDescriptor: ~Copyable {
         for number in [SIGCHLD, SIGPIPE, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGTTIN, SIGTTOU] {
             unsafe sigdelset(&set, number)
         }
-        var former = sigset_t()
-        guard unsafe sigprocmask(SIG_BLOCK, &set, &former) == 0 else {
-            throw SystemError("block signals", errno: .last)
-        }
-        let number = unsafe signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK))
-        guard number >= 0 else {
-            let errno = Errno.last
-            unsafe sigprocmask(SIG_SETMASK, &former, nil)
-            throw SystemError("make signal descriptor", errno: errno)
-        }
-        descriptor = Descriptor(owning: number)
-        self.former = former
+        try self.init(blocking: set)
     }
 
     /// Takes these signals and leaves the others as they are.
@@ -36,6 +25,11 @@ public struct SignalDescriptor: ~Copyable {
         var set = sigset_t()
         unsafe sigemptyset(&set)
         for number in signals { unsafe sigaddset(&set, number) }
+        try self.init(blocking: set)
+    }
+
+    private init(blocking signals: sigset_t) throws(SystemError) {
+        var set = signals
         var former = sigset_t()
         guard unsafe sigprocmask(SIG_BLOCK, &set, &former) == 0 else {
             throw SystemError("block signals", errno: .last)
