@@ -33,10 +33,8 @@ extension Spec {
         guard !text.utf8.contains(0) else { throw SpecError(field, "contains a NUL byte") }
     }
 
-    /// Checks an absolute path.
-    public static func checkPath(_ field: String, _ path: String) throws(SpecError) { try checkAbsolute(field, path) }
-
-    static func checkAbsolute(_ field: String, _ path: String) throws(SpecError) {
+    /// Refuses a path that is not absolute, or that the kernel would read up to a NUL byte.
+    public static func checkAbsolute(_ field: String, _ path: String) throws(SpecError) {
         guard path.utf8.first == UInt8(ascii: "/") else {
             throw SpecError(field, "'\(path)' is not an absolute path")
         }

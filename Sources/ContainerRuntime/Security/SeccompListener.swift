@@ -28,7 +28,7 @@ public struct SeccompListener: Hashable, Sendable {
         guard !path.isEmpty else {
             throw SpecError("linux.seccomp.listenerPath", "missing for the action SCMP_ACT_NOTIFY")
         }
-        try Spec.checkPath("linux.seccomp.listenerPath", path)
+        try Spec.checkAbsolute("linux.seccomp.listenerPath", path)
         self.path = path
         metadata = seccomp?.listenerMetadata ?? ""
         self.state = state
