@@ -1,5 +1,4 @@
 public import Addressing
-public import JSONCoding
 
 /// Ports of the host that lead to ports of a sandbox: `[HOSTIP:]HOSTPORT[-END]:PORT[-END][/tcp|/udp|/sctp]`.
 public struct PortMapping: Hashable, Sendable {
@@ -79,11 +78,7 @@ extension PortMapping {
     }
 }
 
-extension PortMapping: LosslessStringConvertible {
-    public init?(_ text: String) {
-        do throws(NetworkError) { try self.init(parsing: text) } catch { return nil }
-    }
-
+extension PortMapping: PortText {
     public var description: String { "\(hostPart):\(sandboxPorts)/\(transport.rawValue)" }
 
     /// `127.0.0.1:8080`, `[fd00::1]:8080`, `8080-8090`.
@@ -94,17 +89,4 @@ extension PortMapping: LosslessStringConvertible {
         case .v6(let address)?: "[\(address)]:\(hostPorts)"
         }
     }
-}
-
-extension PortMapping: JSONRepresentable {
-    public init(json: JSONValue) throws(JSONCodingError) {
-        guard case .string(let text) = json else { throw JSONCodingError("", "a port is not a string") }
-        do throws(NetworkError) {
-            try self.init(parsing: text)
-        } catch {
-            throw JSONCodingError("", error.message)
-        }
-    }
-
-    public var json: JSONValue { .string(description) }
 }

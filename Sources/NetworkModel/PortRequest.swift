@@ -1,5 +1,4 @@
 public import Addressing
-public import JSONCoding
 
 /// Ports that somebody asks to be published; the host's may be left to be chosen:
 /// `[HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|/udp|/sctp]`.
@@ -163,11 +162,7 @@ extension PortRequest {
     }
 }
 
-extension PortRequest: LosslessStringConvertible {
-    public init?(_ text: String) {
-        do throws(NetworkError) { try self.init(parsing: text) } catch { return nil }
-    }
-
+extension PortRequest: PortText {
     /// `8080:80/tcp`, `127.0.0.1::80/tcp`, `8000-8010:80/tcp`, `80/tcp`.
     public var description: String {
         let ports: String? =
@@ -183,17 +178,4 @@ extension PortRequest: LosslessStringConvertible {
             }
         return [host, ports, "\(sandboxPorts)"].compactMap(\.self).joined(separator: ":") + "/\(transport.rawValue)"
     }
-}
-
-extension PortRequest: JSONRepresentable {
-    public init(json: JSONValue) throws(JSONCodingError) {
-        guard case .string(let text) = json else { throw JSONCodingError("", "a port is not a string") }
-        do throws(NetworkError) {
-            try self.init(parsing: text)
-        } catch {
-            throw JSONCodingError("", error.message)
-        }
-    }
-
-    public var json: JSONValue { .string(description) }
 }
