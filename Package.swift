@@ -17,6 +17,9 @@ let strict: [SwiftSetting] = [
 /// The kernel layer is the only one that may touch unsafe memory, and it has to say where it does.
 let kernel: [SwiftSetting] = strict + [.strictMemorySafety()]
 
+/// Neither a loader nor relocations: a static program starts in a third of the time.
+let staticProgram: [LinkerSetting] = [.unsafeFlags(["-static-executable"], .when(configuration: .release))]
+
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
@@ -50,7 +53,8 @@ let package = Package(
     targets: [
         // C: headers, module maps and the system calls that glibc does not wrap.
         .target(name: "CLinux"),
-        .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+        // What libnftnl needs of libmnl, of which Debian has only a shared library: see the file.
+        .target(name: "CMnl"),
         .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
@@ -121,7 +125,7 @@ let package = Package(
                 "Addressing", "CLinux", "CNI", "CommandSupport", "JSONCoding", "LinuxSystem", "NetworkEngine",
                 "NetworkModel", system,
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: staticProgram),
         // libpcap is for those who record packets, so swnet executes a program of its own for it.
         .executableTarget(
             name: "swnet-capture",
@@ -133,16 +137,14 @@ let package = Package(
                 "Addressing", "CLinux", "Cgroups", "CommandSupport", "ContainerRuntime", "LinuxSystem", "Netlink",
                 "Rtnetlink", "RuntimeSpec",
             ],
-            swiftSettings: strict,
-            // Neither a loader nor relocations: a static program starts in a third of the time.
-            linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
+            swiftSettings: strict, linkerSettings: staticProgram),
         .executableTarget(
             name: "swbox",
             dependencies: [
                 "Addressing", "CLinux", "CommandSupport", "Engine", "ImageStore", "JSONCoding", "LinuxSystem",
                 "NetworkModel",
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: staticProgram),
         .executableTarget(
             name: "swbox-image",
             dependencies: [
@@ -172,7 +174,7 @@ let package = Package(
         .testTarget(
             name: "NftablesTests",
             dependencies: [
-                "Addressing", "CLinux", "CNftnl", "LinuxSystem", "Netlink", "Nftables", "TestSupport", system,
+                "Addressing", "CLinux", "CMnl", "CNftnl", "LinuxSystem", "Netlink", "Nftables", "TestSupport", system,
             ],
             swiftSettings: strict),
         .testTarget(
