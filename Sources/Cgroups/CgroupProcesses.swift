@@ -85,6 +85,33 @@ extension Cgroup {
     }
 }
 
+extension CgroupRoot {
+    /// Moves a process out of a frozen cgroup of v1, whichever it is in: signals reach it only then. What else is frozen
+    /// there stays so. Nothing happens to a process that is not frozen, and on v2, where a kill needs no thaw.
+    ///
+    /// Equivalent to `echo PID > freezer/cgroup.procs`.
+    public func release(frozen process: Int32) throws(CgroupError) {
+        guard let freezer = hierarchy(of: .freezer) else { return }
+        let groups: [UInt8]
+        do throws(SystemError) {
+            groups = try Descriptor.open("/proc/\(process)/cgroup").readAll(limit: 1 << 16)
+        } catch {
+            throw CgroupError("find cgroups of", "\(process)", error)
+        }
+        // HIERARCHY:CONTROLLERS:PATH of cgroups(7).
+        for line in String(decoding: groups, as: UTF8.self).split(separator: "\n") {
+            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3, fields[1].split(separator: ",").contains("freezer"),
+                let path = try? CgroupPath(String(fields[2]))
+            else { continue }
+            let directory = CgroupDirectory(mountPoint: freezer.mountPoint, path: path)
+            // What is mounted may show only a part, which the process is not in: nobody knows then.
+            if try directory.read("freezer.state")?.hasPrefix("THAWED") == true { continue }
+            try CgroupDirectory(path: freezer.mountPoint).write("\(process)", to: "cgroup.procs")
+        }
+    }
+}
+
 extension Cgroup {
     /// The directory in which every process of the cgroup can be found.
     private var lookupDirectory: CgroupDirectory? {

@@ -52,7 +52,10 @@ public struct CreatedContainer: ~Copyable {
             }
         }
         do throws(HookFailure) {
-            try HookRun.run(hooks.createRuntime, state: hooks.text(.creating, processIdentifier))
+            // These are from a time when what is called creating now was part of the start.
+            try HookRun.run(hooks.prestart, state: hooks.text(.created, processIdentifier), in: hooks.state.bundle)
+            try HookRun.run(
+                hooks.createRuntime, state: hooks.text(.creating, processIdentifier), in: hooks.state.bundle)
         } catch {
             throw LaunchError(error.description, errno: ECANCELED)
         }

@@ -20,7 +20,8 @@ struct RuntimeHookTests {
             let pid = try #require(try await bundle.state()["pid"].integer)
             for kind in ["prestart", "createRuntime", "createContainer"] {
                 let state = try JSONValue(try await host.must(["cat", "/run/\(kind)"]))
-                #expect(state["id"].text == "box" && state["status"].text == "creating", "\(kind): \(state)")
+                let status = kind == "prestart" ? "created" : "creating"
+                #expect(state["id"].text == "box" && state["status"].text == status, "\(kind): \(state)")
                 #expect(state["pid"].integer == pid && state["bundle"].text == "/run/bundle", "\(kind): \(state)")
                 #expect(state["annotations"]["a"].text == "b")
             }
@@ -55,33 +56,80 @@ struct RuntimeHookTests {
                 let bundle = try await RuntimeBundle(host, "sleep 1000", change)
                 expectRefusal(
                     try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1,
-                    names: "hooks.\(kind)[0]", "exit status 9", "no luck")
+                    names: "\(kind) hook #0", "/bin/sh", "exit status 9", "no luck")
                 #expect(try await bundle.leftovers() == "")
             }
             let bundle = try await RuntimeBundle(host, "sleep 1000", ".hooks.startContainer = [{path: \"/nowhere\"}]")
             try await bundle.create()
             expectRefusal(
-                try await bundle.swrun("start", "box"), status: 1, names: "hooks.startContainer[0]", "/nowhere")
+                try await bundle.swrun("start", "box"), status: 1, names: "startContainer hook #0", "/nowhere")
             #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
             try await bundle.must("delete", "box")
             #expect(try await bundle.leftovers() == "")
         }
     }
 
-    @Test func `a hook that fails afterwards is only told about`() async throws {
+    @Test(arguments: [true, false])
+    func `a hook that fails after the start is the end of the container`(isDetached: Bool) async throws {
         try await TestHost.with { host in
             let change = """
                 .hooks.poststart = [{path: "/bin/false"}, {path: "/bin/touch", args: ["touch", "/run/second"]}]
-                | .hooks.poststop = [{path: "/nowhere"}]
+                | .hooks.poststop = [{path: "/bin/touch", args: ["touch", "/run/stopped"]}]
+                """
+            let bundle = try await RuntimeBundle(host, "sleep 1000", change)
+            if isDetached { try await bundle.create() }
+            let start =
+                isDetached
+                ? try await bundle.swrun("start", "box")
+                : try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(
+                start.status != 0 && start.errors.contains("error running poststart hook #0: /bin/false"), "\(start)")
+            #expect(try await host.shell("test -e /run/stopped && ! test -e /run/second").status == 0)
+            #expect(try await bundle.swrun("state", "box").status == 1)
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `a hook that fails after the end is only told about`() async throws {
+        try await TestHost.with { host in
+            let change = """
+                .hooks.poststop = [{path: "/nowhere"}, {path: "/bin/touch", args: ["touch", "/run/second"]}]
                 """
             let bundle = try await RuntimeBundle(host, "sleep 1000", change)
             try await bundle.create()
-            let start = try await bundle.swrun("--log", "/run/log", "--log-format", "json", "start", "box")
-            #expect(start.status == 0 && start.errors.contains("hooks.poststart[0]"), "\(start)")
+            let delete = try await bundle.swrun(
+                "--log", "/run/log", "--log-format", "json", "delete", "--force", "box")
+            #expect(delete.status == 0 && delete.errors.contains("poststop hook #0: /nowhere"), "\(delete)")
             #expect(try JSONValue(try await host.must(["cat", "/run/log"]))["level"].text == "warning")
             #expect(try await host.shell("test -e /run/second").status == 0)
-            let delete = try await bundle.swrun("delete", "--force", "box")
-            #expect(delete.status == 0 && delete.errors.contains("hooks.poststop[0]"), "\(delete)")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `begin in the bundle or the container's root in its place, and have the caller's environment`()
+        async throws
+    {
+        try await TestHost.with { host in
+            let change = """
+                .hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "pwd >/run/where; echo $SECRET >/run/runtime"]}]
+                | .hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c",
+                    "pwd >>/run/where; readlink proc/self/ns/mnt >/run/mnt; test -c dev/null"]}]
+                | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "echo $SECRET $INSIDE >/hook"]}]
+                | .process.env += ["INSIDE=yes"]
+                """
+            let bundle = try await RuntimeBundle(host, "true", change)
+            let swrun = Products.path("swrun")
+            let result = try await host.shell("cd /; SECRET=host \(swrun) run --bundle /run/bundle box")
+            #expect(result.status == 0, "\(result)")
+            #expect(try await host.must(["cat", "/run/where"]) == "/run/bundle\n/run/bundle/rootfs")
+            #expect(try await host.must(["cat", "/run/runtime"]) == "host")
+            #expect(try await host.must(["cat", "/run/mnt"]).hasPrefix("mnt:["))
+            // Nothing of the host's environment in the container.
+            #expect(try await host.must(["cat", "/run/bundle/rootfs/hook"]) == "yes")
+            #expect(
+                try await host.must([
+                    "sh", "-c", "ls /run/bundle/rootfs/proc; grep -c rootfs /proc/self/mountinfo || true",
+                ]) == "0")
             #expect(try await bundle.leftovers() == "")
         }
     }

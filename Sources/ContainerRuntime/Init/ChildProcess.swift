@@ -96,7 +96,8 @@ struct ChildProcess {
     /// Becomes the superuser of the user namespace it is in, who owns what is made from now on.
     func becomeRoot() throws(InitFailure) {
         // Where groups may not be changed they are nobody's anyway.
-        guard swn_setgroups(0, nil) == 0 || swn_errno() == EPERM, swn_setresgid(0, 0, 0) == 0,
+        guard plan.security.groups == nil || swn_setgroups(0, nil) == 0 || swn_errno() == EPERM,
+            swn_setresgid(0, 0, 0) == 0,
             swn_setresuid(0, 0, 0) == 0
         else { throw InitFailure(.userNamespace) }
         guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
@@ -113,7 +114,7 @@ struct ChildProcess {
         return Int32(bitPattern: (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[$1]) << UInt32(8 * $1) })
     }
 
-    func run(_ hooks: [HookStep], _ state: [UInt8], prepare: () -> Int32 = { 0 }) throws(InitFailure) {
+    func run(_ hooks: [HookStep], _ state: [UInt8], prepare: () -> Int32) throws(InitFailure) {
         do throws(HookFailure) {
             try HookRun.run(hooks, state: state, prepare: prepare)
         } catch {

@@ -11,10 +11,19 @@ struct HookFailure: Error, CustomStringConvertible {
 ///
 /// Both the runtime and the container's first process run some, so nothing here needs a file system.
 enum HookRun {
+    /// - Parameter directory: Where hooks begin, the bundle for those of the runtime; nil to stay.
     /// - Parameter prepare: What the hook's process does before its exec; 0, or a status to end with.
     /// - Throws: `HookFailure` for the first that fails; the others are not run.
-    static func run(_ hooks: [HookStep], state: [UInt8], prepare: () -> Int32 = { 0 }) throws(HookFailure) {
-        for hook in hooks { try run(hook, state, prepare) }
+    static func run(
+        _ hooks: [HookStep], state: [UInt8], in directory: String? = nil, prepare: () -> Int32 = { 0 }
+    ) throws(HookFailure) {
+        for hook in hooks {
+            try run(hook, state) {
+                // A bundle that has gone meanwhile is no hindrance.
+                if let directory { _ = unsafe chdir(directory) }
+                return prepare()
+            }
+        }
     }
 
     private static func run(_ hook: HookStep, _ state: [UInt8], _ prepare: () -> Int32) throws(HookFailure) {
@@ -46,7 +55,7 @@ enum HookRun {
             let reason =
                 error.errno.rawValue == 0
                 ? error.operation + (error.hint.map { $0.isEmpty ? "" : ": \($0)" } ?? "") : "\(error)"
-            throw HookFailure(description: "error running \(hook.field) \(hook.path): \(reason)")
+            throw HookFailure(description: "error running \(hook.name): \(hook.path): \(reason)")
         }
     }
 
@@ -65,8 +74,10 @@ enum HookRun {
         let refused = prepare()
         if refused != 0 { swn_exit_now(refused) }
         unsafe hook.arguments.withPointer { arguments in
-            unsafe hook.environment.withPointer { environment in
-                _ = unsafe execve(hook.path, arguments, environment)
+            if let environment = hook.environment {
+                unsafe environment.withPointer { _ = unsafe execve(hook.path, arguments, $0) }
+            } else {
+                _ = unsafe execve(hook.path, arguments, swn_environment())
             }
         }
         let error = SystemError("execute", hook.path, errno: .last)

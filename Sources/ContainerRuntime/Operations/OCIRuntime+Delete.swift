@@ -48,7 +48,7 @@ extension OCIRuntime {
         }
         let spec = record.hasHooks ? try? container.spec() : nil
         try container.remove()
-        if let spec { runHooks(\.poststop, spec, State(record, .stopped)) }
+        if let spec { runPoststop(spec, State(record, .stopped)) }
     }
 
     /// Kills the first process and waits for its end; whose child it is does not matter.
@@ -57,6 +57,8 @@ extension OCIRuntime {
         try? process.send(signal: SIGKILL)
         // A frozen process of cgroup v1 dies when it thaws.
         if let cgroup, (try? cgroup.isFrozen()) == true { try? cgroup.thaw() }
+        // Somebody may have put it into another one.
+        try? CgroupRoot.find().release(frozen: record.pid)
         var event = pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
         guard retryingOnInterrupt({ unsafe poll(&event, 1, 10_000) }) == 1 else {
             throw ContainerError(

@@ -78,15 +78,30 @@ public struct OCIRuntime: Sendable {
             guard error.errno == .connectionRefused || error.errno == .connectionReset else { throw error }
             throw ContainerError(.wrongState, "cannot start a container that has stopped")
         }
-        if record.hasHooks { runHooks(\.poststart, try container.spec(), State(record, .running)) }
+        guard record.hasHooks else { return }
+        do {
+            try runPoststart(try container.spec(), State(record, .running))
+        } catch {
+            container.unlock()
+            try? delete(identifier, force: true)
+            throw error
+        }
     }
 
-    /// Runs hooks whose failure changes nothing any more: it is only told.
-    func runHooks(_ kind: KeyPath<HookPlan, [HookStep]>, _ spec: Spec, _ state: State) {
+    /// Runs the hooks that follow the start of the program. The first that fails is the end of the container, says the
+    /// specification since 1.2.1 (runtime.md, "Lifecycle").
+    func runPoststart(_ spec: Spec, _ state: State) throws {
+        guard let hooks = spec.hooks, hooks.poststart?.isEmpty == false else { return }
+        let plan = try HookPlan(hooks, state: state)
+        try HookRun.run(plan.poststart, state: plan.text(state.status, state.pid ?? 0), in: state.bundle)
+    }
+
+    /// Runs the hooks that follow the end of the container, whose failure changes nothing any more: it is only told.
+    func runPoststop(_ spec: Spec, _ state: State) {
         guard let hooks = spec.hooks, let plan = try? HookPlan(hooks, state: state) else { return }
-        for hook in plan[keyPath: kind] {
+        for hook in plan.poststop {
             do throws(HookFailure) {
-                try HookRun.run([hook], state: plan.text(state.status, state.pid ?? 0))
+                try HookRun.run([hook], state: plan.text(state.status, state.pid ?? 0), in: state.bundle)
             } catch {
                 warn(error.description)
             }

@@ -2,11 +2,12 @@ import RuntimeSpec
 
 /// A hook, ready to be executed.
 struct HookStep: Sendable {
-    /// The field, for errors: `hooks.prestart[0]`.
-    var field: String
+    /// For errors, in runc's words: `prestart hook #0`.
+    var name: String
     var path: String
     var arguments: CStringVector
-    var environment: CStringVector
+    /// Nil for a hook without `env`, which gets its caller's: the runtime's, or in the container that of the program.
+    var environment: CStringVector?
     /// In milliseconds; -1 for no limit.
     var timeout: Int32
 
@@ -27,9 +28,10 @@ struct HookStep: Sendable {
             let arguments = hook.args ?? []
             steps.append(
                 HookStep(
-                    field: field, path: hook.path,
+                    name: "\(kind) hook #\(index)", path: hook.path,
                     arguments: CStringVector(arguments.isEmpty ? [hook.path] : arguments),
-                    environment: CStringVector(hook.env ?? []), timeout: hook.timeout.map { Int32($0 * 1000) } ?? -1))
+                    environment: hook.env.map { CStringVector($0) },
+                    timeout: hook.timeout.map { Int32($0 * 1000) } ?? -1))
         }
         return steps
     }
@@ -38,6 +40,7 @@ struct HookStep: Sendable {
 /// The hooks of a document, by who runs them.
 struct HookPlan: Sendable {
     /// By the runtime, when the container's mounts are made and its root is not entered yet.
+    var prestart: [HookStep]
     var createRuntime: [HookStep]
     /// By the container's process, at the same moment.
     var createContainer: [HookStep]
@@ -50,8 +53,8 @@ struct HookPlan: Sendable {
 
     /// - Throws: `SpecError`.
     init(_ hooks: Spec.Hooks, state: State) throws(SpecError) {
-        createRuntime =
-            try HookStep.steps(hooks.prestart, "prestart") + HookStep.steps(hooks.createRuntime, "createRuntime")
+        prestart = try HookStep.steps(hooks.prestart, "prestart")
+        createRuntime = try HookStep.steps(hooks.createRuntime, "createRuntime")
         createContainer = try HookStep.steps(hooks.createContainer, "createContainer")
         startContainer = try HookStep.steps(hooks.startContainer, "startContainer")
         poststart = try HookStep.steps(hooks.poststart, "poststart")
@@ -61,7 +64,9 @@ struct HookPlan: Sendable {
 
     /// Whether the container's process waits for the runtime before it enters its root: for the runtime's hooks, or to
     /// learn its own number, which its own hooks are told.
-    var needsPause: Bool { !(createRuntime.isEmpty && createContainer.isEmpty && startContainer.isEmpty) }
+    var needsPause: Bool {
+        !(prestart.isEmpty && createRuntime.isEmpty && createContainer.isEmpty && startContainer.isEmpty)
+    }
 
     func text(_ status: State.Status, _ process: Int32) -> [UInt8] {
         var state = state
