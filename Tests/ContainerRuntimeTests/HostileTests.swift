@@ -83,7 +83,7 @@ struct HostileTests {
     @Test func `a working directory has to be there and inside`() async throws {
         let bundle = try ContainerBundle()
         try bundle.link("tmp/out", to: "/proc/self/fd/7")
-        for path in ["/nosuch", "/etc/passwd", "/tmp/out", "/proc/self/fd/7/../../.."] {
+        for path in ["/etc/passwd", "/tmp/out", "/proc/self/fd/7/../../.."] {
             let result = try await bundle.shell("pwd") { $0.process?.cwd = path }
             #expect(result.status == 125, "\(result)")
             #expect(result.errors.contains("process.cwd"), "\(result)")
@@ -101,7 +101,6 @@ struct HostileTests {
             ("process.apparmorProfile", { $0.process?.apparmorProfile = "x" }),
             ("linux.sysctl.kernel.panic", { $0.linux?.sysctl = ["kernel.panic": "1"] }),
             ("linux.sysctl.net/../kernel/panic", { $0.linux?.sysctl = ["net/../kernel/panic": "1"] }),
-            ("process.capabilities.bounding[0]", { $0.process?.capabilities?.bounding = ["CAP_NOSUCH"] }),
             ("process.rlimits[0].type", { $0.process?.rlimits = [Spec.Rlimit(type: "RLIMIT_X", soft: 1, hard: 1)] }),
             (
                 "mounts[7].options",

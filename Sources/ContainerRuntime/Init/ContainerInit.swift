@@ -40,7 +40,11 @@ struct ContainerInit {
         }
         // The container is complete, and the host's files are still in sight: that is where these hooks are found.
         let number = try child.waitForHooks()
-        try child.run(hooks.createContainer, hooks.text(.creating, number))
+        let root = mounted.root.rawValue
+        try child.run(hooks.createContainer, hooks.text(.creating, number)) {
+            // As runc has it: where they begin is what they are about.
+            fchdir(root) == 0 ? 0 : 126
+        }
         try enterRoot(mounted.root)
         try child.becomeUser(label: label, hooks: hooks.startContainer, state: hooks.text(.created, number))
     }
@@ -98,6 +102,17 @@ struct ContainerInit {
 
     /// Puts the new root in the old one's place and lets go of the host's mounts.
     private func enterRoot(_ root: borrowing Descriptor) throws(InitFailure) {
+        try changeRoot(root)
+        guard plan.propagation.ofRoot != 0 else { return }
+        do throws(SystemError) {
+            try MountTree.setAttributes(
+                of: root, propagation: plan.propagation.ofRoot, recursive: plan.propagation.isRecursive)
+        } catch {
+            throw InitFailure(.propagation, 0, error)
+        }
+    }
+
+    private func changeRoot(_ root: borrowing Descriptor) throws(InitFailure) {
         if plan.isRootReadOnly {
             do throws(SystemError) {
                 // The root alone: what is mounted in it has its own settings.
@@ -118,6 +133,10 @@ struct ContainerInit {
             // is needed in the image to put it into.
             guard unsafe swn_pivot_root(".", ".") == 0 else { throw SystemError("pivot_root", errno: .last) }
             guard fchdir(host.rawValue) == 0 else { throw SystemError("fchdir", errno: .last) }
+            // Or the host would lose its mounts with the copies.
+            if plan.propagation.isShared {
+                try MountTree.setAttributes(of: host, propagation: MountOptions.slave, recursive: true)
+            }
             try MountTree.detach(".")
             guard unsafe chdir("/") == 0 else { throw SystemError("chdir", errno: .last) }
         } catch {

@@ -25,7 +25,6 @@ struct RootBuilder {
         swn_leave_descriptors_open(1)
         defer { swn_leave_descriptors_open(0) }
         var mounted = Mounted(root: root)
-        let start = plan.hooks == nil ? -1 : unsafe swn_openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
         for mount in plan.mounts {
             do throws(SystemError) {
                 try perform(mount, &mounted)
@@ -42,8 +41,7 @@ struct RootBuilder {
                 throw InitFailure(.device, Int32(index), error)
             }
         }
-        // Hooks begin where the runtime was started.
-        if start >= 0, fchdir(start) != 0 { throw InitFailure(.hooks) }
+        makeWorkingDirectory(in: mounted.root)
         return mounted
     }
 
@@ -51,7 +49,11 @@ struct RootBuilder {
     private func setPropagation() throws(InitFailure) {
         do throws(SystemError) {
             let host = try Descriptor.openDirectory("/")
-            try MountTree.setAttributes(of: host, propagation: plan.propagation, recursive: true)
+            try MountTree.setAttributes(of: host, propagation: plan.propagation.ofHost, recursive: true)
+            // What goes on top of it, which is the container's root, would go on top of the host's as well.
+            if plan.propagation.isShared {
+                try MountTree.setAttributes(of: host, propagation: MountOptions.privately)
+            }
         } catch {
             throw InitFailure(.propagation, 0, error)
         }
@@ -69,13 +71,24 @@ struct RootBuilder {
             throw InitFailure(.root, 0, error)
         }
         do throws(SystemError) {
+            // What is mounted in a shared root would be mounted in the host's directory too.
+            if plan.propagation.isShared { try MountTree.setAttributes(of: root, propagation: MountOptions.privately) }
             // It has to be attached somewhere for `pivot_root` and for mounts in it. On top of the host's root it
             // needs no directory; this process goes on seeing the host's root, which is where it started from.
-            try MountTree.attach(root, toPath: "/")
+            try MountTree.attach(root, toPath: placeForHooks ?? "/")
         } catch {
             throw InitFailure(.attachRoot, 0, error)
         }
         return root
+    }
+
+    /// Where hooks in the container's namespaces look for its root: in its directory. Below a mount that is shared
+    /// nothing can be entered by `pivot_root`.
+    private var placeForHooks: String? {
+        guard plan.hooks?.createContainer.isEmpty == false, !plan.propagation.isShared,
+            case .directory(let path) = plan.root
+        else { return nil }
+        return path
     }
 
     private func perform(_ step: MountStep, _ mounted: inout Mounted) throws(SystemError) {
@@ -184,6 +197,15 @@ struct RootBuilder {
         if step.propagation != 0 {
             try MountTree.setAttributes(
                 of: mount, propagation: step.propagation, recursive: step.isPropagationRecursive)
+        }
+    }
+
+    private func makeWorkingDirectory(in root: borrowing Descriptor) {
+        guard let path = plan.workingDirectory else { return }
+        do throws(SystemError) {
+            _ = try TargetResolver(root: root.rawValue).open(path, isDirectory: true, isPlain: false)
+        } catch {
+            // Entering it fails as well then, and says why.
         }
     }
 

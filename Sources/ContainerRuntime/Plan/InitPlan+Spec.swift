@@ -23,7 +23,7 @@ extension InitPlan {
         cgroup = options.cgroup
         root = try Self.root(spec, options)
         isRootReadOnly = spec.root?.readonly ?? false
-        propagation = MountOptions.rootPropagation(linux.rootfsPropagation)
+        propagation = RootPropagation(linux.rootfsPropagation)
 
         var mounts: [MountStep] = []
         let label = try Self.mountLabel(linux)
@@ -35,6 +35,7 @@ extension InitPlan {
         devices = try (linux.devices ?? []).enumerated().compactMap { index, device throws(SpecError) in
             try DeviceStep(device, field: "linux.devices[\(index)]")
         }
+        workingDirectory = try? MountStep.normalize(process.cwd, field: "process.cwd")
         maskedPaths = try (linux.maskedPaths ?? []).enumerated().map { index, path throws(SpecError) in
             try MountStep.normalize(path, field: "linux.maskedPaths[\(index)]")
         }
@@ -120,9 +121,10 @@ extension ProcessPlan {
     /// - Parameter linux: What a container's first process gets besides; later ones have it from nowhere.
     init(_ process: Spec.Process, options: LaunchOptions, _ linux: Spec.Linux? = nil) throws {
         listener = options.seccompListener
-        security = try SecurityStep(process, seccomp: options.seccomp, personality: linux?.personality)
+        security = try SecurityStep(
+            process, seccomp: options.seccomp, personality: linux?.personality, keepsGroups: options.keepsGroups)
         scheduling = try SchedulingStep(process, memoryPolicy: linux?.memoryPolicy)
-        command = try CommandStep(process, makesWorkingDirectory: options.makesWorkingDirectory)
+        command = try CommandStep(process)
         streams = options.streams
         terminal =
             process.terminal ?? false
@@ -132,6 +134,7 @@ extension ProcessPlan {
         inheritsBoundingSet = linux.map { $0.namespace(.user) == nil } ?? !options.ownNamespaces.contains(.user)
         preservedDescriptors = options.preservedDescriptors
         startListener = options.startListener
+        waitingDescriptor = options.waitingDescriptor
         lockDescriptor = options.lockDescriptor
         makesKeyring = options.makesKeyring
         ownExecutable = try FileIdentity.ofThisProgram()

@@ -20,10 +20,12 @@ public struct InitPlan: Sendable {
 
     var root: RootFilesystem
     var isRootReadOnly: Bool
-    /// `MS_SLAVE` and so on for all mounts copied from the host.
-    var propagation: UInt64
+    /// `MS_SLAVE` and so on, for all mounts copied from the host and for the container's root.
+    var propagation: RootPropagation
     var mounts: [MountStep]
     var devices: [DeviceStep]
+    /// Where the program begins, below the root: made where it is missing. Nil for the root itself.
+    var workingDirectory: String?
     /// Whether the usual nodes have to be made in a `/dev` that no mount of the plan has filled.
     var fillsDev: Bool
     var maskedPaths: [String]
@@ -60,6 +62,8 @@ struct ProcessPlan: Sendable {
     /// A listening socket at which the process waits to be started by another command than the one that made it; -1
     /// when it is started by its launcher.
     var startListener: Int32
+    /// The file whose lock says that the process waits there; -1 likewise.
+    var waitingDescriptor: Int32
     /// A lock of the launcher's that dies with it, and not with this process; -1 for none.
     var lockDescriptor: Int32
     var makesKeyring: Bool
@@ -114,7 +118,8 @@ struct DeviceStep: Hashable, Sendable {
 struct SecurityStep: Sendable {
     var uid: UInt32
     var gid: UInt32
-    var groups: [UInt32]
+    /// Nil to keep those of the runtime.
+    var groups: [UInt32]?
     var umask: UInt32
     var capabilities: CapabilityStep
     var noNewPrivileges: Bool
@@ -157,7 +162,8 @@ struct CommandStep: Sendable {
     /// Where to look for it: itself when it has a slash, else one path for each directory of the container's PATH.
     var candidates: [String]
     var arguments: CStringVector
-    var environment: CStringVector
+    var variables: [String]
+    /// Nil when it lacks `HOME`, which only the container's files know.
+    var environment: CStringVector?
     var workingDirectory: String
-    var makesWorkingDirectory: Bool
 }

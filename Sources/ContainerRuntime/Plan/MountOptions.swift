@@ -95,15 +95,32 @@ struct MountOptions {
     }()
 
     /// `MS_*` of linux/mount.h.
+    static let (unbindable, privately, slave, shared) = (
+        UInt64(1 << 17), UInt64(1 << 18), UInt64(1 << 19), UInt64(1 << 20)
+    )
     fileprivate static let propagations: [String: UInt64] = [
-        "unbindable": 1 << 17, "private": 1 << 18, "slave": 1 << 19, "shared": 1 << 20,
+        "unbindable": unbindable, "private": privately, "slave": slave, "shared": shared,
     ]
+}
 
-    /// The propagation of a document's `rootfsPropagation`; slave when there is none, so that what the host unmounts
-    /// does not stay busy in containers.
-    static func rootPropagation(_ name: String?) -> UInt64 {
+/// A document's `rootfsPropagation`, taken apart by when it can be set.
+struct RootPropagation: Hashable, Sendable {
+    /// For the copies of the host's mounts, before anything is mounted.
+    var ofHost: UInt64
+    /// For the root once it is entered; 0 to leave it. `pivot_root` takes no root that is shared, and a copy of what is
+    /// unbindable cannot be made.
+    var ofRoot: UInt64
+    var isRecursive: Bool
+    /// Whether what is mounted in copies of the host's shared mounts shows on the host too.
+    var isShared: Bool { ofHost == MountOptions.shared }
+
+    /// Slave when there is none, so that what the host unmounts does not stay busy in containers.
+    init(_ name: String?) {
         let name = name ?? ""
-        return propagations[name.first == "r" ? String(name.dropFirst()) : name] ?? (1 << 19)
+        isRecursive = name.first == "r"
+        let kind = MountOptions.propagations[isRecursive ? String(name.dropFirst()) : name] ?? MountOptions.slave
+        ofHost = kind == MountOptions.unbindable ? MountOptions.privately : kind
+        ofRoot = kind == MountOptions.shared || kind == MountOptions.unbindable ? kind : 0
     }
 }
 
