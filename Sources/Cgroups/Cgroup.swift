@@ -22,15 +22,18 @@ public struct Cgroup: Hashable, Sendable {
     /// hierarchy, or v1's freezer where there is none. An empty cgroup that is there already is adopted.
     ///
     /// - Parameter tracking: Controllers that should account for the cgroup although nothing is limited.
+    /// - Parameter everywhere: Whether it is made in every hierarchy, so that a process in it is in no other cgroup: what
+    ///   is shown of a hierarchy to a container without a cgroup namespace is the directory that it is in.
     /// - Throws: `CgroupError`, naming the controller, the file and the value that were refused; EBUSY for an existing
     ///   cgroup with processes in it. What was made is removed again.
     ///   Equivalent to `mkdir` in each hierarchy, and `echo VALUE > FILE`.
     public static func create(
         _ path: CgroupPath, limits: CgroupLimits = CgroupLimits(), tracking: Set<CgroupController> = [],
-        root: CgroupRoot
+        everywhere: Bool = false, root: CgroupRoot
     ) throws(CgroupError) -> Cgroup {
         let cgroup = Cgroup(path, root: root)
-        let plan = try CgroupPlan(limits, tracking: tracking, root: root)
+        var plan = try CgroupPlan(limits, tracking: tracking, root: root)
+        if everywhere { plan.hierarchies += root.hierarchies.filter { !plan.hierarchies.contains($0) } }
         var made: [CgroupDirectory] = []
         do throws(CgroupError) {
             try cgroup.carryOut(plan, made: &made)
@@ -165,7 +168,8 @@ extension Cgroup {
                 made.append(directory)
             } else if adopting, let inside = try? directory.processes(), !inside.isEmpty {
                 throw CgroupError(
-                    "create", path.description, errno: .resourceBusy, hint: "\(inside.count) processes are in it")
+                    "create", path.description, errno: .resourceBusy,
+                    hint: "the container's cgroup is not empty: \(inside.count) processes are in it")
             }
         } catch {
             guard error.errno == .noSuchFileOrDirectory else { throw error }

@@ -21,7 +21,7 @@ extension CgroupLimits {
         }
         if let file = unified.keys.sorted().first {
             throw CgroupSetting(.memory, file, value: unified[file] ?? "")
-                .refused("files of cgroup v2 cannot be set on cgroup v1", errno: .notSupported)
+                .refused("invalid configuration: files of cgroup v2 cannot be set on cgroup v1", errno: .notSupported)
         }
         return settings
     }

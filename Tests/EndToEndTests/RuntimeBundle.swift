@@ -18,6 +18,7 @@ struct RuntimeBundle {
             rm -f \(Self.folder)/config.json
             \(swrun) spec --bundle \(Self.folder)
             jq --arg command "$0" '.process.terminal = false | .root.readonly = false
+                | .linux.namespaces |= (map(select(.type != "cgroup")) + [{type: "cgroup"}])
                 | .process.args = ["sh", "-c", $command] | \(change)' \(Self.folder)/config.json > \(Self.folder)/new
             mv \(Self.folder)/new \(Self.folder)/config.json
             """, command,

@@ -38,13 +38,13 @@ extension OCIRuntime {
             var started = try container.start()
             started.console = console.take()
             stored.unlock()
-            if bundle.spec.hooks?.poststart?.isEmpty == false {
-                runHooks(\.poststart, bundle.spec, State(try stored.record(), .running))
-            }
             return started
         }
         let status: Int32
         do {
+            if bundle.spec.hooks?.poststart?.isEmpty == false {
+                try runPoststart(bundle.spec, try state(options.identifier))
+            }
             status = try supervision.run(started)
         } catch {
             try? delete(options.identifier, force: true)
@@ -60,23 +60,26 @@ extension OCIRuntime {
         _ finish: (consuming CreatedContainer, borrowing StoredContainer, inout Descriptor?) throws -> Result
     ) throws -> Result {
         let filter = try seccompProgram(bundle.spec)
+        for text in bundle.spec.process?.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
         let stored = try store.reserve(options.identifier)
         var record = bundle.record(options.identifier)
         var cgroup: Cgroup?
         var devices: NetworkDevices.Moved?
         do {
             let path = try cgroupPath(bundle.spec, options.identifier)
-            record.cgroupPath = path?.description
+            record.cgroupPath = path.description
             try stored.write(record)
             try stored.write(document: bundle.bytes)
-            cgroup = try path.flatMap { try makeCgroup($0, bundle.spec, isDetached) }
+            cgroup = try makeCgroup(path, bundle.spec, isDetached)
             let gate = try StartGate(in: stored.directory, isOpen: isDetached)
             var launch = LaunchOptions(bundle: bundle.path, seccomp: filter, parentDeathSignal: isDetached ? 0 : 9)
             launch.preservedDescriptors = options.preservedDescriptors
             launch.startListener = gate.listenerNumber
+            launch.waitingDescriptor = gate.waiting.rawValue
             launch.lockDescriptor = stored.directory.rawValue
             launch.makesKeyring = options.makesKeyring
             launch.pivots = options.pivots
+            launch.keepsGroups = bundle.spec.keepsGroups
             launch.seccompListener = try SeccompListener(
                 bundle.spec.linux?.seccomp, state: State(record, .creating))
             launch.hookState = State(record, .creating)
@@ -126,10 +129,11 @@ extension OCIRuntime {
         return try seccompCache?.program(for: filter) ?? filter.compile()
     }
 
-    /// The cgroup that the document asks for, or one of our own when it only sets limits; none without either.
-    func cgroupPath(_ spec: Spec, _ identifier: String) throws -> CgroupPath? {
+    /// The cgroup that the document asks for, or one of our own: without any, a container could not be paused, and
+    /// its processes not be told from others'.
+    func cgroupPath(_ spec: Spec, _ identifier: String) throws -> CgroupPath {
         let path = spec.linux?.cgroupsPath ?? ""
-        if path.isEmpty { return spec.linux?.resources == nil ? nil : try CgroupPath("swrun/\(identifier)") }
+        if path.isEmpty { return try CgroupPath("swrun/\(identifier)") }
         let isSystemd = readsSystemdPaths && path.split(separator: ":", omittingEmptySubsequences: false).count == 3
         return isSystemd ? try SystemdPath(path).path : try CgroupPath(path)
     }
@@ -141,11 +145,14 @@ extension OCIRuntime {
         let tracking: Set<CgroupController> = isEngines ? [.cpu, .memory, .pids, .io, .freezer, .cpuset] : []
         do throws(CgroupError) {
             let root = try CgroupRoot.find()
-            return try Cgroup.create(path, limits: limits, tracking: root.available(tracking), root: root)
+            return try Cgroup.create(
+                path, limits: limits, tracking: root.available(tracking),
+                everywhere: spec.linux?.namespace(.cgroup) == nil, root: root)
         } catch {
             let isDenied = [.permissionDenied, .notPermitted, .readOnlyFileSystem, .noSuchFileOrDirectory]
                 .contains(error.errno)
-            guard toleratesMissingCgroups, isDenied else { throw error }
+            let isAskedFor = spec.linux?.resources != nil || !(spec.linux?.cgroupsPath ?? "").isEmpty
+            guard toleratesMissingCgroups || !isAskedFor, isDenied else { throw error }
             return nil
         }
     }

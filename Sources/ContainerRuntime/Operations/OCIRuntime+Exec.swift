@@ -22,11 +22,13 @@ extension OCIRuntime {
         let spec = try stored.spec()
         let process = try options.process(in: spec)
         try options.requireConsole(process)
+        for text in process.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
         let target = try stored.process(of: record)
         var launch = LaunchOptions(
             bundle: record.bundle, seccomp: try seccompProgram(spec), parentDeathSignal: options.isDetached ? 0 : 9)
         launch.seccompListener = try SeccompListener(spec.linux?.seccomp, state: State(record, .running))
         launch.preservedDescriptors = options.preservedDescriptors
+        launch.keepsGroups = spec.keepsGroups
         if spec.linux?.namespace(.user) != nil { launch.ownNamespaces.insert(.user) }
         if spec.linux?.namespace(.time) != nil { launch.ownNamespaces.insert(.time) }
         if options.isDetached {
@@ -106,12 +108,14 @@ extension ExecOptions {
 }
 
 extension Spec.Capabilities {
-    /// As runc adds them: to every set in which a process can use them, and not to those that it hands on.
+    /// As runc adds them: to every set in which a process can use them, and not to those that it hands on, unless it does.
     fileprivate func adding(_ names: [String]) -> Spec.Capabilities {
         var sets = self
         sets.bounding = (bounding ?? []) + names
         sets.effective = (effective ?? []) + names
         sets.permitted = (permitted ?? []) + names
+        // Those that the container's programs hand on anyway.
+        sets.ambient = (ambient ?? []) + names.filter { (inheritable ?? []).contains($0) }
         return sets
     }
 }
