@@ -79,7 +79,7 @@ extension ProcessPlan {
         case .commandMissing, .commandDenied, .commandDirectory, .commandIsRuntime, .execute:
             return command.error(record)
         case .workingDirectory:
-            return failure("change to the working directory (process.cwd)", command.workingDirectory, record)
+            return failure("chdir to cwd (process.cwd)", command.workingDirectory, record)
         case .workingDirectoryOutside:
             let text = "working directory (process.cwd) \(command.workingDirectory) is outside of the container's root"
             return LaunchError(text, errno: record.errno)

@@ -53,6 +53,14 @@ public struct UserDatabase: Sendable {
         return user
     }
 
+    /// The home directory of a user; `/` for one without an entry, as runc has it.
+    static func home(of uid: UInt32, passwd: [UInt8]) -> String {
+        let number = "\(uid)"
+        let entry = UserDatabase(passwd: passwd, group: []).entry(passwd, columns: 6) { $0[2] == number }
+        guard let home = entry?[5], home.hasPrefix("/") else { return "/" }
+        return home
+    }
+
     /// The number of a group, by name or number.
     public func groupNumber(_ text: String) throws(ContainerUserError) -> UInt32 {
         let number = try Self.number(text)

@@ -47,6 +47,15 @@ extension Spec {
         public var umask: UInt32?
         public var additionalGids: [UInt32]?
 
+        /// The specification requires both numbers, and its peers do without them, as documents of `exec` do.
+        public init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            uid = try fields.decodeIfPresent(UInt32.self, forKey: .uid) ?? 0
+            gid = try fields.decodeIfPresent(UInt32.self, forKey: .gid) ?? 0
+            umask = try fields.decodeIfPresent(UInt32.self, forKey: .umask)
+            additionalGids = try fields.decodeIfPresent([UInt32].self, forKey: .additionalGids)
+        }
+
         public init(uid: UInt32 = 0, gid: UInt32 = 0, umask: UInt32? = nil, additionalGids: [UInt32]? = nil) {
             self.uid = uid
             self.gid = gid

@@ -18,6 +18,30 @@ extension Spec {
         return Spec(mounts: standardMounts, process: process, linux: linux)
     }
 
+    /// Changes what only the superuser may do: the container's root is the given user, and the network stays the host's.
+    ///
+    /// Equivalent to `runc spec --rootless`.
+    public mutating func makeRootless(uid: UInt32, gid: UInt32) {
+        var linux = self.linux ?? Linux()
+        linux.namespaces = (linux.namespaces ?? []).filter { $0.type != .network } + [Linux.Namespace(.user)]
+        linux.uidMappings = [Linux.IDMapping(containerID: 0, hostID: uid, size: 1)]
+        linux.gidMappings = [Linux.IDMapping(containerID: 0, hostID: gid, size: 1)]
+        linux.resources = nil
+        self.linux = linux
+        mounts = (mounts ?? []).map { mount in
+            var mount = mount
+            // A new one shows a network namespace's interfaces, so that only its owner may mount it.
+            if mount.type == "sysfs" {
+                mount = Mount(
+                    destination: mount.destination, type: "none", source: "/sys",
+                    options: ["rbind", "nosuid", "noexec", "nodev", "ro"])
+            }
+            // There is only one group.
+            mount.options = mount.options?.filter { !$0.hasPrefix("gid=") }
+            return mount
+        }
+    }
+
     /// The capabilities of docker's containers.
     public static let standardCapabilities = [
         "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID",

@@ -13,6 +13,13 @@ struct Log {
         isJSON = globals?.value("log-format") == "json"
     }
 
+    /// Makes sure that the file can be written to: an engine would look there in vain.
+    ///
+    /// - Throws: `SystemError`.
+    func check() throws(SystemError) {
+        if let path, !path.isEmpty { _ = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600) }
+    }
+
     /// Adds a line. Standard error has the message as well, so a file that cannot be written is no further error.
     func write(_ message: String, level: String = "error") {
         guard let path, !path.isEmpty,

@@ -7,7 +7,7 @@ import RuntimeSpec
 enum SwrunCommands {
     static func table(_ program: Program) -> CommandTable<OCIRuntime> {
         CommandTable(
-            program, version: "0.1.0\nspec: \(Spec.supportedVersion)",
+            program, version: "version 0.1.0\ncommit: unreleased\nspec: \(Spec.supportedVersion)",
             summary: "The OCI runtime: turns a bundle and its config.json into an isolated process.",
             details: """
                 Engines use it in runc's or crun's place: podman --runtime /path/to/swrun run ...
@@ -37,6 +37,7 @@ enum SwrunCommands {
         guard ["text", "json"].contains(format) else {
             throw CommandFailure("unknown log-format '\(format)' (text or json)")
         }
+        try Log(globals: flags).check()
         let manager = flags.value("cgroup-manager") ?? "cgroupfs"
         guard ["cgroupfs", "systemd", "disabled"].contains(manager) else {
             throw CommandFailure("unknown cgroup-manager '\(manager)' (cgroupfs, systemd or disabled)")

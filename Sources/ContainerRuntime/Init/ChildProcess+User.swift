@@ -9,11 +9,14 @@ extension ChildProcess {
     func becomeUser(label: Int32, hooks: [HookStep] = [], state: [UInt8] = []) throws(InitFailure) {
         let security = plan.security
         umask(mode_t(security.umask))
+        // With the right to read it, whoever runs the program.
+        let environment = plan.command.environment { homeDirectory() }
         try setLimits()
+        giveStreams()
         let available = try dropBounding(security.capabilities.bounding)
 
         // Groups before the user, because afterwards there is no right to change them.
-        guard unsafe swn_setgroups(security.groups.count, security.groups) == 0 else { throw InitFailure(.groups) }
+        if let groups = security.groups, unsafe swn_setgroups(groups.count, groups) != 0 { throw InitFailure(.groups) }
         guard swn_setresgid(security.gid, security.gid, security.gid) == 0 else { throw InitFailure(.gid) }
         // Permitted capabilities survive the change of user, so that the ones asked for can be set after it.
         guard swn_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 else { throw InitFailure(.uid) }
@@ -32,8 +35,13 @@ extension ChildProcess {
         }
         try CommandCheck(plan: plan).verify(path)
 
-        try waitForGoAhead()
+        try waitForGoAhead(keeping: label)
 
+        let hooks = hooks.map { hook in
+            var hook = hook
+            hook.environment = hook.environment ?? environment
+            return hook
+        }
         try run(hooks, state) { (try? setCapabilities(available)) == nil ? 126 : 0 }
         if plan.startListener < 0 { try armDeathSignal(plan.parentDeathSignal) }
         // Everything the launcher had open is closed by the exec, also what nobody thought of (CVE-2024-21626).
@@ -55,8 +63,41 @@ extension ChildProcess {
             try loadFilter()
             try setCapabilities(available)
         }
-        execute(path)
+        execute(path, environment)
         throw InitFailure(.execute)
+    }
+
+    /// From the container's /etc/passwd, which may be any file.
+    private func homeDirectory() -> String {
+        let flags = UInt64(O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        let number = unsafe swn_openat2(AT_FDCWD, "/etc/passwd", flags, 0, UInt64(RESOLVE_NO_MAGICLINKS))
+        guard number >= 0 else { return "/" }
+        let file = Descriptor(owning: number)
+        do throws(SystemError) {
+            guard try file.kind() == .regular else { return "/" }
+            return UserDatabase.home(of: plan.security.uid, passwd: try file.readAll(limit: 1 << 20))
+        } catch {
+            return "/"
+        }
+    }
+
+    /// Makes pipes and terminals the container's user's, who could not open /dev/stderr otherwise.
+    ///
+    /// Files stay whose they are: somebody may have been careless enough to hand in one that matters.
+    private func giveStreams() {
+        let (uid, gid) = (plan.security.uid, plan.security.gid)
+        // Root may open them as they are.
+        guard uid != 0 else { return }
+        for stream in Int32(0)..<3 {
+            var status = stat()
+            guard unsafe fstat(stream, &status) == 0, status.st_uid != uid || status.st_gid != gid else { continue }
+            switch FileKind(mode: status.st_mode) {
+            case .fifo, .socket: _ = fchown(stream, uid, gid)
+            // A terminal's group is that of all terminals.
+            case .characterDevice where isatty(stream) == 1: _ = fchown(stream, uid, gid_t.max)
+            default: break
+            }
+        }
     }
 
     private func setLimits() throws(InitFailure) {
@@ -124,11 +165,7 @@ extension ChildProcess {
 
     private func enterWorkingDirectory() throws(InitFailure) {
         let path = plan.command.workingDirectory
-        if unsafe chdir(path) != 0 {
-            guard swn_errno() == ENOENT, plan.command.makesWorkingDirectory, makeDirectories(path),
-                unsafe chdir(path) == 0
-            else { throw InitFailure(.workingDirectory) }
-        }
+        guard unsafe chdir(path) == 0 else { throw InitFailure(.workingDirectory) }
         // The kernel answers "(unreachable)" for a directory outside of the root, as a leaked descriptor under
         // /proc/self/fd would be (CVE-2024-21626). The raw call, because glibc's turns that into ENOENT.
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
@@ -136,23 +173,27 @@ extension ChildProcess {
         guard buffer[0] == UInt8(ascii: "/") else { throw InitFailure(.workingDirectoryOutside, errno: EXDEV) }
     }
 
-    private func makeDirectories(_ path: String) -> Bool {
-        var prefix = ""
-        for part in path.split(separator: "/") {
-            prefix += "/\(part)"
-            if unsafe mkdir(prefix, 0o755) != 0 && swn_errno() != EEXIST { return false }
-        }
-        return true
-    }
-
-    private func waitForGoAhead() throws(InitFailure) {
+    private func waitForGoAhead(keeping label: Int32) throws(InitFailure) {
         report(InitRecord(.ready))
         var byte: UInt8 = 0
         let count = retryingOnInterrupt { unsafe recv(socket, &byte, 1, 0) }
         // The launcher is gone, or has dropped the container.
         if count == 0 { swn_exit_now(1) }
         guard count == 1 else { throw InitFailure(.goAhead) }
-        if plan.startListener >= 0 { try waitForStart() }
+        guard plan.startListener >= 0 else { return }
+        try closeAll(but: [socket, plan.startListener, plan.waitingDescriptor, label])
+        try waitForStart()
+    }
+
+    /// Lets go of what the launcher had open and of what making the container has left open, none of which the exec has
+    /// closed yet: it may be days away, and would keep the host's file systems busy until then.
+    private func closeAll(but needed: [Int32]) throws(InitFailure) {
+        var first = UInt32(3 + plan.preservedDescriptors)
+        for number in Set(needed.filter { $0 >= 0 }.map { UInt32($0) }).sorted() where number >= first {
+            guard number == first || swn_close_range(first, number - 1, 0) == 0 else { throw InitFailure(.descriptors) }
+            first = number + 1
+        }
+        guard swn_close_range(first, UInt32.max, 0) == 0 else { throw InitFailure(.descriptors) }
     }
 
     /// Outlives the launcher, which has written down everything by now, and waits for another command that starts
@@ -171,9 +212,9 @@ extension ChildProcess {
         }
     }
 
-    private func execute(_ path: String) {
+    private func execute(_ path: String, _ environment: CStringVector) {
         unsafe plan.command.arguments.withPointer { arguments in
-            unsafe plan.command.environment.withPointer { environment in
+            unsafe environment.withPointer { environment in
                 _ = unsafe execve(path, arguments, environment)
             }
         }

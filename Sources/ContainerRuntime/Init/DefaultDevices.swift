@@ -65,6 +65,7 @@ enum DefaultDevices {
         case EPERM:
             // Without the right to make nodes, as in a user namespace, the host's node is shown instead.
             let source = try MountTree.clone(path: host, recursive: false)
+            try MountTree.setAttributes(of: source, set: UInt64(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC))
             let file = try Descriptor.open(
                 name, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o644, relativeTo: directory.rawValue)
             try MountTree.attach(source, to: file)

@@ -3,6 +3,11 @@ import LinuxSystem
 import RuntimeSpec
 import SystemPackage
 
+extension Spec {
+    /// crun's annotation for podman's `--group-add keep-groups`.
+    var keepsGroups: Bool { annotations?["run.oci.keep_original_groups"] == "1" }
+}
+
 /// A directory with a `config.json`, read and checked.
 struct Bundle {
     /// Absolute.

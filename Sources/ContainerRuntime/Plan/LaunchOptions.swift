@@ -75,12 +75,12 @@ public struct LaunchOptions: Sendable {
     public var parentDeathSignal: Int32
     /// How many descriptors from 3 on the container's program inherits. All others are closed.
     public var preservedDescriptors: Int32
-    /// Whether a working directory that does not exist is made, as docker does.
-    public var makesWorkingDirectory: Bool
     /// Whether `lo` of a new network namespace is switched on here; not needed where the network's owner does it.
     public var bringsLoopbackUp: Bool
     /// An open socket at which the container waits to be started, borrowed until it waits there; -1 for none.
     public var startListener: Int32 = -1
+    /// An open file that stays locked for as long as the container waits there; -1 for none.
+    public var waitingDescriptor: Int32 = -1
     /// An open file of this process whose lock must not live on in the container's process; -1 for none.
     public var lockDescriptor: Int32 = -1
     /// Which of a user and a time namespace the container has of its own, for a further process of it: the kernel
@@ -90,6 +90,8 @@ public struct LaunchOptions: Sendable {
     public var hookState: State?
     /// Who answers for the system calls that the filter asks about.
     public var seccompListener: SeccompListener?
+    /// Whether processes keep the groups of whoever started the runtime, for files that only these may open.
+    public var keepsGroups = false
     /// Whether the container gets a session keyring of its own instead of the caller's.
     public var makesKeyring = true
     /// Whether the old root is left by `pivot_root`, which a root on the kernel's initial ramdisk does not allow.
@@ -98,7 +100,7 @@ public struct LaunchOptions: Sendable {
     public init(
         bundle: String, root: RootFilesystem? = nil, streams: StandardStreams = .inherited,
         cgroup: CgroupJoin = CgroupJoin(), seccomp: SeccompProgram? = nil, parentDeathSignal: Int32 = 9,
-        preservedDescriptors: Int32 = 0, makesWorkingDirectory: Bool = false, bringsLoopbackUp: Bool = true
+        preservedDescriptors: Int32 = 0, bringsLoopbackUp: Bool = true
     ) {
         self.bundle = bundle
         self.root = root
@@ -107,7 +109,6 @@ public struct LaunchOptions: Sendable {
         self.seccomp = seccomp
         self.parentDeathSignal = parentDeathSignal
         self.preservedDescriptors = preservedDescriptors
-        self.makesWorkingDirectory = makesWorkingDirectory
         self.bringsLoopbackUp = bringsLoopbackUp
     }
 }

@@ -3,13 +3,15 @@ import LinuxSystem
 import RuntimeSpec
 
 extension SecurityStep {
-    init(_ process: Spec.Process, seccomp: SeccompProgram?, personality: Spec.Linux.Personality?) throws(SpecError) {
+    init(
+        _ process: Spec.Process, seccomp: SeccompProgram?, personality: Spec.Linux.Personality?, keepsGroups: Bool
+    ) throws(SpecError) {
         let user = process.user ?? Spec.User()
         uid = user.uid
         gid = user.gid
-        groups = user.additionalGids ?? []
+        groups = keepsGroups ? nil : user.additionalGids ?? []
         umask = user.umask ?? 0o022
-        capabilities = try CapabilityStep(process.capabilities ?? Spec.Capabilities())
+        capabilities = CapabilityStep(process.capabilities ?? Spec.Capabilities())
         noNewPrivileges = process.noNewPrivileges ?? false
         label = try LabelStep(process)
         self.seccomp = seccomp
@@ -58,36 +60,48 @@ extension LabelStep {
 }
 
 extension CapabilityStep {
-    init(_ capabilities: Spec.Capabilities) throws(SpecError) {
-        bounding = try Self.set(capabilities.bounding, "bounding")
-        effective = try Self.set(capabilities.effective, "effective")
-        permitted = try Self.set(capabilities.permitted, "permitted")
-        inheritable = try Self.set(capabilities.inheritable, "inheritable")
-        // The kernel raises an ambient capability only when it is permitted and inheritable (capabilities(7)). Documents
-        // that ask for more are common, `runc spec` writes one, and every runtime does without the rest.
-        ambient = try Self.set(capabilities.ambient, "ambient").intersection(permitted).intersection(inheritable)
-        if let missing = effective.subtracting(permitted).firstName {
-            throw SpecError("process.capabilities.effective", "\(missing) is not in the permitted set")
+    /// What cannot be granted is left out, as the specification wants it (config.md, "Process"): a document's author
+    /// cannot know which kernel it will meet.
+    init(_ capabilities: Spec.Capabilities) {
+        bounding = Self.set(capabilities.bounding)
+        permitted = Self.set(capabilities.permitted)
+        inheritable = Self.set(capabilities.inheritable)
+        // The kernel's rules of capabilities(7).
+        effective = Self.set(capabilities.effective).intersection(permitted)
+        ambient = Self.set(capabilities.ambient).intersection(permitted).intersection(inheritable)
+    }
+
+    private static func set(_ names: [String]?) -> CapabilitySet {
+        (names ?? []).reduce(into: CapabilitySet()) { set, name in
+            if let capability = CapabilitySet(name: name) { set.formUnion(capability) }
         }
     }
 
-    /// A name that nobody knows is an error; a capability that this kernel, or this process, lacks is left out, as
-    /// the document's author cannot know which kernel it will meet.
-    private static func set(_ names: [String]?, _ field: String) throws(SpecError) -> CapabilitySet {
-        var set = CapabilitySet()
-        for (index, name) in (names ?? []).enumerated() {
-            guard let capability = CapabilitySet(name: name) else {
-                throw SpecError("process.capabilities.\(field)[\(index)]", "unknown capability '\(name)'")
-            }
-            set.formUnion(capability)
+    /// What is left out of the sets of a document, in runc's words where it has any.
+    static func warnings(_ capabilities: Spec.Capabilities) -> [String] {
+        let lists = [
+            capabilities.bounding, capabilities.effective, capabilities.permitted, capabilities.inheritable,
+            capabilities.ambient,
+        ]
+        var unknown: [String] = []
+        for name in lists.flatMap({ $0 ?? [] }) where CapabilitySet(name: name) == nil && !unknown.contains(name) {
+            unknown.append(name)
         }
-        return set
-    }
-}
-
-extension CapabilitySet {
-    fileprivate var firstName: String? {
-        Self.names.indices.first { rawValue & (1 << UInt64($0)) != 0 }.map { Self.names[$0] }
+        var warnings: [String] = []
+        if !unknown.isEmpty {
+            warnings.append("ignoring unknown or unavailable capabilities: [\(unknown.joined(separator: " "))]")
+        }
+        let step = CapabilityStep(capabilities)
+        for name in (capabilities.effective ?? []) where !unknown.contains(name) {
+            guard let one = CapabilitySet(name: name), !step.permitted.isSuperset(of: one) else { continue }
+            warnings.append("can't make capability \(name) effective: it is not in the permitted set")
+        }
+        for name in (capabilities.ambient ?? []) where !unknown.contains(name) {
+            guard let one = CapabilitySet(name: name), !step.ambient.isSuperset(of: one) else { continue }
+            warnings.append(
+                "can't raise ambient capability \(name): it is not in both the permitted and the inheritable set")
+        }
+        return warnings
     }
 }
 

@@ -34,7 +34,7 @@ extension Engine {
                     .init(lower: record.layers.reversed(), upper: "\(directory)/upper", work: "\(directory)/work")),
                 streams: streams,
                 cgroup: CgroupJoin(descriptors: entrance.taskFiles, directory: entrance.directory),
-                seccomp: try seccompFilter(record), makesWorkingDirectory: true,
+                seccomp: try seccompFilter(record),
                 bringsLoopbackUp: !container.mode.isConnected))
         return try start(plan, container)
     }

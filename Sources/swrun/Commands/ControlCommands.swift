@@ -20,9 +20,25 @@ extension SwrunCommands {
 
     static let delete = Command<OCIRuntime>(
         "delete", "[FLAG…] ID", summary: "remove a container that has stopped",
-        grammar: FlagGrammar([.init("force", short: "f", help: "kill it first if it runs")])
+        grammar: FlagGrammar([
+            .init("force", short: "f", help: "kill it first if it runs"),
+            .init("regex", short: "r", help: "ID is a regular expression (regex(7), extended); removes all that match"),
+        ])
     ) { invocation in
-        try invocation.context.delete(try invocation.identifier, force: invocation.flags.isOn("force"))
+        let runtime = invocation.context
+        let identifier = try invocation.identifier
+        let force = invocation.flags.isOn("force")
+        guard invocation.flags.isOn("regex") else {
+            try runtime.delete(identifier, force: force)
+            return .success
+        }
+        let pattern = try RegularExpression(identifier)
+        var failure: (any Error)?
+        for name in try runtime.store.identifiers() where pattern.matches(name) {
+            do { try runtime.delete(name, force: force) } catch { failure = failure ?? error }
+        }
+        // The others are gone all the same.
+        if let failure { throw failure }
         return .success
     }
 

@@ -1,4 +1,5 @@
 import CLinux
+import Cgroups
 import CommandSupport
 import ContainerRuntime
 import LinuxSystem
@@ -58,7 +59,10 @@ extension SwrunCommands {
 
     static let spec = Command<OCIRuntime>(
         "spec", "[FLAG…]", summary: "write a config.json to start from",
-        grammar: FlagGrammar([.init("bundle", short: "b", value: "DIR", help: "the bundle (the current directory)")])
+        grammar: FlagGrammar([
+            .init("bundle", short: "b", value: "DIR", help: "the bundle (the current directory)"),
+            .init("rootless", help: "for whoever is not root: in a user namespace"),
+        ])
     ) { invocation in
         try invocation.require(0...0, "no argument")
         let path = "\(invocation.flags.value("bundle") ?? ".")/config.json"
@@ -67,6 +71,9 @@ extension SwrunCommands {
         spec.root = Spec.Root(path: "rootfs", readonly: true)
         spec.hostname = "swrun"
         spec.process?.terminal = true
+        // As runc has it: without the namespace, what is mounted of v1 is the container's own directories.
+        if (try? CgroupRoot.find())?.mode != .unified { spec.linux?.namespaces?.removeAll { $0.type == .cgroup } }
+        if invocation.flags.isOn("rootless") { spec.makeRootless(uid: geteuid(), gid: getegid()) }
         try file.writeAll(try spec.json() + [UInt8(ascii: "\n")])
         return .success
     }
