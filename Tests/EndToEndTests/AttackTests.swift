@@ -108,7 +108,7 @@ struct AttackTests {
             try await host.must(["sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1"], at: .neighbour)
             _ = try await host.ask("UDP:192.0.2.1:5353,bind=127.0.0.1", at: .neighbour, timeout: 1)
             // The control comes after, so that its arrival shows that the first had its chance.
-            #expect(try await host.ask("UDP:192.0.2.1:5353", at: .neighbour) != nil)
+            #expect(try await host.answer("UDP:192.0.2.1:5353", at: .neighbour) != nil)
             let seen = try await eventually { dump.outputSoFar.contains("192.0.2.2") }
             #expect(seen, "\(dump.outputSoFar) \(dump.errorsSoFar)")
             #expect(!dump.outputSoFar.contains("IP 127."), "\(dump.outputSoFar)")

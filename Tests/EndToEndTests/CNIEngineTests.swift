@@ -48,7 +48,7 @@ struct CNIEngineTests {
                 podman rm -f -t 0 web >/dev/null; sandboxes; $swnet ports | grep -c 8080
                 $swnet rm cnilab second
                 """#
-            let result = try await host.run(["unshare", "-m", "bash", "-c", script], timeout: 300)
+            let result = try await host.run(["unshare", "-m", "bash", "-c", script])
             let expected = [
                 "cni", "10.47.0.2", "10.47.0.1 web", "10.47.0.77/24", "02:00:00:00:00:77", "is taken by",
                 "10.48.0.2/24", "eth0 lo", "10.47.0.1 web", "1", "1", "0", "0",
@@ -81,7 +81,7 @@ struct CNIEngineTests {
                 ctr container rm two; $swnet rm cnilab
                 kill $!; wait
                 """#
-            let result = try await host.run(["unshare", "-m", "bash", "-c", script], timeout: 300)
+            let result = try await host.run(["unshare", "-m", "bash", "-c", script])
             #expect(result.lines == ["10.47.0.2/24", "0", "1", "default-two", "0"], "\(result)")
         }
     }

@@ -80,7 +80,7 @@ struct LifecycleTests {
                 kill -INT $p; wait $p; echo "stopped $?"
                 kill $reader
                 """
-            let result = try await host.run(["bash", "-c", script], timeout: 200)
+            let result = try await host.run(["bash", "-c", script])
             let lines = result.lines.filter { !$0.isEmpty && !$0.contains("forwarding") }
             #expect(lines == ["term 5", "slow", "removed 137", "slow", "stopped 137"], "\(result)")
         }
@@ -97,7 +97,7 @@ struct LifecycleTests {
             // What a command of exec leaves running is not waited for.
             try await host.detach("--name", "a", "--net", "none", "tools", "sleep", "1000")
             let left = try await host.shell(
-                "\(Products.path("swbox")) exec a sh -c 'yes & sleep 0.1; exit 3' >/dev/null", timeout: 30)
+                "\(Products.path("swbox")) exec a sh -c 'yes & sleep 0.1; exit 3' >/dev/null")
             #expect(left.status == 3, "\(left)")
             try await host.remove("a")
         }

@@ -14,13 +14,14 @@ struct PublishTests {
             #expect(try await host.answer("TCP:127.0.0.1:8080")?.hasSuffix("web") == true)
             #expect(try await host.ask("TCP:\(TestHost.address):8080")?.hasSuffix("web") == true)
             // From outside the server sees who really asks.
-            #expect(try await host.ask("TCP:\(TestHost.address):8080", at: .neighbour) == "\(TestHost.neighbour) web")
+            #expect(
+                try await host.answer("TCP:\(TestHost.address):8080", at: .neighbour) == "\(TestHost.neighbour) web")
             // Hairpin: the container itself and its neighbour on the bridge, through the host's address.
             #expect(try await host.ask("TCP:\(TestHost.address):8080", inside: "web")?.hasSuffix("web") == true)
             #expect(try await host.ask("TCP:\(TestHost.address):8080", inside: "other")?.hasSuffix("web") == true)
             // And directly, without translation.
             let (web, other) = (try await host.addresses(of: "web").v4, try await host.addresses(of: "other").v4)
-            #expect(try await host.ask("TCP:\(web):80", inside: "other") == "\(other) web")
+            #expect(try await host.answer("TCP:\(web):80", inside: "other") == "\(other) web")
             try await host.remove("web", "other")
             #expect(try await host.ask("TCP:127.0.0.1:8080", timeout: 1) == nil)
         }
@@ -49,7 +50,8 @@ struct PublishTests {
                 "--name", "dns", "--hostname", "dns", "-p", "5353:53/udp", "tools", "whoasks", "53", "udp4")
             #expect(try await host.answer("UDP:127.0.0.1:5353")?.hasSuffix("dns") == true)
             #expect(try await host.ask("UDP:\(TestHost.address):5353")?.hasSuffix("dns") == true)
-            #expect(try await host.ask("UDP:\(TestHost.address):5353", at: .neighbour) == "\(TestHost.neighbour) dns")
+            #expect(
+                try await host.answer("UDP:\(TestHost.address):5353", at: .neighbour) == "\(TestHost.neighbour) dns")
             // The same number of the other protocol is not published.
             #expect(try await host.ask("TCP:127.0.0.1:5353", timeout: 1) == nil)
             try await host.remove("dns")

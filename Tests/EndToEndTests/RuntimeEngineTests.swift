@@ -54,7 +54,7 @@ struct RuntimeEngineTests {
                 ls /run/swrun
                 umount -l /var/lib/containers
                 """
-            let result = try await host.run(["unshare", "-m", "bash", "-c", script], timeout: 300)
+            let result = try await host.run(["unshare", "-m", "bash", "-c", script])
             #expect(result.lines == Self.expected, "\(result)")
         }
     }
@@ -76,7 +76,7 @@ struct RuntimeEngineTests {
                 find /run/engine/exec/runtime-runc/moby -mindepth 1 -maxdepth 1 ! -name .seccomp
                 kill $(cat /run/engine/pid); wait
                 """
-            let result = try await host.run(["unshare", "-m", "bash", "-c", script], timeout: 300)
+            let result = try await host.run(["unshare", "-m", "bash", "-c", script])
             #expect(result.lines == Self.expected, "\(result)")
         }
     }

@@ -110,7 +110,7 @@ struct RuntimeLifecycleTests {
                 done
                 sort /run/seen | uniq -c >&2
                 """
-            let result = try await host.run(["bash", "-c", script], timeout: 120)
+            let result = try await host.run(["bash", "-c", script])
             #expect(result.output == "", "\(result)")
             #expect(try await eventually { try await bundle.leftovers() == "" })
         }
@@ -139,7 +139,7 @@ struct RuntimeLifecycleTests {
                     \(swrun) delete --force box || echo "delete failed at $n"
                 done
                 """
-            let result = try await host.run(["bash", "-c", script], timeout: 120)
+            let result = try await host.run(["bash", "-c", script])
             #expect(result.output == "", "\(result)")
             #expect(try await eventually { try await bundle.leftovers() == "" })
         }

@@ -13,7 +13,7 @@ struct OracleTests {
 
     @discardableResult
     private func shell(_ script: String) async throws -> String {
-        let result = try await Command.run(["sh", "-ec", "cd \(fixture.directory)\n" + script], timeout: 120)
+        let result = try await Command.run(["sh", "-ec", "cd \(fixture.directory)\n" + script])
         #expect(result.status == 0, "\(result)")
         return result.standardOutput
     }

@@ -6,7 +6,7 @@ import Testing
 struct EndpointAnnouncementTests {
     /// What a capture has seen so far when all of `words` are in it, or after a minute.
     private func wait(_ capture: Command, for words: [String]) async throws -> String {
-        _ = try await eventually(seconds: 60) { words.allSatisfy(capture.outputSoFar.contains) }
+        _ = try await eventually { words.allSatisfy(capture.outputSoFar.contains) }
         return capture.outputSoFar
     }
 
@@ -16,7 +16,7 @@ struct EndpointAnnouncementTests {
         let capture = try host.start(
             ["tcpdump", "-i", interface, "-nn", "-e", "-l", "--immediate-mode", "arp or (icmp6 and ip6[40] == 136)"],
             at: place)
-        let listens = try await eventually(seconds: 60) { capture.errorsSoFar.contains("listening on") }
+        let listens = try await eventually { capture.errorsSoFar.contains("listening on") }
         #expect(listens)
         return capture
     }

@@ -13,8 +13,8 @@ struct CaptureTests {
 
     /// Starts a capture and waits until it listens.
     private func capture(_ host: NetworkHost, _ words: String...) async throws -> Command {
-        let capture = try host.start([NetworkHost.swnet, "capture"] + words, timeout: 300)
-        let listens = try await eventually(seconds: 60) { capture.errorsSoFar.contains("capturing on") }
+        let capture = try host.start([NetworkHost.swnet, "capture"] + words)
+        let listens = try await eventually { capture.errorsSoFar.contains("capturing on") }
         #expect(listens, "\(capture.errorsSoFar)")
         return capture
     }
@@ -78,7 +78,7 @@ struct CaptureTests {
                 "grep -h -E '^(Uid|CapPrm|NoNewPrivs)' /proc/$(pidof swnet-capture)/status")
             #expect(status.output.contains("65534") && status.output.contains("0000000000000000"), "\(status)")
             #expect(status.output.contains("NoNewPrivs:\t1"))
-            let hasEnded = try await eventually(seconds: 60) {
+            let hasEnded = try await eventually {
                 try await host.run(["ping", "-c", "1", "10.44.0.2"])
                 return pipe.outputSoFar.hasSuffix("\n0\n")
             }

@@ -24,7 +24,7 @@ struct DHCPTests {
             touch /run/udhcpd.leases
             """,
         ])
-        let server = try host.start(["busybox", "udhcpd", "-f", "/run/udhcpd.conf"], at: .neighbour, timeout: 300)
+        let server = try host.start(["busybox", "udhcpd", "-f", "/run/udhcpd.conf"], at: .neighbour)
         let listens = try await eventually {
             try await !host.run(["ss", "-Hlun", "sport = :67"], at: .neighbour).output.isEmpty
         }
@@ -57,10 +57,10 @@ struct DHCPTests {
             #expect(try await host.swnet("check").output.contains("the DHCP client is not running"))
             let seen = try host.start(
                 ["tcpdump", "-i", "eth0", "-nn", "-vv", "-l", "--immediate-mode", "udp port 67"], at: .neighbour)
-            let listens = try await eventually(seconds: 60) { seen.errorsSoFar.contains("listening on") }
+            let listens = try await eventually { seen.errorsSoFar.contains("listening on") }
             #expect(listens)
             try await host.net("repair")
-            let asked = try await eventually(seconds: 60) { seen.outputSoFar.contains("ACK") }
+            let asked = try await eventually { seen.outputSoFar.contains("ACK") }
             #expect(asked)
             // What was there is asked for again.
             let back = try await eventually {
@@ -72,7 +72,7 @@ struct DHCPTests {
             #expect(try await clients(host) == 1)
             // The server hears that the address is free again.
             try await host.net("disconnect", "lan", "web")
-            let released = try await eventually(seconds: 60) { seen.outputSoFar.contains("Release") }
+            let released = try await eventually { seen.outputSoFar.contains("Release") }
             #expect(released, "\(seen.outputSoFar)")
             #expect(try await clients(host) == 0)
             #expect(try await host.json(["ip", "-j", "link"], at: .inside("web")).items.count == 1)
@@ -98,7 +98,7 @@ struct DHCPTests {
             let second = try await serve(host, first: 70)
             // SIGUSR1 has the client ask again; the new server knows nothing of the old address.
             try await host.shell("ip netns pids web | xargs -r kill -USR1")
-            let moved = try await eventually(seconds: 60) {
+            let moved = try await eventually {
                 try await host.addresses(of: "web").v4.hasPrefix("192.0.2.7")
             }
             #expect(moved)

@@ -162,7 +162,7 @@ struct DifferentialTests {
                 "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.eth0.accept_ra=1")
             var last: [String] = []
             // Until carriers and addresses have settled.
-            _ = try await eventually(seconds: 20) {
+            _ = try await eventually {
                 try await Task.sleep(for: .milliseconds(300))
                 last = result
                 result = try await host.shell(Self.dump).lines.map {

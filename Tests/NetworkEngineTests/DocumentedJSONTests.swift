@@ -106,8 +106,8 @@ struct DocumentedJSONTests {
     @Test func `check and events`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)
-            let events = try host.start([NetworkHost.swnet, "events", "--format", "json"], timeout: 300)
-            let hears = try await eventually(seconds: 60) {
+            let events = try host.start([NetworkHost.swnet, "events", "--format", "json"])
+            let hears = try await eventually {
                 try await host.net("create", "probe", "-d", "dummy", "--ipam", "none")
                 try await host.net("rm", "probe")
                 return events.outputSoFar.contains("network-removed")
@@ -122,11 +122,11 @@ struct DocumentedJSONTests {
             compare(
                 try await documented(host, "check")["With json, a list of:"],
                 differences.items.reduce(into: []) { $0.formUnion(leaves($1)) })
-            #expect(try await eventually(seconds: 60) { events.outputSoFar.contains("damaged") })
+            #expect(try await eventually { events.outputSoFar.contains("damaged") })
             try await host.net("repair")
             try await host.net("unpublish", "web", "8080:80")
             try await host.net("disconnect", "closed", "web")
-            let isTold = try await eventually(seconds: 60) {
+            let isTold = try await eventually {
                 events.outputSoFar.contains("repaired") && events.outputSoFar.contains("disconnected")
             }
             #expect(isTold)

@@ -6,7 +6,7 @@ import Testing
 struct DriverTests {
     /// Whether a socket in one place is answered from another; tries again while the link is coming up.
     private func reaches(_ host: NetworkHost, _ from: NetworkHost.Place, _ address: String) async throws -> Bool {
-        try await eventually(seconds: 10) {
+        try await eventually {
             try await host.run(["ping", "-c", "1", "-W", "1", address], at: from).status == 0
         }
     }

@@ -6,13 +6,13 @@ import Testing
 struct EventTests {
     /// Waits until a program has printed a text.
     private func waits(_ command: Command, for text: String) async throws -> Bool {
-        try await eventually(seconds: 60) { command.outputSoFar.contains(text) }
+        try await eventually { command.outputSoFar.contains(text) }
     }
 
     /// Starts `swnet events` and waits until it hears: a network that is made for the purpose is told.
     private func listen(_ host: NetworkHost) async throws -> Command {
-        let events = try host.start([NetworkHost.swnet, "events", "--format", "json"], timeout: 300)
-        let hears = try await eventually(seconds: 60) {
+        let events = try host.start([NetworkHost.swnet, "events", "--format", "json"])
+        let hears = try await eventually {
             try await host.net("create", "probe", "-d", "dummy", "--ipam", "none")
             try await host.net("rm", "probe")
             return events.outputSoFar.contains("network-removed")
@@ -89,7 +89,7 @@ struct EventTests {
         try await NetworkHost.with { host in
             let line = "set -o pipefail; \(NetworkHost.swnet) events | head -n 1; echo ${PIPESTATUS[0]}"
             let pipe = try host.start(["bash", "-c", line])
-            let hasEnded = try await eventually(seconds: 60) {
+            let hasEnded = try await eventually {
                 try await host.net("create", "probe", "-d", "dummy", "--ipam", "none")
                 try await host.net("rm", "probe")
                 return pipe.outputSoFar.split(separator: "\n").count == 2
@@ -130,7 +130,7 @@ struct EventTests {
     @Test func `where nothing happens, nobody wakes up`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
-            let watch = try host.start([NetworkHost.swnet, "watch"], timeout: 300)
+            let watch = try host.start([NetworkHost.swnet, "watch"])
             #expect(try await waits(watch, for: "watching"))
             let events = try await listen(host)
             // What others read is no change; and neither is what either of the two looks at.
@@ -158,7 +158,7 @@ struct EventTests {
             #expect(try await waits(watch, for: "again and again: waiting 2 s"), "\(watch.outputSoFar)")
             await enemy.stop()
             // And it comes back when the other has given up.
-            #expect(try await eventually(seconds: 90) { try await host.run([NetworkHost.swnet, "check"]).status == 0 })
+            #expect(try await eventually { try await host.run([NetworkHost.swnet, "check"]).status == 0 })
             await watch.stop()
         }
     }

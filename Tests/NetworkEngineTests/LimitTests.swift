@@ -13,7 +13,7 @@ struct LimitTests {
         let options = ["-c", address, "-t", "3", "-J", "-O", "1"] + (reverse ? ["-R"] : []) + more
         var bits = 0.0
         // A server that still has the last client says so and ends the new one.
-        _ = try await eventually(seconds: 30) {
+        _ = try await eventually {
             let result = try await host.run(["iperf3"] + options)
             guard result.status == 0 else { return false }
             bits = try JSONValue(result.standardOutput)["end"]["sum_received"]["bits_per_second"].number ?? 0

@@ -25,8 +25,8 @@ final class NetworkHost: Sendable {
     static func with(_ body: (NetworkHost) async throws -> Void) async throws {
         let holder = try Command(
             ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", script],
-            input: .silence, timeout: 600)
-        try await holder.waitForOutput("ready", seconds: 60)
+            input: .silence, timeout: 1800)
+        try await holder.waitForOutput("ready")
         let children = "/proc/\(holder.processIdentifier)/task/\(holder.processIdentifier)/children"
         let text = (try? String(contentsOfFile: children, encoding: .utf8)) ?? ""
         guard let inside = Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
@@ -70,7 +70,7 @@ final class NetworkHost: Sendable {
 
     // MARK: - Running
 
-    func start(_ words: [String], at place: Place = .host, timeout: Double = 120) throws -> Command {
+    func start(_ words: [String], at place: Place = .host, timeout: Double = patience) throws -> Command {
         let own = "/proc/\(getpid())/fd"
         var prefix = [
             "nsenter", "--net=\(own)/\(namespaces[0])", "--mount=\(own)/\(namespaces[1])",

@@ -54,7 +54,7 @@ struct TraceTests {
             try await prepare(host)
             // The server's child may end before it has answered; the next packet has another.
             var report = JSONValue.null
-            let answers = try await eventually(seconds: 60) {
+            let answers = try await eventually {
                 report = try await trace(host, "udp", "127.0.0.1:5353")
                 return report["outcome"].text == "answered"
             }
@@ -185,7 +185,7 @@ struct TraceTests {
             #expect(report["reason"].text == "interface eth0 of web is down", "\(report)")
             try await host.net("repair")
             // The bridge, and the host's table of neighbours, notice in their own time that its port is up.
-            let isBack = try await eventually(seconds: 60) {
+            let isBack = try await eventually {
                 report = try await trace(host, "tcp", "192.0.2.1:8080")
                 return report["outcome"].text == "answered"
             }

@@ -121,7 +121,7 @@ struct MonitorTests {
         let monitor = try NftablesMonitor(.traces, in: host.namespace)
         let oracle = try Command(["nsenter", "--net=\(host.path)", "nft", "-nn", "monitor", "trace"])
         let (address, own) = family == .v4 ? ("127.0.0.2", "127.0.0.1") : ("::1", "::1")
-        let listening = try await eventually(seconds: 60) {
+        let listening = try await eventually {
             try host.must("bash", "-c", "echo hello > /dev/udp/\(address)/4711")
             return oracle.outputSoFar.contains("verdict drop")
         }

@@ -36,7 +36,7 @@ struct AnnouncementTests {
             try guest.must("ip", "neighbour", "replace", strange, "lladdr", old, "dev", "far", "nud", "reachable")
         }
         let announcer = try AddressAnnouncer(in: host.namespace)
-        let moved = try await eventually(seconds: 60) {
+        let moved = try await eventually {
             try announcer.announce(address, of: new, on: link)
             return try guest.ip("neighbour", "show").first { $0["dst"] as? String == text }?["lladdr"] as? String
                 == new.description
@@ -56,14 +56,14 @@ struct AnnouncementTests {
             "nsenter", "--net=\(guest.path)", "tcpdump", "-i", "far", "-nn", "-e", "-vv", "-l", "--immediate-mode",
             "arp or (icmp6 and ip6[40] == 136)",
         ])
-        let listening = try await eventually(seconds: 60) { capture.errorsSoFar.contains("listening on") }
+        let listening = try await eventually { capture.errorsSoFar.contains("listening on") }
         #expect(listening)
         let owner = try #require(MACAddress("02:00:0a:00:00:09"))
         let announcer = try AddressAnnouncer(in: host.namespace)
         for text in ["10.0.0.9", "fd00::9"] {
             try announcer.announce(try #require(IPAddress(text)), of: owner, on: link)
         }
-        try await capture.waitForOutput("destination link-address option", seconds: 60)
+        try await capture.waitForOutput("destination link-address option")
         await capture.stop()
         let output = capture.outputSoFar
         for words in [

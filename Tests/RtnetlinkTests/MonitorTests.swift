@@ -120,7 +120,7 @@ struct MonitorTests {
         let oracle = try Command(
             ["nsenter", "--net=\(host.path)", "ip", "-o", "monitor", "label", "link", "address", "route", "rule"])
         // It has begun to listen when it tells of a change.
-        let listening = try await eventually(seconds: 60) {
+        let listening = try await eventually {
             _ = try host.run(["ip", "rule", "add", "table", "5", "priority", "5"])
             _ = try host.run(["ip", "rule", "delete", "priority", "5"])
             return oracle.outputSoFar.contains("[RULE]")
@@ -134,7 +134,7 @@ struct MonitorTests {
         try host.must("ip", "address", "delete", "10.0.0.1/24", "dev", "aa")
         try host.must("ip", "link", "delete", "aa")
         try host.must("ip", "rule", "add", "table", "4711", "priority", "4711")
-        try await oracle.waitForOutput("4711", seconds: 60)
+        try await oracle.waitForOutput("4711")
         await oracle.stop()
         let lines = oracle.outputSoFar.split(separator: "\n")
         var events = try drain(monitor)

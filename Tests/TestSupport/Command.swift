@@ -2,6 +2,10 @@ import CLinux
 import Foundation
 import Synchronization
 
+/// How long a test waits for what should happen at once, in seconds: long, because on a machine that has a hundred other
+/// things to do it takes its time. Only what never happens makes a test wait this long.
+public let patience: Double = 300
+
 /// What a program did: its two outputs and its status.
 public struct CommandResult: Sendable, CustomStringConvertible {
     public let words: [String]
@@ -58,7 +62,7 @@ public final class Command: Sendable {
     private let state = Mutex(State())
 
     /// Starts `words` in a process group of its own, with default signal dispositions and no descriptor but 0, 1 and 2.
-    public init(_ words: [String], input: CommandInput = .nothing, timeout: Double = 60) throws {
+    public init(_ words: [String], input: CommandInput = .nothing, timeout: Double = patience) throws {
         self.words = words
         deadline = timeout
         var pipes: [[Int32]] = []
@@ -76,7 +80,7 @@ public final class Command: Sendable {
 
     /// Starts a program and waits for its end.
     public static func run(
-        _ words: [String], input: CommandInput = .nothing, timeout: Double = 60
+        _ words: [String], input: CommandInput = .nothing, timeout: Double = patience
     ) async throws -> CommandResult {
         try await Command(words, input: input, timeout: timeout).result
     }
@@ -100,7 +104,7 @@ public final class Command: Sendable {
     }
 
     /// Waits until the program has written `text` on standard output.
-    public func waitForOutput(_ text: String, seconds: Double = 30) async throws {
+    public func waitForOutput(_ text: String, seconds: Double = patience) async throws {
         let found = try await eventually(seconds: seconds) { self.outputSoFar.contains(text) || self.hasEnded }
         guard found, outputSoFar.contains(text) else {
             throw CommandError("\(words.joined(separator: " ")) did not print '\(text)': \(outputSoFar) \(errorsSoFar)")
@@ -239,7 +243,7 @@ extension Command {
 }
 
 /// Asks again until the answer is yes or the time is over; the last answer.
-public func eventually(seconds: Double = 30, _ condition: () async throws -> Bool) async throws -> Bool {
+public func eventually(seconds: Double = patience, _ condition: () async throws -> Bool) async throws -> Bool {
     let end = Command.now + seconds
     while true {
         if try await condition() { return true }

@@ -44,7 +44,7 @@ public actor TestImages {
         let made = modified("\(folder)/redis.tar")
         let sources = [script, "\(Products.package)/tools/make-redis-image", "\(Products.package)/tools/lib.sh"]
         if let made, sources.allSatisfy({ (modified($0) ?? .distantFuture) < made }) { return folder }
-        let result = try await Command.run([script, folder], timeout: 120)
+        let result = try await Command.run([script, folder])
         guard result.status == 0 else { throw CommandError("\(result)") }
         return folder
     }

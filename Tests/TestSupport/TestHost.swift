@@ -39,20 +39,21 @@ public final class TestHost: Sendable {
     /// Runs a program; a status other than 0 is a result like any other.
     @discardableResult
     public func run(
-        _ words: [String], at place: Place = .host, input: CommandInput = .nothing, timeout: Double = 60
+        _ words: [String], at place: Place = .host, input: CommandInput = .nothing, timeout: Double = patience
     ) async throws -> CommandResult {
         try await start(words, at: place, input: input, timeout: timeout).result
     }
 
     /// Runs a line of shell.
     @discardableResult
-    public func shell(_ line: String, at place: Place = .host, timeout: Double = 60) async throws -> CommandResult {
+    public func shell(_ line: String, at place: Place = .host, timeout: Double = patience) async throws -> CommandResult
+    {
         try await run(["bash", "-c", line], at: place, timeout: timeout)
     }
 
     /// Starts a program and does not wait for it. It is killed with the host at the latest.
     public func start(
-        _ words: [String], at place: Place = .host, input: CommandInput = .nothing, timeout: Double = 120
+        _ words: [String], at place: Place = .host, input: CommandInput = .nothing, timeout: Double = patience
     ) throws -> Command {
         let network = namespaces[place == .host ? 0 : 1]
         // nsenter opens every file before it enters the first namespace, so our own /proc is still there.
@@ -66,19 +67,19 @@ public final class TestHost: Sendable {
     /// Runs a program of ours.
     @discardableResult
     public func swbox(
-        _ words: String..., input: CommandInput = .nothing, timeout: Double = 60
+        _ words: String..., input: CommandInput = .nothing, timeout: Double = patience
     ) async throws -> CommandResult {
         try await run([Products.path("swbox")] + words, input: input, timeout: timeout)
     }
 
     @discardableResult
-    public func swnet(_ words: String..., timeout: Double = 60) async throws -> CommandResult {
+    public func swnet(_ words: String..., timeout: Double = patience) async throws -> CommandResult {
         try await run([Products.path("swnet")] + words, timeout: timeout)
     }
 
     /// Runs a program that must succeed and returns its trimmed output.
     @discardableResult
-    public func must(_ words: [String], at place: Place = .host, timeout: Double = 60) async throws -> String {
+    public func must(_ words: [String], at place: Place = .host, timeout: Double = patience) async throws -> String {
         let result = try await run(words, at: place, timeout: timeout)
         guard result.status == 0, !result.heldOpen else { throw CommandError("\(result)") }
         return result.output
@@ -86,13 +87,13 @@ public final class TestHost: Sendable {
 
     /// Runs `swbox`, which must succeed.
     @discardableResult
-    public func box(_ words: String..., timeout: Double = 60) async throws -> String {
+    public func box(_ words: String..., timeout: Double = patience) async throws -> String {
         try await must([Products.path("swbox")] + words, timeout: timeout)
     }
 
     /// Runs `swnet`, which must succeed.
     @discardableResult
-    public func net(_ words: String..., timeout: Double = 60) async throws -> String {
+    public func net(_ words: String..., timeout: Double = patience) async throws -> String {
         try await must([Products.path("swnet")] + words, timeout: timeout)
     }
 
@@ -141,7 +142,7 @@ extension TestHost {
                 cgroup,
             ],
             input: .silence, timeout: 1800)
-        try await holder.waitForOutput("ready", seconds: 20)
+        try await holder.waitForOutput("ready")
         let children = "/proc/\(holder.processIdentifier)/task/\(holder.processIdentifier)/children"
         guard let text = try? String(contentsOfFile: children, encoding: .utf8),
             let inside = Int32(text.trimmingCharacters(in: .whitespacesAndNewlines))
