@@ -1,11 +1,10 @@
-import CLinux
+public import CLinux
 import SystemPackage
 
-/// Programs of others that do a part of our work.
+/// Programs of others that do a part of our work. They run in the root directory, without input and output, and get none
+/// of our descriptors but those that they are given.
 public enum HelperProgram {
-    /// Runs a program without input, output and environment, in the root directory, and waits for it.
-    ///
-    /// It gets no descriptor of ours: all are close-on-exec.
+    /// Runs a program without environment, and waits for it.
     ///
     /// - Parameters:
     ///   - path: The program's file.
@@ -13,24 +12,69 @@ public enum HelperProgram {
     /// - Returns: Its exit status; 128 and more for a signal.
     /// - Throws: `SystemError` when it cannot be started. The corresponding C function is `posix_spawn`.
     public static func run(_ path: String, _ words: [String]) throws(SystemError) -> Int32 {
+        let process = unsafe try spawn(path, words, [], flags: 0) { _ in }
+        var status: Int32 = 0
+        _ = retryingOnInterrupt { unsafe waitpid(process, &status, 0) }
+        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    }
+
+    /// Starts a program that goes on by itself, in a session of its own.
+    ///
+    /// - Parameters:
+    ///   - environment: `NAME=VALUE`, and nothing else.
+    ///   - descriptor: An open file that it gets, under the number `number`, 3 or more.
+    /// - Returns: Its process identifier.
+    /// - Throws: `SystemError` when it cannot be started. The corresponding C function is `posix_spawn`.
+    public static func start(
+        _ path: String, _ words: [String], _ environment: [String], giving descriptor: Int32, as number: Int32
+    ) throws(SystemError) -> pid_t {
+        unsafe try spawn(path, words, environment, flags: Int16(POSIX_SPAWN_SETSID)) { actions in
+            // Copied onto its own number it would stay close-on-exec.
+            let copy = descriptor == number ? number + 1 : number
+            unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, copy)
+            if copy != number { unsafe posix_spawn_file_actions_adddup2(&actions, copy, number) }
+            // Whoever called us may have left us files that others wait for.
+            for file in 3..<number { unsafe posix_spawn_file_actions_addclose(&actions, file) }
+            unsafe posix_spawn_file_actions_addclosefrom_np(&actions, number + 1)
+        }
+    }
+
+    /// The running process whose identifier a file holds, if one of its arguments is `word`: the number may be somebody
+    /// else's by now. Nil when there is none; one that has ended and was not reaped has no arguments (proc_pid_cmdline(5)).
+    public static func process(recordedIn file: String, withArgument word: String) -> pid_t? {
+        guard let text = try? Descriptor.open(file, O_RDONLY | O_NOFOLLOW).readAll(limit: 32),
+            let process = pid_t(String(decoding: text, as: UTF8.self).filter(\.isNumber)), process > 1,
+            let command = try? Descriptor.open("/proc/\(process)/cmdline").readAll(limit: 1 << 20)
+        else { return nil }
+        return command.split(separator: 0).contains { $0.elementsEqual(word.utf8) } ? process : nil
+    }
+
+    private static func spawn(
+        _ path: String, _ words: [String], _ environment: [String], flags: Int16,
+        _ addActions: (inout posix_spawn_file_actions_t) -> Void
+    ) throws(SystemError) -> pid_t {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
-        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer {
+            unsafe posix_spawn_file_actions_destroy(&actions)
+            unsafe posix_spawnattr_destroy(&attributes)
+        }
+        unsafe posix_spawnattr_setflags(&attributes, flags)
+        unsafe addActions(&actions)
         for stream: Int32 in 0...2 {
             _ = unsafe posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0)
         }
         _ = unsafe posix_spawn_file_actions_addchdir_np(&actions, "/")
-        var arguments: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) }
-        unsafe arguments.append(nil)
+        var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
+        var variables = unsafe environment.map { unsafe strdup($0) } + [nil]
         defer {
-            for index in unsafe arguments.indices { unsafe free(arguments[index]) }
+            for unsafetext in unsafe arguments + variables { unsafe free(text) }
         }
         var process: pid_t = 0
-        var environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]
-        let failure = unsafe posix_spawn(&process, path, &actions, nil, arguments, &environment)
+        let failure = unsafe posix_spawn(&process, path, &actions, &attributes, &arguments, &variables)
         guard failure == 0 else { throw SystemError("start", path, errno: Errno(rawValue: failure)) }
-        var status: Int32 = 0
-        _ = retryingOnInterrupt { unsafe waitpid(process, &status, 0) }
-        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+        return process
     }
 }

@@ -47,7 +47,7 @@ struct DHCPClient {
         let file = file(runRoot)
         unlink(file)
         var arguments = [path] + words
-        arguments += ["-f", "-R", "-i", endpoint.interface, "-s", try DHCPProcess.script(), "-p", file]
+        arguments += ["-f", "-R", "-i", endpoint.interface, "-s", try Self.script(), "-p", file]
         arguments += ["-t", "5", "-T", "1", "-A", "5", "-O", "router"]
         // Who had an address would rather have it again.
         if let address = endpoint.address(.v4) { arguments += ["-r", "\(address)"] }
@@ -58,7 +58,7 @@ struct DHCPClient {
         ]
         let home = try Namespace.current(.net)
         let process = try Namespace(path: identity.path, kind: .net).enter(.net) {
-            try DHCPProcess.start(
+            try HelperProgram.start(
                 path, arguments, environment, giving: home.descriptor.rawValue, as: Self.hostNamespace)
         }
         // It has a file when it is there.
@@ -68,6 +68,16 @@ struct DHCPClient {
             usleep(10_000)
         }
         throw NetworkError(.failed, "\(path) ended at once on \(endpoint.interface) of \(sandbox)")
+    }
+
+    /// The file of `swnet`, which lies beside the running program or is it.
+    private static func script() throws(SystemError) -> String {
+        let own = try Descriptor.openDirectory("/proc/self").readSymbolicLink("exe") ?? ""
+        let path = own[..<(own.lastIndex(of: "/") ?? own.endIndex)] + "/swnet"
+        guard access(String(path), X_OK) == 0 else {
+            throw SystemError("find", String(path), errno: .noSuchFileOrDirectory, hint: "it handles leases")
+        }
+        return String(path)
     }
 
     /// Has the client give its lease back, and ends it. One that is not there is fine.
@@ -85,12 +95,6 @@ struct DHCPClient {
     /// The client's process; nil when there is none.
     func running(_ runRoot: String) -> pid_t? {
         let file = file(runRoot)
-        guard let text = try? Descriptor.open(file, O_RDONLY | O_NOFOLLOW).readAll(limit: 32),
-            let process = pid_t(String(decoding: text, as: UTF8.self).filter(\.isNumber)), process > 1,
-            let facts = ProcessHandle.facts(of: process), !facts.hasEnded,
-            // The number may be somebody else's by now.
-            let command = try? Descriptor.open("/proc/\(process)/cmdline").readAll(limit: 65536)
-        else { return nil }
-        return command.split(separator: 0).contains { $0.elementsEqual(file.utf8) } ? process : nil
+        return HelperProgram.process(recordedIn: file, withArgument: file)
     }
 }

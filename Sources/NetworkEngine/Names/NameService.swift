@@ -147,13 +147,5 @@ struct NameService {
     }
 
     /// The server that serves this directory; nil when none does.
-    private var running: pid_t? {
-        guard let text = try? read(pidFile),
-            let process = pid_t(text.filter(\.isNumber)), process > 1,
-            let command = try? Descriptor.open("/proc/\(process)/cmdline").readAll(limit: 65536)
-        else { return nil }
-        // The number may be somebody else's by now.
-        let words = command.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-        return words.contains(path) && words.contains { $0.hasSuffix("aardvark-dns") } ? process : nil
-    }
+    private var running: pid_t? { HelperProgram.process(recordedIn: pidFile, withArgument: path) }
 }
