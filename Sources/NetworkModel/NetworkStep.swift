@@ -31,6 +31,14 @@ public enum NetworkStep: Hashable, Sendable {
     /// Whether a failure leaves nothing of the step behind: a batch of the firewall is taken whole or refused whole.
     public var isAtomic: Bool { if case .firewall = self { true } else { false } }
 
+    /// Whether it lets go of what a sandbox had: nobody knows of it afterwards.
+    public var forgets: Bool {
+        switch self {
+        case .free, .record: true
+        default: false
+        }
+    }
+
     public var inverse: NetworkStep {
         switch self {
         case .lease(let network, let address, let owner): .free(network: network, address: address, owner: owner)

@@ -78,13 +78,13 @@ extension Session {
                 check.report("network \(name)", "it has been removed, and not all of it", .remains(name))
             }
         }
-        var known = Set(check.records.flatMap { $0.endpoints.compactMap(\.link.hostInterface) })
+        var known = Set(check.records.flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
         for network in check.networks.values {
             if let bridge = network.bridgeName { known.insert(bridge) }
             known.insert(network.vxlanName)
         }
         for link in check.host.links.values.sorted(by: { $0.name < $1.name })
-        where link.isOurs && ["veth", "bridge", "vxlan"].contains(link.kind) && !known.contains(link.name) {
+        where link.isOurs && ["veth", "ifb", "bridge", "vxlan"].contains(link.kind) && !known.contains(link.name) {
             check.report("interface \(link.name)", "it carries our mark and belongs to nobody", .stray(link.name))
         }
     }

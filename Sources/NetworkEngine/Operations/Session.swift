@@ -57,13 +57,17 @@ extension Session {
         try store.begin(plan)
         isDetaching = plan.steps.contains { if case .detach = $0 { true } else { false } }
         var failures: [String] = []
-        for (index, step) in plan.steps.enumerated() {
+        var isKept = false
+        for (index, step) in plan.steps.enumerated() where !(isKept && step.forgets) {
             do {
                 try perform(step)
             } catch {
                 failures.append("\(error)")
                 // Taking down goes on past errors: what is left over would be worse than one more message.
-                if plan.interruption == .complete { continue }
+                if plan.interruption == .complete {
+                    isKept = isKept || Self.isStillThere(step)
+                    continue
+                }
                 // The failed step too: it may have come halfway. Not when it is all or nothing, because then what its
                 // inverse would take away is somebody else's.
                 let begun = plan.steps[..<(step.isAtomic ? index : index + 1)]
@@ -79,6 +83,12 @@ extension Session {
         }
     }
 
+    /// Whether something that could not be taken away is in a living sandbox: then it stays in the record, and can be asked
+    /// for again.
+    private static func isStillThere(_ step: NetworkStep) -> Bool {
+        if case .detach(_, _, let identity) = step { identity.isAlive } else { false }
+    }
+
     /// Cleans up after a process that was killed in the middle of its plan.
     mutating func recover() throws {
         let interrupted: NetworkPlan?
@@ -90,7 +100,8 @@ extension Session {
             interrupted = nil
         }
         guard let interrupted else { return }
-        for step in interrupted.recovery {
+        var isKept = false
+        for step in interrupted.recovery where !(isKept && step.forgets) {
             do {
                 if case .firewall(let change) = step {
                     try firewall.commitWhatIsThere(change)
@@ -98,6 +109,7 @@ extension Session {
                     try perform(step)
                 }
             } catch {
+                isKept = isKept || interrupted.interruption == .complete && Self.isStillThere(step)
                 notice("clean up after an interrupted '\(interrupted.operation)': \(error)")
             }
         }
@@ -125,6 +137,9 @@ extension Session {
         case .raise(let network):
             try store.markRaised(network.name)
             try BridgeDriver(network: network).raise(&links)
+            if network.policy.guardsSources, try !firewall.isBuilt(SourceGuard.layout) {
+                try firewall.build([SourceGuard.layout], recorded: try recordedElements(of: try store.sandboxes()))
+            }
         case .lower(let network):
             try BridgeDriver(network: network).lower(&links)
             try names.remove(network)
