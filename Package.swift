@@ -191,7 +191,7 @@ let package = Package(
                 "Addressing", "JSONCoding", "LinuxSystem", "NetworkEngine", "NetworkModel", "TestSupport", "swnet",
                 "swnet-capture",
             ],
-            swiftSettings: strict),
+            exclude: ["Specification"], swiftSettings: strict),
         .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),
         .testTarget(
             name: "ContainerRuntimeTests",
