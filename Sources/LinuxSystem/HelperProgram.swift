@@ -69,9 +69,7 @@ public enum HelperProgram {
         _ = unsafe posix_spawn_file_actions_addchdir_np(&actions, "/")
         var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
         var variables = unsafe environment.map { unsafe strdup($0) } + [nil]
-        defer {
-            for unsafetext in unsafe arguments + variables { unsafe free(text) }
-        }
+        defer { unsafe (arguments + variables).forEach { unsafe free($0) } }
         var process: pid_t = 0
         let failure = unsafe posix_spawn(&process, path, &actions, &attributes, &arguments, &variables)
         guard failure == 0 else { throw SystemError("start", path, errno: Errno(rawValue: failure)) }
