@@ -162,9 +162,10 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["CLinux", "JSONCoding", "LinuxSystem", system],
+            path: "Tests/TestSupport",
             swiftSettings: strict),
-        .testTarget(name: "AddressingTests", dependencies: ["Addressing"], swiftSettings: strict),
+        .testTarget(name: "AddressingTests", dependencies: ["Addressing", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem", "TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -181,10 +182,12 @@ let package = Package(
             name: "CgroupsTests", dependencies: ["CLinux", "Cgroups", "LinuxSystem", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
-            name: "NetworkModelTests", dependencies: ["Addressing", "JSONCoding", "NetworkModel", "PacketCapture"],
+            name: "NetworkModelTests",
+            dependencies: ["Addressing", "JSONCoding", "NetworkModel", "PacketCapture", "TestSupport"],
             swiftSettings: strict
         ),
-        .testTarget(name: "CNITests", dependencies: ["Addressing", "CNI", "JSONCoding"], swiftSettings: strict),
+        .testTarget(
+            name: "CNITests", dependencies: ["Addressing", "CNI", "JSONCoding", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "NetworkEngineTests",
             dependencies: [
@@ -192,7 +195,8 @@ let package = Package(
                 "swnet-capture",
             ],
             exclude: ["Specification"], swiftSettings: strict),
-        .testTarget(name: "RuntimeSpecTests", dependencies: ["RuntimeSpec"], swiftSettings: strict),
+        .testTarget(
+            name: "RuntimeSpecTests", dependencies: ["JSONCoding", "RuntimeSpec", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "ContainerRuntimeTests",
             dependencies: [

@@ -21,7 +21,7 @@ struct FixtureTests {
         }
         await withKnownIssue {
             try await TestHost.with { host in
-                try await host.shell("setsid sleep 100 >/dev/null 2>&1 &")
+                try await host.shell("setsid sleep 1000 >/dev/null 2>&1 &")
             }
         }
     }

@@ -1,46 +1,21 @@
 import Addressing
 import JSONCoding
 import NetworkModel
+import TestSupport
 import Testing
 
 /// Properties of address and range choice, on thousands of random cases. A failure names its seed: the same seed makes the
 /// same case.
 @Suite("address pools, random cases")
 struct AddressPropertyTests {
-    /// SplitMix64 (Steele, Lea and Flood, 2014): any seed is a good one.
-    struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-            return mixed ^ (mixed >> 31)
-        }
-
-        mutating func prefix(_ family: IPFamily, _ lengths: ClosedRange<Int>) -> IPPrefix? {
-            let bytes = (0..<family.bitWidth / 8).map { _ in UInt8.random(in: 0...255, using: &self) }
-            let length = Int.random(in: lengths, using: &self)
-            return IPAddress(bytes: bytes).flatMap { IPPrefix(address: $0, length: length)?.network }
-        }
-    }
-
-    private static func seeds() -> [UInt64] {
-        var generator = SystemRandomNumberGenerator()
-        let seeds = (0..<4).map { _ in generator.next() }
-        print("seeds of the random cases: \(seeds)")
-        return seeds + [0, 1, .max]
-    }
-
     /// A subnet with what a person may say of it: a gateway, a range, excluded addresses.
-    private func subnet(_ random: inout Random) throws -> Subnet {
+    private func subnet(_ random: inout SplitMix) throws -> Subnet {
         let family: IPFamily = Bool.random(using: &random) ? .v4 : .v6
         let lengths = family == .v4 ? 25...30 : 121...126
         let drawn = random.prefix(family, lengths)
         let prefix = try #require(drawn)
         let count = UInt64(1) << UInt64(family.bitWidth - prefix.length)
-        let any = { (random: inout Random) in prefix.address(at: UInt64.random(in: 0..<count, using: &random)) }
+        let any = { (random: inout SplitMix) in prefix.address(at: UInt64.random(in: 0..<count, using: &random)) }
         var subnet = Subnet(prefix: prefix, gateway: Bool.random(using: &random) ? any(&random) : nil)
         if Bool.random(using: &random), let a = any(&random), let b = any(&random) {
             subnet.range = AddressRange(min(a, b), max(a, b))
@@ -49,9 +24,9 @@ struct AddressPropertyTests {
         return subnet
     }
 
-    @Test(arguments: seeds())
+    @Test(arguments: SplitMix.seeds(4, for: "address pools"))
     func `every address that may be had is had, once, and no other`(seed: UInt64) throws {
-        var random = Random(state: seed)
+        var random = SplitMix(state: seed)
         for number in 0..<200 {
             let subnet = try subnet(&random)
             let count = UInt64(1) << UInt64(subnet.prefix.family.bitWidth - subnet.prefix.length)
@@ -84,9 +59,9 @@ struct AddressPropertyTests {
         }
     }
 
-    @Test(arguments: seeds())
+    @Test(arguments: SplitMix.seeds(4, for: "address pools"))
     func `a chosen subnet is the first of its pool that nothing uses`(seed: UInt64) throws {
-        var random = Random(state: seed)
+        var random = SplitMix(state: seed)
         for number in 0..<200 {
             let family: IPFamily = Bool.random(using: &random) ? .v4 : .v6
             let longest = Int.random(in: family == .v4 ? 8...20 : 32...52, using: &random)
@@ -126,9 +101,9 @@ struct AddressPropertyTests {
         }
     }
 
-    @Test(arguments: seeds())
+    @Test(arguments: SplitMix.seeds(4, for: "address pools"))
     func `routes and rates are read as they are written`(seed: UInt64) throws {
-        var random = Random(state: seed)
+        var random = SplitMix(state: seed)
         for _ in 0..<1000 {
             let bits = UInt64.random(in: RateLimit.range, using: &random) >> UInt64.random(in: 0...30, using: &random)
             let burst = Bool.random(using: &random) ? UInt32.random(in: 1...UInt32.max, using: &random) : nil
@@ -177,5 +152,13 @@ struct AddressPropertyTests {
                 #expect("\(error)".contains(names), "\(text): \(error)")
             }
         }
+    }
+}
+
+extension SplitMix {
+    fileprivate mutating func prefix(_ family: IPFamily, _ lengths: ClosedRange<Int>) -> IPPrefix? {
+        let bytes = (0..<family.bitWidth / 8).map { _ in UInt8.random(in: 0...255, using: &self) }
+        let length = Int.random(in: lengths, using: &self)
+        return IPAddress(bytes: bytes).flatMap { IPPrefix(address: $0, length: length)?.network }
     }
 }

@@ -1,4 +1,5 @@
 import PacketCapture
+import TestSupport
 import Testing
 
 @Suite("packets in words, and pcapng blocks")
@@ -54,7 +55,7 @@ struct PacketCaptureTests {
     }
 
     @Test func `bytes of strangers are never read beyond their end`() {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix.byChance()
         for (bytes, _) in Self.packets {
             for count in 0...bytes.count {
                 // Cut off, and claiming to be longer.
@@ -63,12 +64,16 @@ struct PacketCaptureTests {
             }
             for _ in 0..<2000 {
                 var changed = bytes
-                for _ in 0..<4 { changed[.random(in: changed.indices, using: &generator)] = .random(in: 0...255) }
-                #expect(!PacketSummary(changed, .ethernet, length: .random(in: 0...70000)).description.isEmpty)
+                for _ in 0..<4 {
+                    changed[.random(in: changed.indices, using: &generator)] = .random(in: 0...255, using: &generator)
+                }
+                #expect(
+                    !PacketSummary(changed, .ethernet, length: .random(in: 0...70000, using: &generator)).description
+                        .isEmpty)
             }
         }
         for length in 0..<200 {
-            let noise = (0..<length).map { _ in UInt8.random(in: 0...255) }
+            let noise = (0..<length).map { _ in UInt8.random(in: 0...255, using: &generator) }
             _ = PacketSummary(noise, .ethernet, length: length)
             _ = PacketSummary([0x45] + noise, .raw, length: length + 1)
             _ = PacketSummary([0x60] + noise, .raw, length: length + 1)

@@ -1,5 +1,6 @@
 import Addressing
 import NetworkModel
+import TestSupport
 import Testing
 
 @Suite struct PortMappingTests {
@@ -77,7 +78,7 @@ import Testing
 
     /// Whatever is printed is read back as the same value.
     @Test func printsWhatItParses() throws {
-        var random = SystemRandomNumberGenerator()
+        var random = SplitMix.byChance()
         for _ in 0..<2_000 {
             let count = UInt16.random(in: 0...20, using: &random)
             let host = UInt16.random(in: 1...(65535 - count), using: &random)
@@ -93,8 +94,9 @@ import Testing
             let sandboxPorts = try #require(PortRange(inside, inside + count))
             let mapping = try #require(
                 PortMapping(
-                    hostAddress: addresses.randomElement() ?? nil, hostPorts: hostPorts, sandboxPorts: sandboxPorts,
-                    transport: Bool.random() ? .tcp : .udp))
+                    hostAddress: addresses.randomElement(using: &random) ?? nil, hostPorts: hostPorts,
+                    sandboxPorts: sandboxPorts,
+                    transport: Bool.random(using: &random) ? .tcp : .udp))
             #expect(try PortMapping(parsing: mapping.description) == mapping)
             #expect(try PortMapping(json: mapping.json) == mapping)
         }

@@ -68,7 +68,7 @@ struct MessageTests {
     }
 
     @Test func `random bytes are read to the end and never trap`() {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix.byChance()
         var seen = 0
         for round in 0..<1500 {
             let count = Int.random(in: 0...200, using: &generator)
@@ -106,7 +106,7 @@ struct MessageTests {
             originals += try socket.dump(NetlinkRequest(message, "list", "\(type)")).map { Array($0.bytes) }
         }
         #expect(originals.count > 8)
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix.byChance()
         for original in originals {
             for _ in 0..<60 {
                 var bytes = original

@@ -43,7 +43,7 @@ extension TestHost {
         try await removeNetworks()
         var left: [String] = []
         // The kernel takes an interface away some time after its namespace, and a process is a zombie until reaped.
-        let clean = try await eventually {
+        let clean = try await eventually(seconds: 60) {
             left = try await Leftovers.of(self).items.subtracting(baseline.items).sorted()
             return left.isEmpty
         }
