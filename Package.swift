@@ -134,8 +134,8 @@ let package = Package(
         .executableTarget(
             name: "swrun",
             dependencies: [
-                "Addressing", "CLinux", "Cgroups", "CommandSupport", "ContainerRuntime", "LinuxSystem", "Netlink",
-                "Rtnetlink", "RuntimeSpec",
+                "Addressing", "CLinux", "Cgroups", "CommandSupport", "ContainerRuntime", "JSONCoding", "LinuxSystem",
+                "Netlink", "Rtnetlink", "RuntimeSpec", system,
             ],
             swiftSettings: strict, linkerSettings: staticProgram),
         .executableTarget(

@@ -68,6 +68,9 @@ public struct CgroupLimits: Hashable, Sendable {
         public var period: UInt64?
         /// Microseconds of unused quota that may be saved up.
         public var burst: UInt64?
+        /// Microseconds for realtime processes in each of their periods; v1 only, and no more than the cgroup above has.
+        public var realtimeRuntime: Int64?
+        public var realtimePeriod: UInt64?
         /// 1 runs the cgroup only when nothing else wants to.
         public var idle: Int64?
         /// Processors and memory nodes as lists: `0-3,7`.

@@ -64,6 +64,10 @@ extension CgroupLimits {
             settings.append(CgroupSetting(.cpu, "cpu.cfs_period_us", period))
         }
         if let quota = cpu.quota.nonZero { settings.append(CgroupSetting(.cpu, "cpu.cfs_quota_us", quota)) }
+        if let period = cpu.realtimePeriod.nonZero { settings.append(CgroupSetting(.cpu, "cpu.rt_period_us", period)) }
+        if let runtime = cpu.realtimeRuntime.nonZero {
+            settings.append(CgroupSetting(.cpu, "cpu.rt_runtime_us", runtime))
+        }
         if let burst = cpu.burst { settings.append(CgroupSetting(.cpu, "cpu.cfs_burst_us", burst)) }
         if let idle = cpu.idle { settings.append(CgroupSetting(.cpu, "cpu.idle", idle)) }
         if let cpus = cpu.cpus { settings.append(CgroupSetting(.cpuset, "cpuset.cpus", value: cpus)) }

@@ -6,6 +6,10 @@ extension CgroupLimits {
     func version2Settings() throws(CgroupError) -> [CgroupSetting] {
         var settings: [CgroupSetting] = []
         try addVersion2Memory(to: &settings)
+        if cpu.realtimeRuntime.nonZero != nil || cpu.realtimePeriod.nonZero != nil {
+            throw CgroupSetting(.cpu, "cpu.rt_runtime_us", cpu.realtimeRuntime ?? 0)
+                .refused("cgroup v2 has no limit of realtime processes", errno: .notSupported)
+        }
         addVersion2CPU(to: &settings)
         if let pids {
             settings.append(try pidsSetting(pids))

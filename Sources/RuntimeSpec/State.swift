@@ -6,14 +6,14 @@ public struct State: Codable, Hashable, Sendable {
 
     public var ociVersion: String
     public var id: String
-    public var status: Status
     public var pid: Int32?
+    public var status: Status
     public var bundle: String
-    public var annotations: [String: String]?
     /// What runc prints besides the specification's members, and engines read: the root's path, the time of creation
     /// (RFC 3339) and the owner's name.
     public var rootfs: String?
     public var created: String?
+    public var annotations: [String: String]?
     public var owner: String?
 
     public init(

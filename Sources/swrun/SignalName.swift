@@ -2,9 +2,9 @@ import CLinux
 
 /// Signals by name, as `kill -l` lists them.
 enum SignalName {
-    /// The number of `KILL`, `SIGKILL`, `9` or `RTMIN+3`; nil for what is none.
+    /// The number of `KILL`, `SIGKILL`, `9` or `RTMIN+3`; nil for what is none. 0 only asks whether somebody is there.
     static func number(of text: String) -> Int32? {
-        if let number = Int32(text) { return (1...64).contains(number) ? number : nil }
+        if let number = Int32(text) { return (0...64).contains(number) ? number : nil }
         var name = text.uppercased()
         if name.hasPrefix("SIG") { name.removeFirst(3) }
         if let number = numbers[name] { return number }

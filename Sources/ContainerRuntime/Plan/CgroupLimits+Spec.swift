@@ -27,9 +27,8 @@ extension CgroupLimits {
             self.cpu.idle = cpu.idle
             self.cpu.cpus = cpu.cpus
             self.cpu.mems = cpu.mems
-            if cpu.realtimeRuntime != nil || cpu.realtimePeriod != nil {
-                throw SpecError("linux.resources.cpu.realtimeRuntime", "is not supported by this runtime yet")
-            }
+            self.cpu.realtimeRuntime = cpu.realtimeRuntime
+            self.cpu.realtimePeriod = cpu.realtimePeriod
         }
         pids = resources.pids?.limit
         unified = resources.unified ?? [:]

@@ -1,3 +1,4 @@
+import CLinux
 import CommandSupport
 import ContainerRuntime
 import RuntimeSpec
@@ -16,6 +17,11 @@ extension SwrunCommands {
         ])
     ) { invocation in
         try invocation.require(0...0, "no argument")
+        let root = invocation.context.store.path
+        // The usual place is missing until there is a first container.
+        if root != SwrunCommands.defaultRoot, access(root, F_OK) != 0 {
+            throw CommandFailure("list \(root): no such file or directory")
+        }
         let states = try invocation.context.list()
         if invocation.flags.isOn("quiet") {
             for state in states { Output.line(state.id) }
@@ -37,17 +43,17 @@ extension SwrunCommands {
     }
 
     static let processes = Command<OCIRuntime>(
-        "ps", "[FLAG…] ID", summary: "list a container's processes",
+        "ps", "[FLAG…] ID [OPTION…]", summary: "list a container's processes, with options of ps(1)",
+        examples: ["swrun ps web -o pid,rss,args", "swrun ps --format json web"],
         grammar: FlagGrammar(
             [.init("format", short: "f", value: "FORMAT", help: "table or json")], interspersed: false)
     ) { invocation in
-        // What follows are options of ps(1), which is not run here.
         try invocation.require(1..., "a container ID")
         let processes = try invocation.context.processes(invocation.arguments[0])
         if try invocation.format == .json {
             Output.line("[\(processes.map { "\($0)" }.joined(separator: ","))]")
         } else {
-            Output.write((["PID"] + processes.map { "\($0)" }).map { "\($0)\n" }.joined())
+            try ProcessTable.print(processes, options: Array(invocation.arguments.dropFirst()))
         }
         return .success
     }
