@@ -78,25 +78,7 @@ public struct Cgroup: Hashable, Sendable {
     /// Opens what a child needs to enter the cgroup.
     ///
     /// - Throws: `CgroupError`; ENOENT when the cgroup is in no hierarchy.
-    public func entrance() throws(CgroupError) -> CgroupEntrance {
-        var directory: Int32 = -1
-        var files: [Int32] = []
-        do throws(SystemError) {
-            if let unified = unifiedDirectory, unified.exists {
-                directory = try Descriptor.openDirectory(unified.path).release()
-            }
-            for place in version1Directories where place.exists {
-                files.append(try Descriptor.open("\(place.path)/tasks", O_WRONLY).release())
-            }
-        } catch {
-            _ = CgroupEntrance(directory: directory, taskFiles: files)
-            throw CgroupError("open", path.description, error)
-        }
-        guard directory >= 0 || !files.isEmpty else {
-            throw CgroupError("open", path.description, errno: .noSuchFileOrDirectory)
-        }
-        return CgroupEntrance(directory: directory, taskFiles: files)
-    }
+    public func entrance() throws(CgroupError) -> CgroupEntrance { try entrance(inside: []) }
 
     /// Whether the cgroup is in any hierarchy.
     public var exists: Bool { directories.contains { $0.exists } }
@@ -166,6 +148,11 @@ extension Cgroup {
         do throws(CgroupError) {
             if try directory.make() {
                 made.append(directory)
+            } else if adopting, directory.isFrozen {
+                // The container would stop at its first step, and so would whoever waits for it.
+                throw CgroupError(
+                    "create", path.description, controller: .freezer, errno: .resourceBusy,
+                    hint: "container's cgroup unexpectedly frozen")
             } else if adopting, let inside = try? directory.processes(), !inside.isEmpty {
                 throw CgroupError(
                     "create", path.description, errno: .resourceBusy,

@@ -84,6 +84,12 @@ struct CgroupDirectory: Hashable {
         }
     }
 
+    /// Whether processes stop that enter it, as far as this hierarchy is concerned.
+    var isFrozen: Bool {
+        if let state = try? read("freezer.state") { return !state.hasPrefix("THAWED") }
+        return (try? read("cgroup.freeze"))?.hasPrefix("1") ?? false
+    }
+
     func write(_ setting: CgroupSetting) throws(CgroupError) {
         do throws(CgroupError) {
             try write(setting.value, to: setting.file, controller: setting.controller)

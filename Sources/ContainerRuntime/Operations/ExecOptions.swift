@@ -1,3 +1,4 @@
+public import Cgroups
 public import RuntimeSpec
 
 /// What `exec` can be told about a further process of a container.
@@ -21,6 +22,8 @@ public struct ExecOptions: Hashable, Sendable {
     public var isDetached = false
     public var preservedDescriptors: Int32 = 0
     public var listenDescriptors: Int32 = 0
+    /// Cgroups inside the container's to put it into; none for the container's own.
+    public var cgroups: [CgroupSubpath] = []
     /// Whether a process may be put into a container that is paused, in which it waits.
     public var ignoresPause = false
 

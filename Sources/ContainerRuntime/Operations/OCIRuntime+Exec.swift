@@ -29,6 +29,8 @@ extension OCIRuntime {
         launch.seccompListener = try SeccompListener(spec.linux?.seccomp, state: State(record, .running))
         launch.preservedDescriptors = options.preservedDescriptors
         launch.keepsGroups = spec.keepsGroups
+        launch.relaysTerminal = !options.isDetached
+        launch.personality = spec.linux?.personality
         if spec.linux?.namespace(.user) != nil { launch.ownNamespaces.insert(.user) }
         if spec.linux?.namespace(.time) != nil { launch.ownNamespaces.insert(.time) }
         if options.isDetached {
@@ -45,9 +47,12 @@ extension OCIRuntime {
         _ cgroup: Cgroup?
     ) throws -> StartedContainer {
         guard let cgroup, cgroup.exists else {
+            guard options.cgroups.isEmpty else {
+                throw ContainerError(.failed, "a container without a cgroup has none inside (--cgroup)")
+            }
             return try start(ExecPlan(process: process, in: target, options: launch), options)
         }
-        let entrance = try cgroup.entrance()
+        let entrance = try cgroup.entrance(inside: options.cgroups)
         var launch = launch
         launch.cgroup = CgroupJoin(entrance)
         return try start(ExecPlan(process: process, in: target, options: launch), options)

@@ -1,3 +1,4 @@
+import Cgroups
 import CommandSupport
 import ContainerRuntime
 import LinuxSystem
@@ -26,7 +27,8 @@ extension SwrunCommands {
                 .init("ignore-paused", help: "also in a paused container"),
                 .init("apparmor", value: "PROFILE", help: "the AppArmor profile"),
                 .init("process-label", value: "LABEL", help: "the SELinux label"),
-                .init("cgroup", value: "PATH", help: ""),
+                .init(
+                    "cgroup", value: "[CONTROLLER,…:]PATH", help: "a cgroup inside the container's; repeatable for v1"),
             ], interspersed: false),
         failure: ExitStatus(rawValue: 255)
     ) { invocation in
@@ -37,7 +39,6 @@ extension SwrunCommands {
 
     private static func options(_ invocation: Invocation<OCIRuntime>) throws -> ExecOptions {
         let flags = invocation.flags
-        if !(flags.value("cgroup") ?? "").isEmpty { throw invocation.misuse("--cgroup is not supported") }
         let file = flags.value("process")
         try invocation.require(file == nil ? 2... : 1..., "a container ID and a command, or --process")
         var options = ExecOptions(identifier: invocation.arguments[0])
@@ -60,6 +61,7 @@ extension SwrunCommands {
         options.isDetached = flags.isOn("detach")
         options.listenDescriptors = invocation.listenDescriptors
         options.preservedDescriptors = (try invocation.number("preserve-fds") ?? 0) + options.listenDescriptors
+        options.cgroups = try flags.values("cgroup").filter { !$0.isEmpty }.map { try CgroupSubpath($0) }
         options.ignoresPause = flags.isOn("ignore-paused")
         return options
     }

@@ -1,0 +1,96 @@
+import CLinux
+import LinuxSystem
+import SystemPackage
+
+/// A cgroup inside another one, for certain controllers or for all: runc's `[CONTROLLER[,CONTROLLER…]:]PATH`.
+public struct CgroupSubpath: Hashable, Sendable {
+    /// v1's names; empty for every hierarchy.
+    public let controllers: Set<String>
+    /// Empty for the cgroup itself.
+    public let components: [String]
+
+    /// - Throws: `CgroupError` with EINVAL for a path that leads out.
+    public init(_ text: String) throws(CgroupError) {
+        let colon = text.firstIndex(of: ":")
+        controllers = Set((colon.map { text[..<$0] } ?? "").split(separator: ",").map(String.init))
+        let path = colon.map { text[text.index(after: $0)...] } ?? text[...]
+        components = path.split(separator: "/").filter { $0 != "." }.map(String.init)
+        guard !components.contains(".."), !path.utf8.contains(0) else {
+            // The words of runc and of crun.
+            throw CgroupError(
+                "read path", "'\(text)'", errno: .invalidArgument,
+                hint: "bad sub cgroup path: `..` components are not allowed")
+        }
+    }
+
+    func directory(in cgroup: CgroupDirectory) -> CgroupDirectory {
+        var directory = cgroup
+        directory.path = ([cgroup.path] + components).joined(separator: "/")
+        return directory
+    }
+}
+
+extension Cgroup {
+    /// Opens what a child needs to enter cgroups inside this one, which exist.
+    ///
+    /// - Parameter subpaths: Where to; a hierarchy that none is about is entered at the cgroup itself, and so is one that
+    ///   lacks a path which is about all of them, unless they all do.
+    /// - Throws: `CgroupError`; ENOENT for a path that is missing, EINVAL for a controller that this machine does not have.
+    public func entrance(inside subpaths: [CgroupSubpath]) throws(CgroupError) -> CgroupEntrance {
+        for name in subpaths.flatMap(\.controllers) where !root.hierarchies.contains(where: { $0.knows(name) }) {
+            throw CgroupError(
+                "join", path.description, errno: .invalidArgument, hint: "unknown controller \(name)")
+        }
+        let general = subpaths.last { $0.controllers.isEmpty && !$0.components.isEmpty }
+        var isFound = general == nil
+        func place(_ directory: CgroupDirectory, _ own: CgroupSubpath?) throws(CgroupError) -> CgroupDirectory {
+            guard let subpath = own ?? general else { return directory }
+            let place = subpath.directory(in: directory)
+            if place.exists {
+                isFound = true
+                return place
+            }
+            guard own == nil else { throw Self.missing(place) }
+            return directory
+        }
+        var places: [CgroupDirectory] = []
+        for hierarchy in root.hierarchies {
+            let directory = CgroupDirectory(mountPoint: hierarchy.mountPoint, path: path)
+            let own = subpaths.last { $0.controllers.contains { hierarchy.knows($0) } }
+            if directory.exists { places.append(try place(directory, own)) }
+        }
+        var unified: CgroupDirectory?
+        if let directory = unifiedDirectory, directory.exists { unified = try place(directory, nil) }
+        guard isFound, !places.isEmpty || unified != nil else {
+            let directory = unifiedDirectory ?? version1Directories.first
+            throw Self.missing(directory.flatMap { general?.directory(in: $0) ?? $0 })
+        }
+        return try Self.entrance(unified: unified, places, name: path.description)
+    }
+
+    private static func missing(_ directory: CgroupDirectory?) -> CgroupError {
+        CgroupError(
+            "error adding pid to \(directory?.path ?? "a cgroup")", directory?.name ?? "", errno: .noSuchFileOrDirectory
+        )
+    }
+
+    /// The corresponding system call is `open`.
+    private static func entrance(
+        unified: CgroupDirectory?, _ version1: [CgroupDirectory], name: String
+    ) throws(CgroupError) -> CgroupEntrance {
+        var directory: Int32 = -1
+        var files: [Int32] = []
+        do throws(SystemError) {
+            if let unified { directory = try Descriptor.openDirectory(unified.path).release() }
+            for place in version1 { files.append(try Descriptor.open("\(place.path)/tasks", O_WRONLY).release()) }
+        } catch {
+            _ = CgroupEntrance(directory: directory, taskFiles: files)
+            throw CgroupError("open", name, error)
+        }
+        return CgroupEntrance(directory: directory, taskFiles: files)
+    }
+}
+
+extension CgroupHierarchy {
+    fileprivate func knows(_ name: String) -> Bool { controllers.contains(name) }
+}
