@@ -311,11 +311,16 @@ int swn_unix_socket(int type, const char *path, int listening) {
         return -1;
     }
     strcpy(address.sun_path, path);
+    socklen_t length = sizeof address;
+    if (!listening && path[0] == '@') {
+        address.sun_path[0] = 0;
+        length = offsetof(struct sockaddr_un, sun_path) + strlen(path);
+    }
     int descriptor = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return -1;
-    int result = listening ? bind(descriptor, (struct sockaddr *)&address, sizeof address)
-                           : connect(descriptor, (struct sockaddr *)&address, sizeof address);
-    if (result == 0 && listening) result = listen(descriptor, 8);
+    int result = listening ? bind(descriptor, (struct sockaddr *)&address, length)
+                           : connect(descriptor, (struct sockaddr *)&address, length);
+    if (result == 0 && listening && type != SOCK_DGRAM) result = listen(descriptor, 8);
     if (result == 0) return descriptor;
     int error = errno;
     close(descriptor);

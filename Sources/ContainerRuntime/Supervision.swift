@@ -19,6 +19,13 @@ public struct Supervision: ~Copyable {
     ///
     /// - Returns: Its exit status as a shell reports it: 0 to 255, 128+n when signal n ended it.
     public consuming func run(_ container: consuming StartedContainer) throws(SystemError) -> Int32 {
+        try run(container, notify: nil)
+    }
+
+    /// - Parameter notify: Where its program says that it is ready.
+    consuming func run(
+        _ container: consuming StartedContainer, notify: NotifySocket?
+    ) throws(SystemError) -> Int32 {
         var relay: TerminalRelay?
         if let console = container.console.take() { relay = try TerminalRelay(owning: console) }
         let process = container.release()
@@ -27,7 +34,8 @@ public struct Supervision: ~Copyable {
                 pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: signals.descriptor.rawValue, events: Int16(POLLIN), revents: 0),
             ]
-            events += relay?.events ?? []
+            let relayed = relay?.events ?? []
+            events += relayed + (notify.map { [$0.event] } ?? [])
             guard retryingOnInterrupt({ unsafe poll(&events, nfds_t(events.count), -1) }) >= 0 else {
                 throw SystemError("poll", errno: .last)
             }
@@ -35,7 +43,8 @@ public struct Supervision: ~Copyable {
                 // A container that has just ended needs no signal any more.
                 if number == SIGWINCH, relay != nil { relay?.copySize() } else { try? process.send(signal: number) }
             }
-            relay?.copy(Array(events.dropFirst(2)))
+            relay?.copy(Array(events.dropFirst(2).prefix(relayed.count)))
+            if let notify, events.last?.revents != 0 { _ = notify.passOn(process: nil) }
             if events[0].revents != 0 { break }
         }
         let status = try process.wait()

@@ -27,10 +27,12 @@ enum SwrunCommands {
             ],
             commands: [
                 create, start, run, state, kill, delete, exec, list, processes, pause, resume, update, events, spec,
-                features,
+                features, checkpoint, restore,
             ],
             context: runtime, explain: explain)
     }
+
+    static let defaultRoot = "/run/swrun"
 
     private static func runtime(_ flags: ParsedFlags) throws -> OCIRuntime {
         let format = flags.value("log-format") ?? "text"
@@ -42,7 +44,7 @@ enum SwrunCommands {
         guard ["cgroupfs", "systemd", "disabled"].contains(manager) else {
             throw CommandFailure("unknown cgroup-manager '\(manager)' (cgroupfs, systemd or disabled)")
         }
-        let root = flags.value("root") ?? "/run/swrun"
+        let root = flags.value("root") ?? defaultRoot
         let rootless = flags.value("rootless") ?? "auto"
         var runtime = OCIRuntime(
             store: ContainerStore(root), seccompCache: SeccompCache(directory: "\(root)/.seccomp"),
@@ -57,13 +59,14 @@ enum SwrunCommands {
         return runtime
     }
 
-    /// The program's own failures are 1 as runc's are; those of `run` and `exec` cannot be taken for the container's.
+    /// The program's own failures are 1 as runc's are, those of `exec` 255; where `run` could not execute the program, it
+    /// says so as a shell does.
     private static func explain(_ error: any Error, _ failure: ExitStatus) -> any Error {
         switch error {
         case let error as CommandFailure: error
-        case let error as LaunchError where failure == .engineFailure:
+        case let error as LaunchError where failure == .engineFailure && error.exitCode != failure.rawValue:
             CommandFailure(error.description, status: ExitStatus(rawValue: error.exitCode))
-        default: CommandFailure("\(error)", status: failure)
+        default: CommandFailure("\(error)", status: failure == .engineFailure ? .failure : failure)
         }
     }
 }
@@ -83,6 +86,11 @@ extension Invocation<OCIRuntime> {
             throw misuse("invalid value '\(text)' for --\(flag): not a number from 0 on")
         }
         return number
+    }
+
+    /// Where a service manager wants to hear that the container's program is ready (sd_notify(3)).
+    var notifySocket: String? {
+        unsafe getenv("NOTIFY_SOCKET").map { unsafe String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// How many descriptors a service manager has handed to this process for the container (sd_listen_fds(3)).

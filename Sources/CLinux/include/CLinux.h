@@ -213,7 +213,8 @@ ssize_t swn_send_descriptor(int socket, const void *bytes, size_t length, int de
 /// Receives up to `length` bytes and at most one descriptor, close-on-exec; -1 in `*descriptor` when none came.
 ssize_t swn_receive_descriptor(int socket, void *bytes, size_t length, int *descriptor);
 
-/// A local socket of `type` (`SOCK_SEQPACKET`, `SOCK_STREAM`), close-on-exec, listening at `path` or connected to it.
+/// A local socket of `type` (`SOCK_SEQPACKET`, `SOCK_STREAM`, `SOCK_DGRAM`), close-on-exec, listening at `path` or
+/// connected to it, or to the abstract name that follows a leading `@`.
 /// Returns a descriptor, or -1 with `errno`; ENAMETOOLONG for a path over 107 bytes.
 int swn_unix_socket(int type, const char *path, int listening);
 /// `accept4(2)`, close-on-exec.

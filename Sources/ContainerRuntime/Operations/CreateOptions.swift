@@ -15,6 +15,9 @@ public struct CreateOptions: Hashable, Sendable {
     /// How many of them came from a service manager (`LISTEN_FDS`).
     public var listenDescriptors: Int32 = 0
 
+    /// The socket of the service manager that wants to know when the program is ready (`NOTIFY_SOCKET`).
+    public var notifySocket: String?
+
     public init(identifier: String, bundle: String) {
         self.identifier = identifier
         self.bundle = bundle

@@ -33,8 +33,10 @@ extension OCIRuntime {
         if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
         // Before the launch, so that no signal is lost.
         let supervision = try Supervision()
+        var notify: NotifySocket?
         let started = try make(bundle, options, isDetached: false) { container, stored, console in
             if let pidFile = options.pidFile { try PIDFile.write(container.processIdentifier, to: pidFile) }
+            notify = try options.notifySocket.flatMap { try NotifySocket(in: stored.directory, manager: $0) }
             var started = try container.start()
             started.console = console.take()
             stored.unlock()
@@ -45,7 +47,7 @@ extension OCIRuntime {
             if bundle.spec.hooks?.poststart?.isEmpty == false {
                 try runPoststart(bundle.spec, try state(options.identifier))
             }
-            status = try supervision.run(started)
+            status = try supervision.run(started, notify: notify)
         } catch {
             try? delete(options.identifier, force: true)
             throw error
@@ -79,11 +81,14 @@ extension OCIRuntime {
             launch.lockDescriptor = stored.directory.rawValue
             launch.makesKeyring = options.makesKeyring
             launch.pivots = options.pivots
+            launch.relaysTerminal = !isDetached
             launch.keepsGroups = bundle.spec.keepsGroups
             launch.seccompListener = try SeccompListener(
                 bundle.spec.linux?.seccomp, state: State(record, .creating))
             launch.hookState = State(record, .creating)
-            var container = try launchContainer(bundle.spec, launch, cgroup, &devices)
+            var spec = bundle.spec
+            if options.notifySocket != nil { try NotifySocket.add(to: &spec, in: stored.directory) }
+            var container = try launchContainer(spec, launch, cgroup, &devices)
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
             try stored.write(record)

@@ -50,8 +50,10 @@ public struct OCIRuntime: Sendable {
 
     /// Lets a created container's program run.
     ///
+    /// - Parameter notifySocket: The socket of the service manager that wants to know when the program is ready, which is
+    ///   waited for then; nil where nobody does.
     /// - Throws: `ContainerError` for a container in another state; `LaunchError` when its program cannot be executed.
-    public func start(_ identifier: String) throws {
+    public func start(_ identifier: String, notifySocket: String? = nil) throws {
         let container = try store.open(identifier)
         try container.lock()
         let record = try container.record()
@@ -61,6 +63,9 @@ public struct OCIRuntime: Sendable {
         case .running, .paused: throw ContainerError(.wrongState, "cannot start an already running container")
         case .creating: throw ContainerError(.wrongState, "cannot start a container that is being created")
         }
+        let notify = try notifySocket.flatMap { try NotifySocket(in: container.directory, manager: $0) }
+        // Before it can end, and its number be another's.
+        let process = notify == nil ? nil : SharedDescriptor(try container.process(of: record).pidfd.duplicate())
         do {
             let failure = try StartGate.open(in: container.directory) { listener in
                 let taker = try SeccompListener(try container.spec().linux?.seccomp, state: State(record, .running))
@@ -78,14 +83,19 @@ public struct OCIRuntime: Sendable {
             guard error.errno == .connectionRefused || error.errno == .connectionReset else { throw error }
             throw ContainerError(.wrongState, "cannot start a container that has stopped")
         }
-        guard record.hasHooks else { return }
-        do {
-            try runPoststart(try container.spec(), State(record, .running))
-        } catch {
-            container.unlock()
-            try? delete(identifier, force: true)
-            throw error
+        if record.hasHooks {
+            do {
+                try runPoststart(try container.spec(), State(record, .running))
+            } catch {
+                container.unlock()
+                try? delete(identifier, force: true)
+                throw error
+            }
         }
+        guard let notify, let process else { return }
+        // It may take long, and the container be deleted meanwhile.
+        container.unlock()
+        try notify.waitUntilReady(process.descriptor, number: record.pid)
     }
 
     /// Runs the hooks that follow the start of the program. The first that fails is the end of the container, says the
@@ -170,9 +180,11 @@ public struct OCIRuntime: Sendable {
 
     /// The container's processes, as this process's pid namespace numbers them.
     public func processes(_ identifier: String) throws -> [Int32] {
-        let (record, cgroup) = try controlled(identifier)
-        guard let cgroup, cgroup.exists else { return record.pid > 0 ? [record.pid] : [] }
-        return try cgroup.processes().sorted()
+        let container = try store.open(identifier)
+        let record = try container.record()
+        // Without a pid namespace of its own a container may have processes when its first one is gone.
+        if let cgroup = record.cgroup, cgroup.exists { return try cgroup.processes().sorted() }
+        return try container.status(of: record, in: nil) == .stopped ? [] : [record.pid]
     }
 
     /// Changes the limits of a container that has not stopped.

@@ -109,7 +109,17 @@ public struct StoredContainer: ~Copyable {
 
     /// Forgets the container. The record goes last, so that what a crash leaves can still be deleted.
     borrowing func remove() throws(SystemError) {
-        for name in try directory.entries() where name != "state.json" { try directory.remove(name) }
+        for name in try directory.entries() where name != "state.json" {
+            if name == "notify",
+                let folder = try? Descriptor.open(
+                    name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, relativeTo: directory.rawValue)
+            {
+                for socket in try folder.entries() { try folder.remove(socket) }
+                try directory.remove(name, directory: true)
+            } else {
+                try directory.remove(name)
+            }
+        }
         try directory.remove("state.json")
         try root.remove(identifier, directory: true)
     }

@@ -27,7 +27,8 @@ extension SwrunCommands {
 
     static let run = Command<OCIRuntime>(
         "run", "[FLAG…] ID", summary: "make a container, run it and delete it",
-        details: "Ends with the status of the container's program; 125, 126 and 127 are swrun's own.",
+        details:
+            "Ends with the status of the container's program; 126 and 127 are swrun's own when it cannot be executed, 1 any other failure.",
         examples: ["swrun run --bundle /srv/web web", "swrun run --detach --bundle /srv/web web </dev/null >log 2>&1"],
         grammar: FlagGrammar(
             bundleFlags + [
@@ -43,7 +44,7 @@ extension SwrunCommands {
         }
         try invocation.context.create(options)
         do {
-            try invocation.context.start(options.identifier)
+            try invocation.context.start(options.identifier, notifySocket: options.notifySocket)
         } catch {
             try? invocation.context.delete(options.identifier, force: true)
             throw error
@@ -53,7 +54,7 @@ extension SwrunCommands {
 
     static let start = Command<OCIRuntime>("start", "ID", summary: "let a created container's program run") {
         invocation in
-        try invocation.context.start(try invocation.identifier)
+        try invocation.context.start(try invocation.identifier, notifySocket: invocation.notifySocket)
         return .success
     }
 
@@ -87,6 +88,7 @@ extension SwrunCommands {
         options.pivots = !invocation.flags.isOn("no-pivot")
         options.makesKeyring = !invocation.flags.isOn("no-new-keyring")
         options.listenDescriptors = invocation.listenDescriptors
+        options.notifySocket = invocation.notifySocket
         options.preservedDescriptors = (try invocation.number("preserve-fds") ?? 0) + options.listenDescriptors
         return options
     }
