@@ -66,7 +66,11 @@ extension InitPlan: LaunchPlan {
             }
         var error = failure("mount \(what) (mounts[\(mount.index)]) on", "/\(mount.destination)", record)
         if isTarget, record.errno == ELOOP || record.errno == ENOTDIR {
-            error.description += " (the target in the root is a symbolic link or not a directory)"
+            // runc's words, and what they are about.
+            error.description +=
+                mount.role == .ordinary
+                ? " (the target in the root is a symbolic link or not a directory)"
+                : " (must be mounted on ordinary directory: it is a symbolic link or no directory in the root)"
         }
         return error
     }

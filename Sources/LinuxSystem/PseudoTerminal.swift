@@ -37,6 +37,15 @@ public struct PseudoTerminal: ~Copyable {
         try Self.setSize(of: controller.rawValue, height: height, width: width)
     }
 
+    /// Ends lines with a newline alone, as files have them, for output that ends up in one or in another terminal, which
+    /// adds the return itself. The corresponding C function is `tcsetattr` without `ONLCR`.
+    public borrowing func setPlainLines() {
+        var settings = termios()
+        guard unsafe tcgetattr(controller.rawValue, &settings) == 0 else { return }
+        settings.c_oflag &= ~tcflag_t(ONLCR)
+        unsafe tcsetattr(controller.rawValue, TCSANOW, &settings)
+    }
+
     /// Sets the size of an open terminal, for whoever has only one end of it.
     public static func setSize(of terminal: Int32, height: UInt16, width: UInt16) throws(SystemError) {
         var size = winsize(ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0)

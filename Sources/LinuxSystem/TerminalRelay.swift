@@ -11,13 +11,19 @@ public struct TerminalRelay: ~Copyable {
     private var isInputOpen = true
     private var isConsoleOpen = true
 
+    /// Lines are ended by this process's terminal, if there is one, so the other side had better not do it as well
+    /// (`PseudoTerminal.setPlainLines()`).
+    ///
     /// - Parameter console: The controlling side, as `PseudoTerminal.controller`.
     public init(owning console: consuming Descriptor) throws(SystemError) {
-        self.console = console
         var settings = termios()
+        self.console = console
         if unsafe tcgetattr(0, &settings) == 0 {
             former = settings
+            let output = settings.c_oflag
             unsafe cfmakeraw(&settings)
+            // Lines are ended here, in one place: what goes to a file or a pipe has none of a terminal's returns.
+            settings.c_oflag = output
             unsafe tcsetattr(0, TCSANOW, &settings)
         } else {
             former = nil

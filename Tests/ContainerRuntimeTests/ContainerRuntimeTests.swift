@@ -147,7 +147,7 @@ struct ContainerTests {
         let result = try await bundle.shell("tty; stat -c %t:%T /dev/console; echo typed > /dev/console; exit 5") {
             $0.process?.terminal = true
         }
-        #expect(result.output == "/dev/pts/0\r\n88:0\r\ntyped")
+        #expect(result.output == "/dev/pts/0\n88:0\ntyped")
         #expect(result.status == 5)
     }
 

@@ -83,4 +83,63 @@ struct EnvironmentTests {
             result.output.split(whereSeparator: \.isWhitespace).dropFirst() == (isKept ? ["5", "7"] : ["9"]),
             "\(result)")
     }
+
+    @Test func `a program that only its capability lets execute is executed`() async throws {
+        let bundle = try ContainerBundle()
+        try FileManager.default.removeItem(atPath: bundle.rootfs + "/bin/true")
+        try FileManager.default.copyItem(atPath: bundle.rootfs + "/bin/busybox", toPath: bundle.rootfs + "/bin/true")
+        chmod(bundle.rootfs + "/bin/true", 0o700)
+        var spec = ContainerBundle.spec("/bin/true")
+        spec.process?.user = Spec.User(uid: 1000, gid: 1000)
+        let with = try await bundle.run(spec)
+        #expect(with.status == 0, "\(with)")
+        spec.process?.capabilities = Spec.Capabilities(bounding: ["CAP_DAC_OVERRIDE"])
+        let without = try await bundle.run(spec)
+        #expect(without.status == 126 && without.errors.contains("permission denied"), "\(without)")
+    }
+
+    @Test func `a bind is shown to a user namespace that could not come there`() async throws {
+        let bundle = try ContainerBundle()
+        let manager = FileManager.default
+        try manager.createDirectory(atPath: bundle.folder + "/closed/data", withIntermediateDirectories: true)
+        try "shown".write(toFile: bundle.folder + "/closed/data/file", atomically: true, encoding: .utf8)
+        chmod(bundle.folder + "/closed", 0o700)
+        chmod(bundle.folder, 0o755)
+        // Its superuser makes the places of mounts.
+        _ = try await Command.run(["chown", "-R", "100000:100000", bundle.rootfs])
+        let result = try await bundle.shell("cat /data/file; ls -ld /data/.. | grep -c closed") { spec in
+            spec.linux?.namespaces?.append(Spec.Linux.Namespace(.user))
+            let map = [Spec.Linux.IDMapping(containerID: 0, hostID: 100_000, size: 1000)]
+            spec.linux?.uidMappings = map
+            spec.linux?.gidMappings = map
+            spec.mounts?.append(
+                Spec.Mount(destination: "/data", type: "bind", source: "closed/data", options: ["bind"]))
+        }
+        #expect(result.lines == ["shown0"], "\(result)")
+    }
+
+    @Test func `a bind of what is mounted in the container shows that`() async throws {
+        let bundle = try ContainerBundle()
+        let result = try await bundle.shell("touch /first/made; ls /second") { spec in
+            spec.mounts? += [
+                Spec.Mount(destination: "/first", type: "tmpfs", source: "tmpfs"),
+                Spec.Mount(destination: "/second", type: "bind", source: bundle.rootfs + "/first", options: ["bind"]),
+            ]
+        }
+        #expect(result.output == "made", "\(result)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: bundle.rootfs + "/first") == [])
+    }
+
+    @Test func `a user namespace without maps is one of the same users`() async throws {
+        let bundle = try ContainerBundle()
+        let container = try await bundle.start("sleep 1000") {
+            $0.linux?.namespaces?.append(Spec.Linux.Namespace(.user))
+        }
+        let process = try container.processIdentifier
+        let map = try String(contentsOfFile: "/proc/\(process)/uid_map", encoding: .utf8)
+        #expect(map.split(separator: " ").map { $0.trimmingCharacters(in: .newlines) } == ["0", "0", "4294967295"])
+        let inside = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/user")
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/user") != inside)
+        await container.command.stop()
+    }
 }

@@ -146,4 +146,186 @@ struct RuntimeCommandTests {
             try await bundle.must("delete", "--force", "box")
         }
     }
+
+    @Test func `events tells what is used until the end, and when memory is used up`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(
+                host, "exec sleep 1000", ".linux.resources.memory = {limit: 33554432}")
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            let swrun = Products.path("swrun")
+            try await host.must([
+                "sh", "-c", "\(swrun) events --interval 100ms box >/run/events 2>&1 & echo $! >/run/events.pid",
+            ])
+            #expect(try await eventually { try await host.shell("[ $(wc -l </run/events) -ge 3 ]").status == 0 })
+            // More than there is.
+            _ = try await bundle.swrun("exec", "box", "sh", "-c", "x=$(dd if=/dev/zero bs=5M count=40 | tr '\\0' a)")
+            #expect(
+                try await eventually {
+                    try await host.shell("grep -qx '{\"type\":\"oom\",\"id\":\"box\"}' /run/events").status == 0
+                })
+            let first = try JSONValue(try await host.must(["head", "-n", "1", "/run/events"]))
+            #expect(
+                first["type"].text == "stats" && first["data"]["memory"]["usage"]["limit"].integer == 33_554_432,
+                "\(first)")
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await eventually { try await host.shell("! kill -0 $(cat /run/events.pid)").status == 0 })
+            for interval in ["0s", "-1s", "5x", "", "s", "1e999s"] {
+                let result = try await bundle.swrun("events", "--interval", interval, "box")
+                #expect(result.status == 64 && result.errors.contains("--interval"), "\(result)")
+            }
+            expectRefusal(try await bundle.swrun("events", "box"), status: 1, names: "does not exist")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `exec puts a process into a cgroup inside the container's, and into no other`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "exec sleep 1000", Self.plain)
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            try await host.must([
+                "sh", "-c",
+                "find /sys/fs/cgroup -type d -path '*swrun/box' ! -path '*cpuset*' | while read d; do mkdir $d/inner; done",
+            ])
+            try await bundle.must(
+                "exec", "--detach", "--cgroup", "inner", "--pid-file", "/run/pid", "box", "sleep", "1000")
+            let pid = try await host.must(["cat", "/run/pid"])
+            let inner = try await host.must([
+                "sh", "-c", "find /sys/fs/cgroup -path '*swrun/box/inner/cgroup.procs' | xargs cat | sort -u",
+            ])
+            #expect(inner == pid)
+            for path in ["../other", "inner/../../other", "..", "memory:..", "./../x"] {
+                expectRefusal(
+                    try await bundle.swrun("exec", "--cgroup", path, "box", "true"), status: 255,
+                    names: "bad sub cgroup path", "`..` components are not allowed", path)
+            }
+            expectRefusal(
+                try await bundle.swrun("exec", "--cgroup", "missing", "box", "true"), status: 255,
+                names: "adding pid to", "missing", "no such file or directory")
+            expectRefusal(
+                try await bundle.swrun("exec", "--cgroup", "what:inner", "box", "true"), status: 255,
+                names: "unknown controller what")
+            try await bundle.must("exec", "--cgroup", "/", "box", "true")
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a service manager hears that the program is ready, and nothing else`(isUser: Bool) async throws {
+        try await TestHost.with { host in
+            try await host.must([
+                "sh", "-c",
+                "socat -u UNIX-RECV:/run/manager.sock,mode=777 OPEN:/run/heard,creat,append >/run/socat.log 2>&1 &",
+            ])
+            #expect(try await eventually { try await host.shell("test -S /run/manager.sock").status == 0 })
+            let say = """
+                echo $NOTIFY_SOCKET; for m in 'MAINPID=1' 'STATUS=fine' 'READY=1'; do sleep 0.2
+                printf "$m\\n" | socat -u STDIN UNIX-SENDTO:$NOTIFY_SOCKET; done; exec sleep 1000
+                """
+            var change = "."
+            if isUser {
+                change = """
+                    .linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}]
+                    | .linux.gidMappings = .linux.uidMappings
+                    """
+            }
+            let bundle = try await RuntimeBundle(host, say, change)
+            if isUser { try await host.must(["chown", "-R", "100000:100000", "/run/bundle/rootfs"]) }
+            let swrun = Products.path("swrun")
+            let line = "NOTIFY_SOCKET=/run/manager.sock \(swrun)"
+            try await host.must(["sh", "-c", "\(line) create --bundle /run/bundle box </dev/null >/run/said 2>&1"])
+            // It comes back when the program is ready.
+            let start = try await host.shell("\(line) start box 2>&1")
+            #expect(start.status == 0, "\(start)")
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            #expect(try await eventually { try await host.shell("grep -q MAINPID=\(pid) /run/heard").status == 0 })
+            let heard = try await host.must(["cat", "/run/heard"])
+            #expect(heard == "READY=1MAINPID=\(pid)", "\(heard)")
+            let out = try await host.must(["cat", "/run/said"])
+            #expect(out.split(separator: "\n").contains("/run/notify/notify.sock"), "\(out)")
+            // What it sees of it cannot be changed.
+            let write = try await bundle.swrun("exec", "box", "touch", "/run/notify/x")
+            #expect(write.status != 0 && write.errors.contains("Read-only"), "\(write)")
+            try await bundle.must("delete", "--force", "box")
+            try await host.must(["pkill", "-f", "UNIX-RECV:/run/manager.sock"])
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `a program that never says that it is ready ends the wait by its own end`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "exit 3")
+            let swrun = Products.path("swrun")
+            let result = try await host.shell(
+                "export NOTIFY_SOCKET=/run/nobody; \(swrun) create --bundle /run/bundle box </dev/null >/run/out 2>&1 && \(swrun) start box"
+            )
+            #expect(result.status == 0, "\(result)")
+            try await bundle.must("delete", "--force", "box")
+            let run = try await host.shell("NOTIFY_SOCKET=@nobody \(swrun) run --bundle /run/bundle box")
+            #expect(run.status == 3, "\(run)")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `ps is ps about the container's processes`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "exec sleep 1000")
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            let table = try await bundle.must("ps", "box").split(separator: "\n")
+            #expect(table.count == 2 && table[0].contains("PID") && table[0].contains("CMD"), "\(table)")
+            #expect(table.last?.contains("\(pid)") == true && table.last?.hasSuffix("sleep 1000") == true)
+            #expect(try await bundle.must("ps", "box", "-o", "pid,comm").split(separator: "\n").count == 2)
+            expectRefusal(try await bundle.swrun("ps", "box", "-o", "comm"), status: 1, names: "PID")
+            expectRefusal(try await bundle.swrun("ps", "box", "--nonsense"), status: 1, names: "--nonsense")
+            try await bundle.must("kill", "box", "0")
+            try await bundle.must("kill", "box", "KILL")
+            #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+            #expect(try await bundle.must("ps", "--format", "json", "box") == "[]")
+            expectRefusal(try await bundle.swrun("kill", "box", "0"), status: 1, names: "container not running")
+            try await bundle.must("delete", "box")
+        }
+    }
+
+    @Test func `what it does not do is said by name`() async throws {
+        try await TestHost.with { host in
+            for command in ["checkpoint", "restore"] {
+                expectRefusal(
+                    try await host.run([Products.path("swrun"), command, "--image-path", "/x", "box"]), status: 1,
+                    names: "checkpoint and restore are not supported", "--image-path")
+            }
+            let bundle = try await RuntimeBundle(host)
+            try await bundle.create()
+            for bytes in ["12q", "-2", "m", "9999999p", "1.5.5m"] {
+                #expect(try await bundle.swrun("update", "--memory", bytes, "box").status == 64)
+            }
+            try await bundle.must("update", "--memory", "48m", "--memory-swap", "-1", "box")
+            let limit = try await host.must([
+                "sh", "-c",
+                "find /sys/fs/cgroup -path '*swrun/box/memory.max' -o -path '*swrun/box/memory.limit_in_bytes' | xargs cat",
+            ])
+            #expect(limit == "50331648")
+            try await bundle.must("delete", "--force", "box")
+        }
+    }
+
+    @Test func `a frozen cgroup is not entered`() async throws {
+        try await TestHost.with { host in
+            let change = Self.plain + " | .linux.cgroupsPath = \"/ice/box\""
+            let bundle = try await RuntimeBundle(host, "true", change)
+            let version1 = try await host.shell("test -e /sys/fs/cgroup/freezer").status == 0
+            let folder = version1 ? "/sys/fs/cgroup/freezer" : "/sys/fs/cgroup"
+            let freeze = version1 ? "echo FROZEN >freezer.state" : "echo 1 >cgroup.freeze"
+            try await host.must(["sh", "-c", "mkdir -p \(folder)/ice/box; cd \(folder)/ice/box; \(freeze)"])
+            for command in ["create", "run"] {
+                expectRefusal(
+                    try await bundle.swrun(command, "--bundle", "/run/bundle", "box"), status: 1,
+                    names: "container's cgroup unexpectedly frozen")
+            }
+            try await host.must(["sh", "-c", "find /sys/fs/cgroup -depth -type d -path '*/ice*' -exec rmdir {} +"])
+        }
+    }
 }

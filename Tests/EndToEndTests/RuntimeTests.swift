@@ -57,10 +57,10 @@ struct RuntimeTests {
         arguments: [
             (".process.args = [\"no-such-command\"]", 127, "no-such-command"),
             (".process.args = [\"/bin/not-executable\"]", 126, "/bin/not-executable"),
-            (".process.args = []", 125, "args"), (".root.path = \"nowhere\"", 125, "nowhere"),
-            (".process.cwd = \"relative\"", 125, "relative"),
-            (".linux.namespaces += [{\"type\": \"nonsense\"}]", 125, "nonsense"),
-            (".mounts += [{\"destination\": \"/x\", \"type\": \"nosuchfs\", \"source\": \"x\"}]", 125, "nosuchfs"),
+            (".process.args = []", 1, "args"), (".root.path = \"nowhere\"", 1, "nowhere"),
+            (".process.cwd = \"relative\"", 1, "relative"),
+            (".linux.namespaces += [{\"type\": \"nonsense\"}]", 1, "nonsense"),
+            (".mounts += [{\"destination\": \"/x\", \"type\": \"nosuchfs\", \"source\": \"x\"}]", 1, "nosuchfs"),
         ] as [(String, Int32, String)])
     func `a document that cannot be run is refused`(change: String, status: Int32, name: String) async throws {
         try await TestHost.with { host in
@@ -73,13 +73,13 @@ struct RuntimeTests {
         try await TestHost.with { host in
             let swrun = Products.path("swrun")
             expectRefusal(
-                try await host.run([swrun, "run", "--bundle", "/run/nowhere", "box"]), status: 125,
+                try await host.run([swrun, "run", "--bundle", "/run/nowhere", "box"]), status: 1,
                 names: "/run/nowhere")
             try await host.shell("mkdir -p /run/empty; mkdir -p /run/broken; echo '{' > /run/broken/config.json")
             expectRefusal(
-                try await host.run([swrun, "run", "--bundle", "/run/empty", "box"]), status: 125, names: "/run/empty")
+                try await host.run([swrun, "run", "--bundle", "/run/empty", "box"]), status: 1, names: "/run/empty")
             expectRefusal(
-                try await host.run([swrun, "run", "--bundle", "/run/broken", "box"]), status: 125, names: "/run/broken")
+                try await host.run([swrun, "run", "--bundle", "/run/broken", "box"]), status: 1, names: "/run/broken")
         }
     }
 }

@@ -17,6 +17,7 @@ extension ChildProcess {
         do throws(SystemError) {
             let terminal = try PseudoTerminal(devpts: devpts)
             if size.height != 0 { try terminal.setSize(height: size.height, width: size.width) }
+            if size.hasPlainLines { terminal.setPlainLines() }
             if root >= 0 { try bindConsole(terminal.peer, root: root) }
             for number in 0..<Int32(3) {
                 guard dup2(terminal.peer.rawValue, number) == number else {

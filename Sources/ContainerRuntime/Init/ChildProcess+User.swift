@@ -9,6 +9,7 @@ extension ChildProcess {
     func becomeUser(label: Int32, hooks: [HookStep] = [], state: [UInt8] = []) throws(InitFailure) {
         let security = plan.security
         umask(mode_t(security.umask))
+        if let domain = security.personality, personality(domain) < 0 { throw InitFailure(.personality) }
         // With the right to read it, whoever runs the program.
         let environment = plan.command.environment { homeDirectory() }
         try setLimits()
@@ -25,7 +26,14 @@ extension ChildProcess {
         guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
         try armDeathSignal(SIGKILL)
 
-        // As the user, without capabilities unless the user is root: what the user may not enter stays closed.
+        // As the user, with no more than the program's own capabilities: what it may not enter stays closed.
+        if security.uid != 0 {
+            try set(.capabilities) { () throws(SystemError) in
+                let all = try CapabilitySet.permitted()
+                let effective = security.capabilities.effective.intersection(all)
+                try CapabilitySet.apply(effective: effective, permitted: all, inheritable: CapabilitySet())
+            }
+        }
         try enterWorkingDirectory()
         let path = try CommandCheck(plan: plan).find()
         // The check reads files that the user may perhaps only execute.

@@ -26,10 +26,11 @@ struct ContainerInit {
             guard unshare(Int32(NamespaceKind.cgroup.flag)) == 0 else { throw InitFailure(.cgroupNamespace) }
         }
         let label = try child.prepareSession()
+        let sources = plan.userNamespace == nil ? [:] : openSources()
         if plan.userNamespace != nil { try child.becomeRoot() }
         // Device nodes and directories get exactly the modes they are given.
         umask(0)
-        let mounted = try RootBuilder(plan: plan, mapped: mapped).build()
+        let mounted = try RootBuilder(plan: plan, mapped: mapped, sources: sources).build()
         if child.plan.terminal != nil { try child.makeTerminal(devpts: mounted.pts, root: mounted.root.rawValue) }
         try setNames()
         try setSysctls(mounted.proc)
@@ -49,15 +50,39 @@ struct ContainerInit {
         try child.becomeUser(label: label, hooks: hooks.startContainer, state: hooks.text(.created, number))
     }
 
+    /// Opens what is to be shown of the host while this process is still the user who launched it: the superuser of a user
+    /// namespace may not come there. What cannot be opened now is looked up later, and says why then.
+    ///
+    /// - Returns: Descriptors by the mount's number, which the exec closes.
+    private func openSources() -> [Int32: Int32] {
+        var sources: [Int32: Int32] = [:]
+        for mount in plan.mounts where mount.mapping == nil {
+            guard case .bind(let path, _) = mount.source else { continue }
+            let number = unsafe swn_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0)
+            if number >= 0 { sources[mount.index] = number }
+        }
+        return sources
+    }
+
     private func joinNamespaces() throws(InitFailure) {
-        for (index, join) in plan.joins.enumerated() where join.kind != .pid {
+        // With the launcher's rights whatever they reach: those of the user namespace are no more. Only what these do not
+        // reach waits for it.
+        var waiting: [Int] = []
+        for (index, join) in plan.joins.enumerated() where join.kind != .pid && join.kind != .user {
             // The launcher was there when it made this process.
-            if plan.userNamespace?.isNew == true && join.kind != .user { continue }
+            if plan.userNamespace?.isNew == true { continue }
             do throws(SystemError) {
-                let namespace = try Namespace(path: join.path)
-                guard setns(namespace.descriptor.rawValue, Int32(join.kind.flag)) == 0 else {
-                    throw SystemError("setns", errno: .last)
+                try enter(join)
+            } catch {
+                guard error.errno == .notPermitted, plan.userNamespace != nil else {
+                    throw InitFailure(.joinNamespace, Int32(index), error)
                 }
+                waiting.append(index)
+            }
+        }
+        for index in plan.joins.indices.filter({ plan.joins[$0].kind == .user }) + waiting {
+            do throws(SystemError) {
+                try enter(plan.joins[index])
             } catch {
                 throw InitFailure(.joinNamespace, Int32(index), error)
             }
@@ -67,12 +92,18 @@ struct ContainerInit {
         }
     }
 
+    private func enter(_ join: NamespaceJoin) throws(SystemError) {
+        let namespace = try Namespace(path: join.path)
+        guard setns(namespace.descriptor.rawValue, Int32(join.kind.flag)) == 0 else {
+            throw SystemError("setns", errno: .last)
+        }
+    }
+
     private func setNames() throws(InitFailure) {
         if let name = plan.hostname, unsafe swn_sethostname(name, name.utf8.count) != 0 { throw InitFailure(.hostname) }
         if let name = plan.domainname, unsafe swn_setdomainname(name, name.utf8.count) != 0 {
             throw InitFailure(.domainname)
         }
-        if let domain = child.plan.security.personality, personality(domain) < 0 { throw InitFailure(.personality) }
     }
 
     /// Parameters are written through a procfs of our own making, whose entries nothing can have been mounted over,
@@ -112,6 +143,21 @@ struct ContainerInit {
         }
     }
 
+    /// Takes the host's /proc and /sys away. As long as nothing in them is masked, the kernel lets a user namespace of the
+    /// container mount its own, unmasked.
+    private func hideKernelFileSystems() throws(SystemError) {
+        guard case .directory(let root) = plan.root else { return }
+        let lines = try Descriptor.open("/proc/self/mountinfo").readAll().split(separator: UInt8(ascii: "\n"))
+        // What is below is listed later.
+        for line in lines.reversed() {
+            let fields = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+            guard let dash = fields.firstIndex(of: "-"), dash > 5, dash + 1 < fields.count, fields[3] == "/",
+                ["proc", "sysfs"].contains(fields[dash + 1]), fields[4] != root, !fields[4].hasPrefix(root + "/")
+            else { continue }
+            try MountTree.detach(fields[4])
+        }
+    }
+
     private func changeRoot(_ root: borrowing Descriptor) throws(InitFailure) {
         if plan.isRootReadOnly {
             do throws(SystemError) {
@@ -126,6 +172,7 @@ struct ContainerInit {
             guard fchdir(root.rawValue) == 0 else { throw SystemError("fchdir", errno: .last) }
             guard plan.pivots else {
                 // The host's mounts stay below: only who has no CAP_SYS_CHROOT is kept from them.
+                try hideKernelFileSystems()
                 guard unsafe chroot(".") == 0, unsafe chdir("/") == 0 else { throw SystemError("chroot", errno: .last) }
                 return
             }

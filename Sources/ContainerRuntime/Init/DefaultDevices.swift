@@ -22,7 +22,13 @@ enum DefaultDevices {
     ]
 
     /// Fills an open directory, usually a tmpfs that is not attached yet, so that nobody can be in the way.
-    static func fill(_ directory: borrowing Descriptor) throws(SystemError) {
+    ///
+    /// - Parameter withConsole: Whether there is to be a place for the terminal, which may be read-only later.
+    static func fill(_ directory: borrowing Descriptor, withConsole: Bool = false) throws(SystemError) {
+        if withConsole {
+            _ = try Descriptor.open(
+                "console", O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600, relativeTo: directory.rawValue)
+        }
         for node in nodes {
             let number = swn_makedev(node.major, node.minor)
             try make(

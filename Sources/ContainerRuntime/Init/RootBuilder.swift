@@ -9,6 +9,8 @@ import SystemPackage
 struct RootBuilder {
     let plan: InitPlan
     let mapped: MappedMounts
+    /// What binds show, opened by somebody who was allowed to; by the mount's number.
+    let sources: [Int32: Int32]
 
     /// What the later steps need of the mounts.
     struct Mounted: ~Copyable {
@@ -75,19 +77,17 @@ struct RootBuilder {
             if plan.propagation.isShared { try MountTree.setAttributes(of: root, propagation: MountOptions.privately) }
             // It has to be attached somewhere for `pivot_root` and for mounts in it. On top of the host's root it
             // needs no directory; this process goes on seeing the host's root, which is where it started from.
-            try MountTree.attach(root, toPath: placeForHooks ?? "/")
+            try MountTree.attach(root, toPath: place ?? "/")
         } catch {
             throw InitFailure(.attachRoot, 0, error)
         }
         return root
     }
 
-    /// Where hooks in the container's namespaces look for its root: in its directory. Below a mount that is shared
-    /// nothing can be entered by `pivot_root`.
-    private var placeForHooks: String? {
-        guard plan.hooks?.createContainer.isEmpty == false, !plan.propagation.isShared,
-            case .directory(let path) = plan.root
-        else { return nil }
+    /// The root's own directory, where hooks look for it, and binds of what is mounted in it. Below a mount that is shared
+    /// nothing can be entered by `pivot_root`; and an overlay has none.
+    private var place: String? {
+        guard case .directory(let path) = plan.root, !plan.propagation.isShared else { return nil }
         return path
     }
 
@@ -159,7 +159,7 @@ struct RootBuilder {
 
     /// Fills the container's own /dev, also with the places of the mounts that come into it.
     private func fill(_ dev: borrowing Descriptor) throws(SystemError) {
-        try DefaultDevices.fill(dev)
+        try DefaultDevices.fill(dev, withConsole: plan.process.terminal != nil)
         var names: Set<Substring> = []
         for mount in plan.mounts where mount.destination.hasPrefix("dev/") {
             guard case .fileSystem = mount.source else { continue }
@@ -170,7 +170,12 @@ struct RootBuilder {
 
     private func copy(of path: String, _ isRecursive: Bool, _ step: MountStep) throws(SystemError) -> Descriptor {
         if let mount = try mapped.mount(step.index) { return mount }
-        return try MountTree.clone(path: path, recursive: isRecursive)
+        do throws(SystemError) {
+            return try MountTree.clone(path: path, recursive: isRecursive)
+        } catch {
+            guard error.errno == .permissionDenied, let source = sources[step.index] else { throw error }
+            return try MountTree.clone(ofNumber: source, recursive: isRecursive)
+        }
     }
 
     /// A directory in the place of /proc, or of one in it, could tell lies to whoever enters the container

@@ -122,13 +122,16 @@ extension ProcessPlan {
     init(_ process: Spec.Process, options: LaunchOptions, _ linux: Spec.Linux? = nil) throws {
         listener = options.seccompListener
         security = try SecurityStep(
-            process, seccomp: options.seccomp, personality: linux?.personality, keepsGroups: options.keepsGroups)
+            process, seccomp: options.seccomp, personality: linux?.personality ?? options.personality,
+            keepsGroups: options.keepsGroups)
         scheduling = try SchedulingStep(process, memoryPolicy: linux?.memoryPolicy)
         command = try CommandStep(process)
         streams = options.streams
         terminal =
             process.terminal ?? false
-            ? TerminalStep(height: process.consoleSize?.height ?? 0, width: process.consoleSize?.width ?? 0) : nil
+            ? TerminalStep(
+                hasPlainLines: options.relaysTerminal, height: process.consoleSize?.height ?? 0,
+                width: process.consoleSize?.width ?? 0) : nil
         parentDeathSignal = options.parentDeathSignal
         inherited = try .current()
         inheritsBoundingSet = linux.map { $0.namespace(.user) == nil } ?? !options.ownNamespaces.contains(.user)

@@ -94,6 +94,8 @@ struct SysctlStep: Hashable, Sendable {
 }
 
 struct TerminalStep: Hashable, Sendable {
+    /// Whether somebody copies it to a terminal, file or pipe of the host's, where a line ends as everywhere.
+    var hasPlainLines = false
     var height: UInt16
     var width: UInt16
 }

@@ -90,6 +90,10 @@ public struct LaunchOptions: Sendable {
     public var hookState: State?
     /// Who answers for the system calls that the filter asks about.
     public var seccompListener: SeccompListener?
+    /// The container's execution domain, for a further process of it.
+    public var personality: Spec.Linux.Personality?
+    /// Whether this process copies what is written to the container's terminal.
+    public var relaysTerminal = false
     /// Whether processes keep the groups of whoever started the runtime, for files that only these may open.
     public var keepsGroups = false
     /// Whether the container gets a session keyring of its own instead of the caller's.

@@ -3,7 +3,7 @@ import RuntimeSpec
 extension UserNamespaceStep {
     /// Nil for a container in the runtime's own user namespace.
     ///
-    /// - Throws: `SpecError` for a new namespace without maps, for maps without a new one, and for a range that is none.
+    /// - Throws: `SpecError` for a new namespace with one map of the two, for maps without a new one, and for a range that is none.
     init?(_ linux: Spec.Linux) throws(SpecError) {
         let uids = linux.uidMappings ?? []
         let gids = linux.gidMappings ?? []
@@ -16,6 +16,11 @@ extension UserNamespaceStep {
         isNew = (namespace.path ?? "").isEmpty
         // The maps of a namespace that is joined are what they are.
         guard isNew else { return }
+        if uids.isEmpty && gids.isEmpty {
+            // As crun has it: everybody is who they are, and only their rights end at the namespace.
+            (uidMap, gidMap) = ("0 0 \(UInt32.max)\n", "0 0 \(UInt32.max)\n")
+            return
+        }
         guard !uids.isEmpty else { throw SpecError("linux.uidMappings", "missing for a new user namespace") }
         guard !gids.isEmpty else { throw SpecError("linux.gidMappings", "missing for a new user namespace") }
         uidMap = try uids.lines("linux.uidMappings")

@@ -40,7 +40,7 @@ public struct SeccompListener: Hashable, Sendable {
     func handOver(_ listener: borrowing Descriptor, process: Int32, status: State.Status) throws(SystemError) {
         let number = unsafe swn_unix_socket(Int32(SOCK_STREAM.rawValue), path, 0)
         guard number >= 0 else {
-            throw SystemError("connect to seccomp listener (linux.seccomp.listenerPath)", path, errno: .last)
+            throw SystemError("failed to connect with seccomp agent (linux.seccomp.listenerPath)", path, errno: .last)
         }
         let socket = Descriptor(owning: number)
         var state = state

@@ -22,7 +22,8 @@ public struct ContainerStore: Hashable, Sendable {
         guard isValid, !identifier.isEmpty, !identifier.hasPrefix("."), identifier.utf8.count < 256 else {
             throw ContainerError(
                 .invalid,
-                "invalid container ID format: '\(identifier)' (1 to 255 of a-z A-Z 0-9 _ + - . and no dot first)")
+                "invalid container ID format: '\(identifier)' (invalid characters: 1 to 255 of a-z A-Z 0-9 _ + - . and no dot first)"
+            )
         }
     }
 
