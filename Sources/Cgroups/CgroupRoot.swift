@@ -58,11 +58,15 @@ public struct CgroupRoot: Hashable, Sendable {
             throw CgroupError("find root", "file systems", error)
         }
         var root = CgroupRoot(mountInfo: String(decoding: bytes, as: UTF8.self))
-        // A mount may be listed and hidden below another one.
-        if let unified = root.unified,
-            statfs(unified, &fileSystem) != 0 || UInt64(fileSystem.f_type) != UInt64(CGROUP2_SUPER_MAGIC)
-        {
-            root = CgroupRoot(hierarchies: root.hierarchies, unified: nil)
+        if let unified = root.unified {
+            // A mount may be listed and hidden below another one.
+            let isThere = statfs(unified, &fileSystem) == 0
+            if !isThere, Errno.last != .noSuchFileOrDirectory {
+                throw CgroupError("find root", unified, errno: .last)
+            }
+            if !isThere || UInt64(fileSystem.f_type) != UInt64(CGROUP2_SUPER_MAGIC) {
+                root = CgroupRoot(hierarchies: root.hierarchies, unified: nil)
+            }
         }
         guard root.unified != nil || !root.hierarchies.isEmpty else {
             throw CgroupError(

@@ -59,7 +59,7 @@ public struct CreatedContainer: ~Copyable {
         } catch {
             throw LaunchError(error.description, errno: ECANCELED)
         }
-        try? socket.send((0..<4).map { UInt8(truncatingIfNeeded: processIdentifier >> (8 * $0)) })
+        try tell((0..<4).map { UInt8(truncatingIfNeeded: processIdentifier >> (8 * $0)) })
     }
 
     /// The terminal's other end, if the container has one and is ready; whoever takes it owns it.
@@ -69,7 +69,7 @@ public struct CreatedContainer: ~Copyable {
     ///
     /// - Throws: `LaunchError`; the process has been reaped.
     public consuming func detach() throws(LaunchError) -> ProcessHandle {
-        try? socket.send([1])
+        try tell([1])
         while !isDetached {
             guard try receive() else {
                 throw LaunchError("start the container: its process was killed", errno: ECHILD)
@@ -83,10 +83,18 @@ public struct CreatedContainer: ~Copyable {
     /// - Returns: The running process, and the terminal's other end if the container has one.
     /// - Throws: `LaunchError` for the step that failed; the process has been reaped.
     public consuming func start() throws(LaunchError) -> StartedContainer {
-        // A child that has failed already has closed its end; why is in the record that it left.
-        try? socket.send([1])
+        try tell([1])
         while try receive() {}
         return StartedContainer(process: child.release(), console: console.take())
+    }
+
+    /// Has the process go on. One that has failed already has closed its end, and why is in the record that it left.
+    private borrowing func tell(_ bytes: [UInt8]) throws(LaunchError) {
+        do throws(SystemError) {
+            try socket.send(bytes)
+        } catch {
+            guard error.errno == .brokenPipe || error.errno == .connectionReset else { throw LaunchError(error) }
+        }
     }
 
     /// Takes one record. False at the end of file: the process has executed the program, or was killed.

@@ -122,9 +122,9 @@ struct ChildProcess {
         }
     }
 
-    /// Sends a record. Nobody listening is as good as the launcher's death, which ends this process anyway.
+    /// Sends a record. Without it the launcher would wait for ever, so this process ends with what it could not say.
     func report(_ record: InitRecord, descriptor: Int32 = -1) {
         let bytes = record.bytes
-        _ = unsafe swn_send_descriptor(socket, bytes, bytes.count, descriptor)
+        if unsafe swn_send_descriptor(socket, bytes, bytes.count, descriptor) != bytes.count { swn_exit_now(1) }
     }
 }

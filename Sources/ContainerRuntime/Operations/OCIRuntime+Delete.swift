@@ -34,7 +34,7 @@ extension OCIRuntime {
             }
             return try container.remove()
         }
-        let cgroup = record.cgroup
+        let cgroup = try record.cgroup
         let status = try container.status(of: record, in: cgroup)
         guard force || status == .stopped || status == .created || status == .creating else {
             throw ContainerError(

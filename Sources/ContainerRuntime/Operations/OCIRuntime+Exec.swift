@@ -10,7 +10,7 @@ extension OCIRuntime {
     public func exec(_ options: ExecOptions) throws -> Int32 {
         let stored = try store.open(options.identifier)
         let record = try stored.record()
-        let cgroup = record.cgroup
+        let cgroup = try record.cgroup
         switch try stored.status(of: record, in: cgroup) {
         case .running, .created: break
         case .paused where options.ignoresPause: break

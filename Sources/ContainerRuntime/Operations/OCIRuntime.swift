@@ -35,14 +35,14 @@ public struct OCIRuntime: Sendable {
     public func state(_ identifier: String) throws -> State {
         let container = try store.open(identifier)
         let record = try container.record()
-        return State(record, try container.status(of: record, in: record.cgroup))
+        return State(record, try container.status(of: record, in: try record.cgroup))
     }
 
     /// Every container that can be read, by name.
     public func list() throws -> [State] {
         try store.identifiers().compactMap { identifier in
             guard let container = try? store.open(identifier), let record = try? container.record(),
-                let status = try? container.status(of: record, in: record.cgroup)
+                let status = try? container.status(of: record, in: try record.cgroup)
             else { return nil }
             return State(record, status)
         }
@@ -142,11 +142,11 @@ public struct OCIRuntime: Sendable {
             }
         }
         // cgroup v1 keeps a killed process frozen.
-        if signal == SIGKILL, let cgroup = record.cgroup, (try? cgroup.isFrozen()) == true { try cgroup.thaw() }
+        if signal == SIGKILL, let cgroup = try record.cgroup, (try? cgroup.isFrozen()) == true { try cgroup.thaw() }
     }
 
     private func signalAll(_ record: StateRecord, _ signal: Int32) throws {
-        guard let cgroup = record.cgroup, cgroup.exists else { return }
+        guard let cgroup = try record.cgroup, cgroup.exists else { return }
         if signal == SIGKILL { return try cgroup.kill() }
         for process in try cgroup.processes() {
             // One that ends meanwhile needs no signal.
@@ -159,7 +159,7 @@ public struct OCIRuntime: Sendable {
         let container = try store.open(identifier)
         try container.lock()
         let record = try container.record()
-        let cgroup = record.cgroup
+        let cgroup = try record.cgroup
         let status = try container.status(of: record, in: cgroup)
         guard status == .running || status == .created else { throw ContainerError.notRunning }
         guard let cgroup else {
@@ -172,7 +172,7 @@ public struct OCIRuntime: Sendable {
         let container = try store.open(identifier)
         try container.lock()
         let record = try container.record()
-        guard let cgroup = record.cgroup, try container.status(of: record, in: cgroup) == .paused else {
+        guard let cgroup = try record.cgroup, try container.status(of: record, in: cgroup) == .paused else {
             throw ContainerError(.wrongState, "container not paused")
         }
         try cgroup.thaw()
@@ -207,7 +207,7 @@ public struct OCIRuntime: Sendable {
         guard try container.status(of: record, in: nil) != .stopped else {
             throw ContainerError.notRunning
         }
-        return (record, record.cgroup)
+        return (record, try record.cgroup)
     }
 }
 

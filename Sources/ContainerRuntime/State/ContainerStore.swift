@@ -38,10 +38,15 @@ public struct ContainerStore: Hashable, Sendable {
                 if swn_errno() == EEXIST { throw ContainerError.exists }
                 throw SystemError("mkdir", "\(path)/\(identifier)", errno: .last)
             }
-            let container = try StoredContainer(identifier, in: try root.duplicate())
-            try container.lock()
-            // Between the two a `delete` may have taken the empty directory for the rest of a crash.
-            if try container.directory.status().st_nlink > 0 { return container }
+            do {
+                let container = try StoredContainer(identifier, in: try root.duplicate())
+                try container.lock()
+                // Between the two a `delete` may have taken the empty directory for the rest of a crash.
+                if try container.directory.status().st_nlink > 0 { return container }
+            } catch {
+                _ = unsafe unlinkat(root.rawValue, identifier, AT_REMOVEDIR)
+                throw error
+            }
         }
     }
 

@@ -127,10 +127,17 @@ public struct StoredContainer: ~Copyable {
 
 extension StateRecord {
     /// The container's cgroup; nil when it has none, or when there are none any more.
+    ///
+    /// - Throws: `CgroupError` when it cannot be told where it is: then nothing may be said of what is in it.
     public var cgroup: Cgroup? {
-        guard let cgroupPath, let path = try? CgroupPath(cgroupPath), let root = try? CgroupRoot.find() else {
-            return nil
+        get throws(CgroupError) {
+            guard let cgroupPath, let path = try? CgroupPath(cgroupPath) else { return nil }
+            do {
+                return Cgroup(path, root: try CgroupRoot.find())
+            } catch {
+                guard error.errno == .noSuchFileOrDirectory else { throw error }
+                return nil
+            }
         }
-        return Cgroup(path, root: root)
     }
 }
