@@ -8,19 +8,25 @@ public struct NameRecord: Sendable {
     private var lines: [Substring]
 
     /// A file as it is.
-    public init(_ text: String) { lines = text.split(separator: "\n") }
+    public init(_ text: String) { lines = Self.split(text) }
+
+    /// By bytes: a network of a thousand sandboxes has a thousand lines, and what is a character is looked up for each.
+    private static func split(_ text: String) -> [Substring] {
+        text.utf8.split(separator: UInt8(ascii: "\n")).map { Substring($0) }
+    }
 
     public init(gateways: [IPAddress]) { self.init("", gateways: gateways) }
 
     /// - Parameter text: The file as it is; empty when there is none yet.
     public init(_ text: String, gateways: [IPAddress]) {
         let head = gateways.map(\.description).joined(separator: ",")
-        lines = [head[...]] + text.split(separator: "\n").dropFirst()
+        lines = [head[...]] + Self.split(text).dropFirst()
     }
 
     /// Replaces what is known of a sandbox; nil for one that has left the network.
     public mutating func set(_ key: String, _ endpoint: Endpoint?, name: String) {
-        lines.removeAll { $0.hasPrefix(key + " ") }
+        let prefix = Array("\(key) ".utf8)
+        lines.removeAll { $0.utf8.starts(with: prefix) }
         if let endpoint { append(key, endpoint, name: name) }
     }
 
