@@ -12,7 +12,7 @@ public enum IPAddress: Hashable, Sendable {
     case v6(IPv6Address)
 
     /// Four or sixteen bytes in network order.
-    public init?(bytes: some Collection<UInt8>) {
+    @inlinable public init?(bytes: some Collection<UInt8>) {
         if let address = IPv4Address(bytes: bytes) {
             self = .v4(address)
         } else if let address = IPv6Address(bytes: bytes) {

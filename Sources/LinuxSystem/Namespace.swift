@@ -81,12 +81,18 @@ public struct Namespace: ~Copyable, Sendable {
     public borrowing func enter<Result: ~Copyable>(
         _ kind: NamespaceKind, _ body: () throws -> Result
     ) throws -> Result {
-        let home = try Namespace.current(kind)
+        try enter(kind, from: try Descriptor.open("/proc/thread-self/ns/\(kind.rawValue)"), body)
+    }
+
+    /// The same for who enters many, and keeps open the namespace that the calling thread is in.
+    public borrowing func enter<Result: ~Copyable>(
+        _ kind: NamespaceKind, from home: borrowing Descriptor, _ body: () throws -> Result
+    ) throws -> Result {
         guard setns(descriptor.rawValue, Int32(kind.flag)) == 0 else {
             throw SystemError("enter \(kind.rawValue) namespace", descriptor.procPath, errno: .last)
         }
         defer {
-            if setns(home.descriptor.rawValue, Int32(kind.flag)) != 0 { abort() }
+            if setns(home.rawValue, Int32(kind.flag)) != 0 { abort() }
         }
         return try body()
     }

@@ -30,6 +30,14 @@ public struct NetlinkSocket: ~Copyable, Sendable {
         descriptor = try namespace.enter(.net) { try Self.open(family) }
     }
 
+    /// The same for who enters many, and keeps open the namespace that the calling thread is in.
+    public init(
+        _ family: NetlinkFamily, in namespace: borrowing Namespace, from home: borrowing Descriptor
+    ) throws {
+        self.family = family
+        descriptor = try namespace.enter(.net, from: home) { try Self.open(family) }
+    }
+
     private static func open(_ family: NetlinkFamily) throws(NetlinkError) -> Descriptor {
         let number = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), family.number)
         guard number >= 0 else { throw NetlinkError("open netlink socket", family.rawValue, errno: .last) }

@@ -22,6 +22,11 @@ public struct Rtnetlink: ~Copyable, Sendable {
         socket = try NetlinkSocket(.route, in: namespace)
     }
 
+    /// The same for who looks into many, and keeps open the namespace that the calling thread is in.
+    public init(in namespace: borrowing Namespace, from home: borrowing Descriptor) throws {
+        socket = try NetlinkSocket(.route, in: namespace, from: home)
+    }
+
     /// Makes one change.
     public mutating func apply(_ change: Change) throws(NetlinkError) {
         try socket.transact(change.request)

@@ -7,24 +7,27 @@ import Rtnetlink
 struct InsideState {
     let link: Link
     let addresses: Set<IPPrefix>
-    /// Every route of the main table, if the endpoint gives any.
+    /// Every route of the main table, of the families that the endpoint gives any of.
     let routes: [Route]
     /// Parameters that were asked for, with what they are.
     let sysctls: [(wanted: InterfaceSysctl, value: String?)]
 
-    /// nil when there is no interface of the name.
-    init?(_ endpoint: Endpoint, in namespace: borrowing Namespace) throws {
-        var inside = try Rtnetlink(in: namespace)
+    /// - Parameter home: The host's namespace.
+    /// - Returns: nil when there is no interface of the name.
+    init?(_ endpoint: Endpoint, in namespace: borrowing Namespace, from home: borrowing Namespace) throws {
+        var inside = try Rtnetlink(in: namespace, from: home.descriptor)
         guard let link = try inside.link(named: endpoint.interface) else { return nil }
         self.link = link
         addresses = Set(try inside.addresses(link: link.index).map(\.prefix))
-        let hasRoutes = endpoint.hasDefaultRoute || !endpoint.routes.isEmpty
-        routes = hasRoutes ? try inside.routes(table: Route.mainTable) : []
+        let routed = endpoint.gateways.map(\.family) + endpoint.deviceRoutes + endpoint.routes.map(\.destination.family)
+        routes = try IPFamily.allCases.filter(routed.contains).flatMap { family in
+            try inside.routes(family: family, table: Route.mainTable)
+        }
         let wanted = endpoint.options.sysctls
         sysctls =
             wanted.isEmpty
             ? []
-            : try namespace.enter(.net) {
+            : try namespace.enter(.net, from: home.descriptor) {
                 try wanted.map { ($0, try Sysctl.read($0.path(interface: endpoint.interface))) }
             }
     }

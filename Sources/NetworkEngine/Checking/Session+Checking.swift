@@ -13,6 +13,7 @@ extension Session {
         check.records = try store.sandboxes()
         try checkRemains(&check)
         for network in check.networks.values.sorted(by: { $0.name < $1.name }) { try checkNetwork(network, &check) }
+        let home = try Namespace.current(.net)
         for sandbox in check.records {
             guard sandbox.identity.isAlive else {
                 check.report("sandbox \(sandbox.name)", "its network namespace is gone", .release(sandbox.name))
@@ -21,7 +22,7 @@ extension Session {
             check.sandboxes.append(sandbox)
             for endpoint in sandbox.endpoints {
                 try checkHostEnd(endpoint, of: sandbox, &check)
-                try checkInside(endpoint, of: sandbox, &check) {
+                try checkInside(endpoint, of: sandbox, from: home, &check) {
                     $0.problems(endpoint) + $0.parameterProblems(endpoint)
                 }
                 try checkLeases(endpoint.addresses.map(\.address), endpoint, of: sandbox, &check)
@@ -56,7 +57,7 @@ extension Session {
             facts += network.elements + network.elements(of: endpoint, sandbox.name)
         }
         try checkHostEnd(endpoint, of: sandbox, &check)
-        try checkInside(endpoint, of: sandbox, &check) { $0.problems(endpoint) }
+        try checkInside(endpoint, of: sandbox, from: try Namespace.current(.net), &check) { $0.problems(endpoint) }
         try checkLeases(leases, endpoint, of: sandbox, &check)
         if !facts.isEmpty { try firewall.check(holding: facts, &check) }
         return check.differences
@@ -190,12 +191,14 @@ extension Session {
     }
 
     private func checkInside(
-        _ endpoint: Endpoint, of sandbox: Sandbox, _ check: inout NetworkCheck, _ problems: (InsideState) -> [String]
+        _ endpoint: Endpoint, of sandbox: Sandbox, from home: borrowing Namespace, _ check: inout NetworkCheck,
+        _ problems: (InsideState) -> [String]
     ) throws {
         let object = "\(sandbox.name) on \(endpoint.network)"
         let state: InsideState?
         do {
-            state = try InsideState(endpoint, in: try Namespace(path: sandbox.identity.path, kind: .net))
+            let namespace = try Namespace(path: sandbox.identity.path, kind: .net)
+            state = try InsideState(endpoint, in: namespace, from: home)
         } catch {
             // It may end while we look.
             guard sandbox.identity.isAlive else { return }

@@ -15,7 +15,8 @@ extension Session {
             check.report("port \(relay.mapping) of \(relay.owner)", "its relay is gone", .relays)
         }
         // Those of the dead go with them.
-        let dead = try store.sandboxes().filter { sandbox in !check.sandboxes.contains { $0.key == sandbox.key } }
+        let alive = Set(check.sandboxes.map(\.key))
+        let dead = check.records.filter { !alive.contains($0.key) }
         for name in try RelayProcess.strangers(besides: wanted + dead.flatMap { $0.relays(for: $0.ports) }, store) {
             check.report("relay \(name)", "nobody publishes its port", .relays)
         }
