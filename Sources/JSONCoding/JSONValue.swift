@@ -38,7 +38,10 @@ extension JSONValue {
         self = .object(members.compactMap { name, value in value.map { Member(name, $0) } })
     }
 
-    public init(_ values: some Sequence<some JSONRepresentable>) { self = .array(values.map(\.json)) }
+    public init(_ values: some Sequence<some JSONRepresentable>) {
+        // A key path of a generic type is put together at its use, which takes longer than most documents.
+        self = .array(values.map { $0.json })
+    }
 
     /// An object of strings, in the order of their names.
     public init(strings: [String: String]) {

@@ -70,7 +70,10 @@ extension Selector {
 
     /// A port of whatever transport the packet has: TCP, UDP, SCTP and DCCP have them at the same place.
     public static func th(_ field: PortField) -> Selector {
-        Selector("th \(field)", .payload(.transport, offset: field == .sport ? 0 : 2), .inetService)
+        switch field {
+        case .sport: Selector("th sport", .payload(.transport, offset: 0), .inetService)
+        case .dport: Selector("th dport", .payload(.transport, offset: 2), .inetService)
+        }
     }
 
     /// A field of the TCP header (RFC 9293).
@@ -84,7 +87,10 @@ extension Selector {
 
     /// A port of the UDP header (RFC 768).
     public static func udp(_ field: PortField) -> Selector {
-        Selector("udp \(field)", .payload(.transport, offset: field == .sport ? 0 : 2), .inetService, transport: .udp)
+        switch field {
+        case .sport: Selector("udp sport", .payload(.transport, offset: 0), .inetService, transport: .udp)
+        case .dport: Selector("udp dport", .payload(.transport, offset: 2), .inetService, transport: .udp)
+        }
     }
 
     /// The type of an ICMP message (RFC 792).

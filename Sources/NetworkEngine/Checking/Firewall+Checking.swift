@@ -36,8 +36,9 @@ extension Firewall {
 
     private mutating func checkRules(_ layout: TableLayout, _ check: inout NetworkCheck) throws {
         let present = try socket.rules(of: layout.table)
+        let rules = layout.rules
         for chain in layout.chains {
-            let wanted = layout.rules.filter { $0.chain == chain.reference }.map(\.comment)
+            let wanted = rules.filter { $0.chain == chain.reference }.map(\.comment)
             let found = present.filter { $0.chain == chain.reference }.map(\.comment)
             if wanted != found {
                 check.report(

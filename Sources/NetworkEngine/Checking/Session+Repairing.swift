@@ -39,7 +39,10 @@ extension Session {
         case .release(let name):
             if let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)) { try release(sandbox) }
         case .network(let name):
-            if let network = try store.network(name) { try BridgeDriver(network: network).restore(&links) }
+            if let network = try store.network(name) {
+                try BridgeDriver(network: network).restore(&links)
+                try noteBridge(of: network)
+            }
         case .endpoint(let name, let network):
             try withEndpoint(name, network) { driver, identity, links in
                 var driver = driver

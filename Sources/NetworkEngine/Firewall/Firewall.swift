@@ -25,9 +25,10 @@ struct Firewall: ~Copyable {
     mutating func missing(for change: FirewallChange, isRouting: () throws -> Bool) throws -> [TableLayout] {
         let groups = ElementGroups(change.removed + change.added).groups
         return try Self.layouts.filter { layout in
+            let isConcerned = groups.contains { layout.holds($0.set) }
+            guard isConcerned || layout.table == Ruleset.table else { return false }
             if try isBuilt(layout) { return false }
-            if groups.contains(where: { layout.holds($0.set) }) { return true }
-            return try layout.table == Ruleset.table && (groups.isEmpty || isRouting())
+            return try isConcerned || groups.isEmpty || isRouting()
         }
     }
 

@@ -77,17 +77,18 @@ struct EndpointDriver {
         let peer = NewLink.Peer(
             endpoint.interface, mtu: mtu, address: endpoint.macAddress,
             namespaceDescriptor: namespace.descriptor.rawValue, queues: 1)
-        let link = try host.add(
-            NewLink(
-                name, .veth(peer: peer),
-                // A smaller one is the sandbox's alone: a bridge takes over the least of its ports.
-                mtu: bridgeMTU ?? mtu, master: master, up: master != nil, queues: 1))
+        // A smaller packet size is the sandbox's alone: a bridge takes over the least of its ports.
+        //
+        // Down: that it has no carrier yet is told to nobody then. The kernel notes it before it answers, so that the
+        // port stays closed until the other end is up, and what that says of itself (`ndisc_notify`) is dropped: it is no
+        // news to the others.
+        let link = try host.add(NewLink(name, .veth(peer: peer), mtu: bridgeMTU ?? mtu, master: master, queues: 1))
         do {
             try host.set(.index(link.index), settings(isPort: master != nil))
             if master == nil { try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host) }
             if endpoint.options.hasLimits { try limiter.apply(&host) }
             try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored).configure(
-                index: link.peer, namespace)
+                namespace)
         } catch {
             _ = try? host.delete(.index(link.index))
             try? limiter.remove(&host)
@@ -99,6 +100,7 @@ struct EndpointDriver {
     private func settings(isPort: Bool) -> LinkSettings {
         var settings = LinkSettings(alias: alias)
         guard isPort else { return settings }
+        settings.up = true
         settings.port = port
         // A port passes frames on and needs no address of its own.
         if HostInterface.hasIPv6 { settings.generatesAddress = false }
@@ -114,7 +116,7 @@ struct EndpointDriver {
                 namespaceDescriptor: namespace.descriptor.rawValue))
         do {
             try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored).configure(
-                index: link.index, namespace, LinkSettings(alias: alias))
+                namespace, LinkSettings(alias: alias))
         } catch {
             try? namespace.withLinks { links in try links.delete(.index(link.index)) }
             throw error
@@ -129,7 +131,7 @@ struct EndpointDriver {
             LinkSettings(name: endpoint.interface, namespaceDescriptor: namespace.descriptor.rawValue))
         do {
             try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored).configure(
-                index: nil, namespace,
+                namespace,
                 LinkSettings(mtu: endpoint.mtu.map { UInt32($0) }, address: endpoint.macAddress))
         } catch {
             try? returnDevice(device, &host, namespace)
@@ -158,7 +160,7 @@ extension EndpointDriver {
         }
         if endpoint.options.hasLimits { try limiter.apply(&host) }
         try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: true).configure(
-            index: nil, namespace, LinkSettings(mtu: mtu, address: endpoint.macAddress))
+            namespace, LinkSettings(mtu: mtu, address: endpoint.macAddress))
     }
 }
 

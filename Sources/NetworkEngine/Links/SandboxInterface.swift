@@ -12,23 +12,23 @@ struct SandboxInterface {
     /// Whether it is set up again: what is there already is no error then.
     var isRestored = false
 
-    /// - Parameters:
-    ///   - index: The interface's index in the sandbox, when it is known.
-    ///   - settings: What else to set before it is up.
-    func configure(
-        index: UInt32?, _ namespace: borrowing Namespace, _ settings: LinkSettings = LinkSettings()
-    ) throws {
-        var settings = settings
+    /// - Parameter settings: What else to set before it is up.
+    func configure(_ namespace: borrowing Namespace, _ settings: LinkSettings = LinkSettings()) throws {
+        let parameters = Self.parameters(of: endpoint)
+        var index: UInt32?
         var inside = try namespace.enter(.net) {
-            try Self.write(Self.parameters(of: endpoint).filter { $0.0.family == .v6 }, of: endpoint.interface)
+            index = HostInterface.index(of: endpoint.interface)
+            try Self.write(parameters.filter { $0.0.family == .v6 }, of: endpoint.interface)
             for sysctl in endpoint.options.sysctls { try Self.write(sysctl, of: endpoint.interface) }
             return try Rtnetlink()
         }
-        for (parameter, value) in Self.parameters(of: endpoint) where parameter.family == .v4 {
-            settings.parameters[parameter] = value
+        guard let index else {
+            throw NetworkError(.failed, "interface \(endpoint.interface) of \(sandbox) is gone again")
         }
-        let index = try index ?? find(&inside)
-        try inside.apply(try changes(index, settings))
+        // After it is up: it is for what happens later. Whoever has to be told of it now is told by name (`announce`).
+        var later = LinkSettings()
+        for (parameter, value) in parameters where parameter.family == .v4 { later[parameter] = value }
+        try inside.apply(changes(index, settings) + (later == LinkSettings() ? [] : [.set(.index(index), later)]))
         guard isRestored, endpoint.hasDefaultRoute else { return }
         try inside.apply(
             try inside.routes(table: Route.mainTable).filter { isLeftOver($0, index) }.map(Change.deleteRoute))
@@ -64,14 +64,7 @@ struct SandboxInterface {
         return chosen.isEmpty ? parameters : parameters.filter { !chosen.contains($0.0.path(endpoint.interface)) }
     }
 
-    private func find(_ inside: inout Rtnetlink) throws -> UInt32 {
-        guard let found = try inside.link(named: endpoint.interface) else {
-            throw NetworkError(.failed, "interface \(endpoint.interface) of \(sandbox) is gone again")
-        }
-        return found.index
-    }
-
-    private func changes(_ index: UInt32, _ settings: LinkSettings) throws -> [Change] {
+    private func changes(_ index: UInt32, _ settings: LinkSettings) -> [Change] {
         var changes: [Change] = [.set(.name("lo"), LinkSettings(up: true))]
         if settings != LinkSettings() { changes.append(.set(.index(index), settings)) }
         for prefix in endpoint.addresses {

@@ -93,7 +93,7 @@ extension Session {
     /// The steps that a network's kernel objects still need, and the firewall elements that go with them.
     mutating func raising(_ network: Network) throws -> Raising {
         var raising = Raising()
-        let isPresent = try BridgeDriver(network: network).isPresent(&links)
+        let isPresent = try isPresent(network)
         let isMarked = store.isRaised(network.name)
         if !isPresent || !isMarked { raising.steps.append(.raise(network)) }
         if !isMarked { raising.elements = network.elements }
@@ -106,6 +106,28 @@ extension Session {
             raising.forwarding = forwarding
         }
         return raising
+    }
+
+    /// Whether everything that a network needs of the host is there.
+    ///
+    /// A bridge that was seen to be ours is ours as long as its name and its index belong together: an index is given
+    /// once. That is asked without netlink, whose answer has to wait until the kernel has told everybody how the port
+    /// fares that came last.
+    private mutating func isPresent(_ network: Network) throws -> Bool {
+        if let index = bridgeIndex(of: network), try store.bridgeIndex(network: network.name) == index { return true }
+        return try BridgeDriver(network: network).isPresent(&links)
+    }
+
+    /// Notes which bridge is a network's, when it has just been made or looked at.
+    func noteBridge(of network: Network) throws {
+        guard let index = bridgeIndex(of: network) else { return }
+        try store.setBridgeIndex(index, network: network.name)
+    }
+
+    /// The index of what has the name of a network's bridge; nil when the network is not one bridge of ours.
+    private func bridgeIndex(of network: Network) -> UInt32? {
+        guard network.driver == .bridge(existing: nil) else { return nil }
+        return network.bridgeName.flatMap(HostInterface.index)
     }
 
     struct Raising {

@@ -31,9 +31,10 @@ struct Session: ~Copyable {
         runRoot: String, stateRoot: String, configurationPath: String? = nil,
         notice: @escaping @Sendable (String) -> Void
     ) throws {
-        let store = try Store(runRoot: runRoot, stateRoot: stateRoot)
+        // The lock last: nobody waits for what needs none.
         let links = try Rtnetlink()
         let firewall = try Firewall()
+        let store = try Store(runRoot: runRoot, stateRoot: stateRoot)
         self.store = store
         self.links = links
         self.firewall = firewall
@@ -137,6 +138,7 @@ extension Session {
         case .raise(let network):
             try store.markRaised(network.name)
             try BridgeDriver(network: network).raise(&links)
+            try noteBridge(of: network)
             if network.policy.guardsSources, try !firewall.isBuilt(SourceGuard.layout) {
                 try firewall.build([SourceGuard.layout], recorded: try recordedElements(of: try store.sandboxes()))
             }

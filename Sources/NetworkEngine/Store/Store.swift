@@ -19,6 +19,7 @@ import JSONCoding
 ///     /run/swnet/sandboxes/KEY                      a sandbox's record
 ///     /run/swnet/namespaces/INODE → KEY             which sandbox a namespace is
 ///     /run/swnet/networks/NAME/                     exists while the network has its bridge
+///     /run/swnet/networks/NAME/bridge → INDEX       the index of its bridge, once that was seen to be ours
 ///     /run/swnet/networks/NAME/strangers/ADDRESS    an address whose owner had an Ethernet address of its own choice
 ///     /run/swnet/networks/NAME/leases/ADDRESS → KEY who has an address
 ///     /run/swnet/networks/NAME/cursor4, cursor6 → N the offset of the address handed out last
@@ -28,20 +29,27 @@ struct Store: ~Copyable {
     let run: Descriptor
     let definitions: Descriptor
     private let lock: FileLock
+    private let memory = Memory()
+
+    /// What was read under the lock, and so is true until it is written.
+    private final class Memory {
+        /// The network whose definition was read last: an operation asks for one again and again.
+        var network: Network?
+    }
 
     init(runRoot: String, stateRoot: String) throws(SystemError) {
         let run = try openMakingDirectories(runRoot, mode: 0o700)
         let definitions = try openMakingDirectories("\(stateRoot)/networks", mode: 0o700)
+        let boot = try Boot.identifier()
         let lock = try FileLock("lock", in: run.rawValue)
-        try Self.forgetEarlierBoots(in: run)
+        try Self.forgetEarlierBoots(boot, in: run)
         self.run = run
         self.definitions = definitions
         self.lock = lock
     }
 
     /// What was recorded before the machine was started does not exist any more.
-    private static func forgetEarlierBoots(in run: borrowing Descriptor) throws(SystemError) {
-        let boot = try Boot.identifier()
+    private static func forgetEarlierBoots(_ boot: String, in run: borrowing Descriptor) throws(SystemError) {
         let recorded = try run.readSymbolicLink("boot")
         if recorded == boot { return }
         for name in try run.entries() where name != "lock" { try run.removeTree(name) }
@@ -79,8 +87,11 @@ struct Store: ~Copyable {
 extension Store {
     /// A network's definition; nil when there is none.
     borrowing func network(_ name: String) throws -> Network? {
+        if let known = memory.network, known.name == name { return known }
         guard let bytes = try definitions.readFile("\(name).json") else { return nil }
-        return try Self.parse(bytes, "definition of network \(name)")
+        let network: Network = try Self.parse(bytes, "definition of network \(name)")
+        memory.network = network
+        return network
     }
 
     borrowing func networkNames() throws -> [String] {
@@ -88,10 +99,14 @@ extension Store {
     }
 
     borrowing func define(_ network: Network) throws {
+        memory.network = nil
         try Self.replace("\(network.name).json", with: network.json.bytes, in: definitions)
     }
 
-    borrowing func undefine(_ name: String) throws { try definitions.remove("\(name).json") }
+    borrowing func undefine(_ name: String) throws {
+        memory.network = nil
+        try definitions.remove("\(name).json")
+    }
 
     /// Whether the network was raised in this boot.
     borrowing func isRaised(_ name: String) -> Bool { run.contains("networks/\(name)/leases") }
@@ -110,6 +125,16 @@ extension Store {
     borrowing func markRaised(_ name: String) throws {
         try run.makeDirectory("networks/\(name)", mode: 0o700)
         try run.makeDirectory("networks/\(name)/leases", mode: 0o700)
+    }
+
+    /// The index of a network's bridge; nil when nobody has looked yet whether it is ours.
+    borrowing func bridgeIndex(network name: String) throws(SystemError) -> UInt32? {
+        try run.readSymbolicLink("networks/\(name)/bridge").flatMap { UInt32($0) }
+    }
+
+    borrowing func setBridgeIndex(_ index: UInt32, network name: String) throws(SystemError) {
+        try run.remove("networks/\(name)/bridge")
+        try run.makeSymbolicLink("networks/\(name)/bridge", to: "\(index)")
     }
 
     borrowing func markLowered(_ name: String) throws {

@@ -14,7 +14,7 @@ extension Change {
             message.refuse(
                 .invalidArgument, "alias, port settings, other names and a bridge's MTU are set once the link exists")
         }
-        return Change(message, "create \(link.kind.name)", link.name, hint: link.kind.explanation)
+        return Change(message, "create \(link.kind.name)", link.name, hint: link.explanation)
     }
 
     /// Changes a link. Equivalent to `ip link set $link up mtu $mtu …`.

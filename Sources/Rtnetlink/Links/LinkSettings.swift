@@ -20,8 +20,7 @@ public struct LinkSettings: Hashable, Sendable {
     /// Settings of its own kind, which the link has to be of: only what is set is changed (a bridge's ageing time).
     /// Not every setting of every kind can be changed while the link exists.
     public var kind: NewLink.Kind?
-    /// Parameters of `net.ipv4`; those of `net.ipv6` can only be written below `/proc/sys`.
-    public var parameters: [LinkParameter: Int32] = [:]
+    private var parameters: [Int32?] = []
     /// Whether the kernel gives it an IPv6 address of its own when it comes up; what it has stays.
     /// Equivalent to `ip link set dev $link addrgenmode eui64|none`.
     public var generatesAddress: Bool?
@@ -43,6 +42,15 @@ public struct LinkSettings: Hashable, Sendable {
         self.kind = kind
         self.namespaceDescriptor = namespaceDescriptor
         if let hairpin { self.hairpin = hairpin }
+    }
+
+    /// A parameter of `net.ipv4`; those of `net.ipv6` can only be written below `/proc/sys`.
+    public subscript(parameter: LinkParameter) -> Int32? {
+        get { parameters.isEmpty ? nil : parameters[parameter.rawValue] }
+        set {
+            if parameters.isEmpty { parameters = [Int32?](repeating: nil, count: LinkParameter.allCases.count) }
+            parameters[parameter.rawValue] = newValue
+        }
     }
 
     /// See `BridgePort.hairpin`.
@@ -94,7 +102,8 @@ extension LinkSettings {
             if !parameters.isEmpty {
                 families.nest(Int(AF_INET)) { family in
                     family.nest(Int(IFLA_INET_CONF)) { list in
-                        for (parameter, value) in parameters {
+                        for parameter in LinkParameter.allCases {
+                            guard let value = self[parameter] else { continue }
                             guard let number = parameter.numberIPv4 else {
                                 list.refuse(.invalidArgument, "a parameter of IPv6 is no setting of a link")
                                 continue

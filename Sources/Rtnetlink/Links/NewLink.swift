@@ -1,6 +1,7 @@
 public import Addressing
 import CLinux
 import Netlink
+import SystemPackage
 
 /// A link to be made.
 public struct NewLink: Hashable, Sendable {
@@ -90,8 +91,18 @@ extension NewLink {
         if case .bridge = kind { false } else { true }
     }
 
+    /// What a refusal of the kernel's means, where that is known.
+    var explanation: @Sendable (NetlinkError) -> String? {
+        let link = self
+        return { error in
+            // The kernel has no words for this one, and does not say which end of a pair it is about.
+            if error.errno == .fileExists && error.message == nil { return link.takenNames }
+            return link.kind.explanation(error)
+        }
+    }
+
     /// What to say when one of the names is taken.
-    var takenNames: String {
+    private var takenNames: String {
         let place = namespaceDescriptor == nil ? "" : " in the link's namespace"
         guard case .veth(let peer) = kind else { return "an interface named \(name) exists\(place)" }
         let peerPlace = peer.namespaceDescriptor == nil ? "" : " in the peer's namespace"

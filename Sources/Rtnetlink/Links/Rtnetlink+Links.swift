@@ -37,13 +37,9 @@ extension Rtnetlink {
     public mutating func add(_ link: NewLink) throws(NetlinkError) -> Link {
         if let namespace = link.namespaceDescriptor { return try add(link, inNamespace: namespace) }
         let creation = NetlinkRequest(
-            link.creation, "create \(link.kind.name)", link.name, hint: link.kind.explanation)
+            link.creation, "create \(link.kind.name)", link.name, hint: link.explanation)
         let answers = try socket.exchange([creation, Self.query(.name(link.name))])
-        if var refusal = answers.lazy.compactMap(\.error).first {
-            // The kernel has no words for this one, and does not say which end of a pair it is about.
-            if refusal.errno == .fileExists && refusal.message == nil { refusal.hint = link.takenNames }
-            throw refusal
-        }
+        if let refusal = answers.lazy.compactMap(\.error).first { throw refusal }
         guard var made = answers.last?.messages.lazy.compactMap(Link.init).first else {
             throw NetlinkError(creation.operation, link.name, errno: .noSuchDevice, hint: "it is gone again")
         }
@@ -73,10 +69,8 @@ extension Rtnetlink {
             try apply(.add(link))
         } catch {
             guard error.errno == .fileExists && error.message == nil else { throw error }
-            var refusal = error
-            refusal.hint = link.takenNames
-            if try self.link(named: link.name, inNamespace: identifier) != nil { throw refusal }
-            if case .veth = link.kind { throw refusal }
+            if try self.link(named: link.name, inNamespace: identifier) != nil { throw error }
+            if case .veth = link.kind { throw error }
             try addByInterimName(link, inNamespace: namespace, identifier)
         }
         guard var made = try self.link(named: link.name, inNamespace: identifier) else { throw Self.gone(link) }
