@@ -21,7 +21,7 @@ extension OCIRuntime {
         let container = try store.open(identifier)
         let record = try container.record()
         let process = try container.process(of: record)
-        guard let cgroup = record.cgroup, cgroup.exists else {
+        guard let cgroup = try record.cgroup, cgroup.exists else {
             throw ContainerError(.failed, "a container without a cgroup has no statistics")
         }
         var memory = try OutOfMemoryWatch(cgroup)

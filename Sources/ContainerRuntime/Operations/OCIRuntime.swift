@@ -183,7 +183,7 @@ public struct OCIRuntime: Sendable {
         let container = try store.open(identifier)
         let record = try container.record()
         // Without a pid namespace of its own a container may have processes when its first one is gone.
-        if let cgroup = record.cgroup, cgroup.exists { return try cgroup.processes().sorted() }
+        if let cgroup = try record.cgroup, cgroup.exists { return try cgroup.processes().sorted() }
         return try container.status(of: record, in: nil) == .stopped ? [] : [record.pid]
     }
 
