@@ -70,3 +70,51 @@ struct WorkingDirectoryTests {
         }
     }
 }
+
+@Suite("file systems of a container's own")
+struct OwnFileSystemTests {
+    @Test func `a tmpfs has the mode of the directory that it hides, unless it is told another`() async throws {
+        let bundle = try ContainerBundle()
+        for name in ["a", "b"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(bundle.rootfs)/\(name)", withIntermediateDirectories: true)
+            chmod("\(bundle.rootfs)/\(name)", 0o2710)
+        }
+        let result = try await bundle.shell("stat -c %a /a /b /new/c") { spec in
+            spec.mounts? += [
+                Spec.Mount(destination: "/a", type: "tmpfs", source: "tmpfs"),
+                Spec.Mount(destination: "/b", type: "tmpfs", source: "tmpfs", options: ["mode=1500"]),
+                Spec.Mount(destination: "/new/c", type: "tmpfs", source: "tmpfs"),
+            ]
+        }
+        #expect(result.lines == ["2710", "1500", "1777"], "\(result)")
+    }
+
+    @Test func `a read-only /dev has a console, and what is masked twice is masked once`() async throws {
+        let bundle = try ContainerBundle()
+        let result = try await bundle.shell(
+            "stat -c %t:%T /dev/console; touch /dev/x || echo no; grep -c ' /tmp ' /proc/self/mounts"
+        ) {
+            spec in
+            spec.process?.terminal = true
+            spec.mounts = spec.mounts?.map { mount in
+                var mount = mount
+                if mount.destination == "/dev" { mount.options?.append("ro") }
+                return mount
+            }
+            spec.linux?.maskedPaths? += ["/tmp", "/tmp/", "/./tmp"]
+        }
+        #expect(result.lines.first == "88:0" && result.lines.contains("no") && result.lines.last == "1", "\(result)")
+    }
+
+    @Test func `a label that nobody would look at is left out, with a word`() async throws {
+        guard !FileManager.default.fileExists(atPath: "/sys/fs/selinux/enforce") else {
+            return print("skipped: SELinux is enabled")
+        }
+        let bundle = try ContainerBundle()
+        let result = try await bundle.shell("echo ran") {
+            $0.linux?.mountLabel = "system_u:object_r:container_file_t:s0"
+        }
+        #expect(result.output == "ran" && result.errors.contains("linux.mountLabel"), "\(result)")
+    }
+}

@@ -328,4 +328,46 @@ struct RuntimeCommandTests {
             try await host.must(["sh", "-c", "find /sys/fs/cgroup -depth -type d -path '*/ice*' -exec rmdir {} +"])
         }
     }
+
+    @Test func `KILL ends everybody of a container that has no processes to itself`() async throws {
+        try await TestHost.with { host in
+            let change = ".linux.namespaces |= map(select(.type != \"pid\"))"
+            let bundle = try await RuntimeBundle(host, "exec sleep 1000", change)
+            let list = "find /sys/fs/cgroup -path '*swrun/box/cgroup.procs' | xargs cat | sort -u"
+            for isFirstGone in [false, true] {
+                try await bundle.create()
+                try await bundle.must("start", "box")
+                for _ in 0..<3 { try await bundle.must("exec", "--detach", "box", "sleep", "1000") }
+                let pid = try #require(try await bundle.state()["pid"].integer)
+                #expect(try await host.must(["sh", "-c", list]).split(separator: "\n").count == 4)
+                if isFirstGone {
+                    try await host.must(["kill", "-9", "\(pid)"])
+                    #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+                }
+                // Others of the host stay.
+                let other = try await host.must(["sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!"])
+                try await bundle.must("kill", "box", "KILL")
+                #expect(try await host.must(["sh", "-c", list]) == "")
+                try await host.must(["kill", other])
+                expectRefusal(
+                    try await bundle.swrun("kill", "box", "KILL"), status: 1, names: "container not running")
+                try await bundle.must("delete", "box")
+                #expect(try await bundle.leftovers() == "")
+            }
+        }
+    }
+
+    @Test func `without pivot_root a user namespace of the container gets no /proc without masks`() async throws {
+        try await TestHost.with { host in
+            let caps = "[\"CAP_SETFCAP\", \"CAP_SYS_CHROOT\"]"
+            let change = ".process.capabilities |= map_values(. + \(caps))"
+            let bundle = try await RuntimeBundle(
+                host, "unshare -mrpf sh -c 'mount -t proc none /proc && echo bare'; ls /proc/1/status", change)
+            let result = try await bundle.swrun("run", "--no-pivot", "--bundle", "/run/bundle", "box")
+            #expect(!result.output.contains("bare") && result.errors.lowercased().contains("permi"), "\(result)")
+            #expect(result.output.contains("/proc/1/status"), "\(result)")
+            // The host keeps its own.
+            #expect(try await host.shell("test -e /proc/self/status && test -e /sys/kernel").status == 0)
+        }
+    }
 }

@@ -161,7 +161,7 @@ struct RuntimeExecTests {
                 try await eventually {
                     try JSONValue(try await bundle.must("ps", "--format", "json", "box")).items.count == 3
                 })
-            try await bundle.must("kill", "box", "KILL")
+            try await bundle.must("kill", "box", "TERM")
             #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
             #expect(try await host.must(["bash", "-c", "pgrep -c -f '^sleep 1000'"]) == "2")
             try await bundle.must("kill", "--all", "box", "KILL")

@@ -65,7 +65,6 @@ struct RuntimeProcessTests {
             (#".linux.memoryPolicy = {mode: "MPOL_ALL"}"#, "linux.memoryPolicy.mode"),
             (#".linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "x"}"#, "linux.memoryPolicy.nodes"),
             (#".linux.memoryPolicy = {mode: "MPOL_BIND"}"#, "linux.memoryPolicy"),
-            (#".linux.mountLabel = "system_u:object_r:container_file_t:s0""#, "linux.mountLabel"),
             (#".linux.netDevices = {"none0": {}}"#, "linux.netDevices.none0"),
             (#".linux.netDevices = {"a/b": {}}"#, "linux.netDevices.a/b"),
             (#".linux.netDevices = {"lo": {name: "sixteen-letters-"}}"#, "linux.netDevices.lo.name"),

@@ -26,8 +26,11 @@ enum DefaultDevices {
     /// - Parameter withConsole: Whether there is to be a place for the terminal, which may be read-only later.
     static func fill(_ directory: borrowing Descriptor, withConsole: Bool = false) throws(SystemError) {
         if withConsole {
-            _ = try Descriptor.open(
-                "console", O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600, relativeTo: directory.rawValue)
+            // Without opening it: nothing that is open for writing may become read-only.
+            guard
+                unsafe mknodat(directory.rawValue, "console", mode_t(S_IFREG) | 0o600, 0) == 0
+                    || swn_errno() == EEXIST
+            else { throw SystemError("make /dev/console", errno: .last) }
         }
         for node in nodes {
             let number = swn_makedev(node.major, node.minor)

@@ -91,8 +91,16 @@ struct RootBuilder {
         return path
     }
 
-    private func perform(_ step: MountStep, _ mounted: inout Mounted) throws(SystemError) {
+    private func perform(_ given: MountStep, _ mounted: inout Mounted) throws(SystemError) {
         let resolver = TargetResolver(root: mounted.root.rawValue)
+        var step = given
+        if step.role == .ordinary, case .fileSystem("tmpfs") = step.source,
+            !step.settings.contains(where: { $0.name == "mode" }),
+            let mode = try resolver.mode(of: step.destination)
+        {
+            // What the image says of the directory is meant for what is mounted on it too.
+            step.settings.append(MountSetting("mode", String(mode, radix: 8)))
+        }
         switch step.source {
         case .bind(let path, let recursive):
             let tree = try copy(of: path, recursive, step)

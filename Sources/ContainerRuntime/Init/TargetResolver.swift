@@ -29,6 +29,16 @@ struct TargetResolver {
         return try checked(made, path, isDirectory)
     }
 
+    /// The permission bits of a directory that is there.
+    func mode(of path: String) throws(SystemError) -> UInt32? {
+        guard let directory = try lookUp(path, isPlain: false) else { return nil }
+        var status = stat()
+        guard unsafe fstat(directory.rawValue, &status) == 0, FileKind(mode: status.st_mode) == .directory else {
+            return nil
+        }
+        return status.st_mode & 0o7777
+    }
+
     private func lookUp(
         _ path: String, isPlain: Bool, _ isDirectory: Bool = false
     ) throws(SystemError) -> Descriptor? {

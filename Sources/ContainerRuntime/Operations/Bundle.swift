@@ -4,6 +4,8 @@ import RuntimeSpec
 import SystemPackage
 
 extension Spec {
+    /// Whether the container has a pid namespace to itself.
+    var hasOwnProcesses: Bool { linux?.namespace(.pid).map { ($0.path ?? "").isEmpty } ?? false }
     /// crun's annotation for podman's `--group-add keep-groups`.
     var keepsGroups: Bool { annotations?["run.oci.keep_original_groups"] == "1" }
 }

@@ -63,6 +63,9 @@ extension OCIRuntime {
     ) throws -> Result {
         let filter = try seccompProgram(bundle.spec)
         for text in bundle.spec.process?.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
+        if let label = bundle.spec.linux?.mountLabel, !label.isEmpty, !LabelStep.hasSELinux {
+            warn("linux.mountLabel '\(label)' is left out: SELinux is not enabled on this host")
+        }
         let stored = try store.reserve(options.identifier)
         var record = bundle.record(options.identifier)
         var cgroup: Cgroup?

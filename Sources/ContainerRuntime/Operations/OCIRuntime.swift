@@ -133,6 +133,13 @@ public struct OCIRuntime: Sendable {
         let status = try container.status(of: record, in: nil)
         if all {
             try signalAll(record, signal)
+        } else if signal == SIGKILL, try !container.spec().hasOwnProcesses, let cgroup = record.cgroup, cgroup.exists {
+            // Nobody else ends them: the kernel does so only in a pid namespace whose first process has ended.
+            let isRunning = status == .running || status == .created || status == .paused
+            guard try isRunning || !cgroup.isEmpty() else { throw ContainerError.notRunning }
+            try cgroup.kill()
+            // It may be in another cgroup by now.
+            if isRunning { try? container.process(of: record).send(signal: signal) }
         } else {
             guard status == .running || status == .created else { throw ContainerError.notRunning }
             do {

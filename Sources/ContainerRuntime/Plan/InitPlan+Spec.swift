@@ -26,7 +26,7 @@ extension InitPlan {
         propagation = RootPropagation(linux.rootfsPropagation)
 
         var mounts: [MountStep] = []
-        let label = try Self.mountLabel(linux)
+        let label = Self.mountLabel(linux)
         for (index, mount) in (spec.mounts ?? []).enumerated() {
             mounts.append(try MountStep(mount, index: index, bundle: options.bundle, linux).labelled(label))
         }
@@ -36,8 +36,11 @@ extension InitPlan {
             try DeviceStep(device, field: "linux.devices[\(index)]")
         }
         workingDirectory = try? MountStep.normalize(process.cwd, field: "process.cwd")
-        maskedPaths = try (linux.maskedPaths ?? []).enumerated().map { index, path throws(SpecError) in
-            try MountStep.normalize(path, field: "linux.maskedPaths[\(index)]")
+        // Once each: a mask over a mask is of no use.
+        var masked: Set<String> = []
+        maskedPaths = try (linux.maskedPaths ?? []).enumerated().compactMap { index, path throws(SpecError) in
+            let place = try MountStep.normalize(path, field: "linux.maskedPaths[\(index)]")
+            return masked.insert(place).inserted ? place : nil
         }
         readOnlyPaths = try (linux.readonlyPaths ?? []).enumerated().map { index, path throws(SpecError) in
             try MountStep.normalize(path, field: "linux.readonlyPaths[\(index)]")
@@ -53,11 +56,10 @@ extension InitPlan {
     }
 
     /// What files of the container's own file systems are labelled with.
-    private static func mountLabel(_ linux: Spec.Linux) throws(SpecError) -> String? {
+    private static func mountLabel(_ linux: Spec.Linux) -> String? {
         guard let label = linux.mountLabel, !label.isEmpty else { return nil }
-        guard LabelStep.hasSELinux else {
-            throw SpecError("linux.mountLabel", "'\(label)': SELinux is not enabled on this host")
-        }
+        // Where nobody looks at labels there are none (`OCIRuntime` tells of it).
+        guard LabelStep.hasSELinux else { return nil }
         return label
     }
 
