@@ -133,7 +133,9 @@ public struct OCIRuntime: Sendable {
         let status = try container.status(of: record, in: nil)
         if all {
             try signalAll(record, signal)
-        } else if signal == SIGKILL, try !container.spec().hasOwnProcesses, let cgroup = record.cgroup, cgroup.exists {
+        } else if signal == SIGKILL, try !container.spec().hasOwnProcesses, let cgroup = try record.cgroup,
+            cgroup.exists
+        {
             // Nobody else ends them: the kernel does so only in a pid namespace whose first process has ended.
             let isRunning = status == .running || status == .created || status == .paused
             guard try isRunning || !cgroup.isEmpty() else { throw ContainerError.notRunning }
