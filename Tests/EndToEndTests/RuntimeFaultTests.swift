@@ -38,7 +38,7 @@ struct RuntimeFaultTests {
                 case $fault:$status in
                     error=*:0 | signal=KILL:0 | signal=KILL:137) ;;
                     # Also because a child was killed.
-                    signal=KILL:125 | error=*:1 | error=*:125 | error=*:126 | error=*:127)
+                    signal=KILL:1 | error=*:1 | error=*:125 | error=*:126 | error=*:127)
                         [ "$(wc -l </run/err)" = 1 ] || wrong='not one line' ;;
                     *) wrong="status $status" ;;
                 esac
