@@ -16,6 +16,8 @@ extension Spec {
         public var mountLabel: String?
         public var personality: Personality?
         public var memoryPolicy: MemoryPolicy?
+        /// Shares of the processors' caches and memory bandwidth (resctrl).
+        public var intelRdt: IntelRDT?
         /// Interfaces of the host that the container gets, by name.
         public var netDevices: [String: NetDevice]?
 
@@ -100,6 +102,15 @@ extension Spec.Linux {
             self.uid = uid
             self.gid = gid
         }
+    }
+
+    /// A group of the kernel's resctrl file system.
+    public struct IntelRDT: Codable, Hashable, Sendable {
+        public var closID: String?
+        public var schemata: [String]?
+        public var l3CacheSchema: String?
+        public var memBwSchema: String?
+        public var enableMonitoring: Bool?
     }
 
     /// An interface of the host that becomes the container's, with its addresses.

@@ -65,6 +65,8 @@ struct RuntimeProcessTests {
             (#".linux.memoryPolicy = {mode: "MPOL_ALL"}"#, "linux.memoryPolicy.mode"),
             (#".linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "x"}"#, "linux.memoryPolicy.nodes"),
             (#".linux.memoryPolicy = {mode: "MPOL_BIND"}"#, "linux.memoryPolicy"),
+            (#".linux.intelRdt = {closID: "x"}"#, "linux.intelRdt"), (#".linux.intelRdt = {}"#, "linux.intelRdt"),
+            (#".linux.intelRdt = {schemata: "x"}"#, "linux.intelRdt.schemata"),
             (#".linux.netDevices = {"none0": {}}"#, "linux.netDevices.none0"),
             (#".linux.netDevices = {"a/b": {}}"#, "linux.netDevices.a/b"),
             (#".linux.netDevices = {"lo": {name: "sixteen-letters-"}}"#, "linux.netDevices.lo.name"),

@@ -11,6 +11,8 @@ extension InitPlan {
         try spec.validate()
         guard let process = spec.process else { throw SpecError("process", "missing") }
         let linux = spec.linux ?? Spec.Linux()
+        // Whoever asks for a share of the cache counts on others not having it.
+        if linux.intelRdt != nil { throw SpecError("linux.intelRdt", "is not supported by this runtime") }
         hooks = nil
         if let hooks = spec.hooks, !hooks.isEmpty {
             guard let state = options.hookState else { throw SpecError("hooks", "is not supported here") }
