@@ -85,6 +85,8 @@ public struct CreatedContainer: ~Copyable {
     public consuming func start() throws(LaunchError) -> StartedContainer {
         try tell([1])
         while try receive() {}
+        // Without that record the end of the file is not the exec.
+        try waitUntilReady()
         return StartedContainer(process: child.release(), console: console.take())
     }
 
