@@ -180,6 +180,32 @@ struct NetworkTests {
         }
     }
 
+    /// A bridge is known by its index, so that nobody has to be asked about it: another of its name has another.
+    @Test func `a bridge that others put in the place of ours is not taken for it`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            for name in ["web", "db", "late"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "web")
+            try await host.shell("ip link del sw-lab && ip link add sw-lab type bridge && ip link set sw-lab up")
+            let refused = try await host.run([NetworkHost.swnet, "connect", "lab", "db"])
+            #expect(refused.status == 1)
+            #expect(
+                refused.standardError.contains("an interface sw-lab exists that is not of this network"), "\(refused)")
+            #expect(try await host.json(["ip", "-j", "link", "show", "master", "sw-lab"]).items.isEmpty)
+            #expect(!(try await host.must(["ip", "-n", "db", "link"]).contains("eth0")))
+            // Ours again, under another index: by the next connect that needs it, and by a repair.
+            try await host.must(["ip", "link", "del", "sw-lab"])
+            try await host.net("connect", "lab", "db")
+            try await host.must(["ping", "-c", "1", "-w", "30", "10.44.0.1"], at: .inside("db"))
+            try await host.must(["ip", "link", "del", "sw-lab"])
+            try await host.net("repair")
+            try await host.net("connect", "lab", "late")
+            let ports = try await host.json(["ip", "-j", "link", "show", "master", "sw-lab"])
+            #expect(ports.items.count == 3)
+            try await host.must(["ping", "-c", "1", "-w", "30", "10.44.0.1"], at: .inside("late"))
+        }
+    }
+
     @Test func `refusals name the value and leave nothing`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
