@@ -89,7 +89,7 @@ struct TraceTests {
             #expect(report["advice"].text?.contains("swnet publish SANDBOX 7777:PORT") == true, "\(report)")
             report = try await trace(host, "tcp", "127.0.0.1:9090")
             #expect(report["advice"].text?.contains("192.0.2.1:9090:99/tcp only") == true, "\(report)")
-            report = try await trace(host, "tcp", "10.44.0.200:80")
+            report = try await trace(host, "-t", "60", "tcp", "10.44.0.200:80")
             #expect(report["reason"].text?.contains("nobody answers for 10.44.0.200 on sw-lab") == true, "\(report)")
             report = try await trace(host, "tcp", "203.0.113.1:80")
             #expect(
