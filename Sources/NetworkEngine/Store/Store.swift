@@ -29,6 +29,8 @@ struct Store: ~Copyable {
     let run: Descriptor
     let definitions: Descriptor
     private let lock: FileLock
+    /// As long as others may wait.
+    private let boost: PriorityBoost
     private let memory = Memory()
 
     /// What was read under the lock, and so is true until it is written.
@@ -41,11 +43,13 @@ struct Store: ~Copyable {
         let run = try openMakingDirectories(runRoot, mode: 0o700)
         let definitions = try openMakingDirectories("\(stateRoot)/networks", mode: 0o700)
         let boot = try Boot.identifier()
+        let boost = PriorityBoost()
         let lock = try FileLock("lock", in: run.rawValue)
         try Self.forgetEarlierBoots(boot, in: run)
         self.run = run
         self.definitions = definitions
         self.lock = lock
+        self.boost = boost
     }
 
     /// What was recorded before the machine was started does not exist any more.
