@@ -1,0 +1,77 @@
+"""swrun next to crun, on the same bundles."""
+import json
+import os
+import shutil
+
+from bench_support import SWRUN, in_turn, sh, timed
+
+BUNDLE = "/run/bench/bundle"
+NAMESPACES = ["pid", "network", "ipc", "uts", "mount"]
+
+
+def bundle(folder, arguments):
+    """A bundle with a static busybox and nothing else, in five namespaces."""
+    os.makedirs(f"{folder}/rootfs/bin")
+    shutil.copy(shutil.which("busybox"), f"{folder}/rootfs/bin/busybox")
+    for name in ["true", "sleep"]:
+        os.symlink("busybox", f"{folder}/rootfs/bin/{name}")
+    sh(SWRUN, "spec", "--bundle", folder)
+    with open(f"{folder}/config.json") as file:
+        document = json.load(file)
+    document["process"].update(terminal=False, args=arguments)
+    document["linux"]["namespaces"] = [{"type": kind} for kind in NAMESPACES]
+    with open(f"{folder}/config.json", "w") as file:
+        json.dump(document, file)
+
+
+def cycle(runtime):
+    spent = timed([runtime, "create", "--bundle", f"{BUNDLE}/true", "cycle"])
+    spent += timed([runtime, "start", "cycle"])
+    return spent + timed([runtime, "delete", "--force", "cycle"])
+
+
+def most_memory(runtime):
+    """The most that the program or its child has had of memory, kB (ru_maxrss, getrusage(2))."""
+    words = ["time", "-f", "%M", "-o", "/run/bench/memory", runtime, "run", "--bundle", f"{BUNDLE}/true", "memory"]
+    sh(*words)
+    with open("/run/bench/memory") as file:
+        return int(file.read())
+
+
+def calls(runtime):
+    words = ["strace", "-f", "-c", "-o", "/run/bench/calls", runtime, "run", "--bundle", f"{BUNDLE}/true", "calls"]
+    sh(*words)
+    with open("/run/bench/calls") as file:
+        return int(file.read().split("\n")[-2].split()[3])
+
+
+def runtime(table, options):
+    """`run`, `create` with `start` and `delete`, and `exec`, each in turn with crun."""
+    crun = shutil.which("crun")
+    if not crun:
+        return table.line("swrun: crun, its peer, is not installed", "")
+    bundle(f"{BUNDLE}/true", ["true"])
+    bundle(f"{BUNDLE}/sleep", ["sleep", "1000"])
+    rounds = 10 if options.quick else 40
+    both = {"ours": SWRUN, "theirs": crun}
+
+    def compare(what, limit, subject):
+        spent = in_turn(rounds, **{name: lambda path=path: subject(path) for name, path in both.items()})
+        table.share(what, spent["ours"], spent["theirs"], limit)
+
+    compare("swrun run of a static true, against crun", 0.6,
+            lambda path: timed([path, "run", "--bundle", f"{BUNDLE}/true", "one"]))
+    compare("swrun create, start and delete, against crun", 0.5, cycle)
+    for path in both.values():
+        timed([path, "create", "--bundle", f"{BUNDLE}/sleep", f"lasting-{os.path.basename(path)}"])
+        timed([path, "start", f"lasting-{os.path.basename(path)}"])
+    compare("swrun exec of true, against crun", 0.6,
+            lambda path: timed([path, "exec", f"lasting-{os.path.basename(path)}", "true"]))
+    for path in both.values():
+        timed([path, "delete", "--force", f"lasting-{os.path.basename(path)}"])
+    if shutil.which("time"):
+        ours, theirs = most_memory(SWRUN), most_memory(crun)
+        table.line("most memory of a run", f"{ours} kB", f"{theirs} kB", ours / theirs, "≤ 1 ×", ours <= theirs)
+    if shutil.which("strace"):
+        ours, theirs = calls(SWRUN), calls(crun)
+        table.line("system calls of a run", f"{ours}", f"{theirs}", ours / theirs, "≤ 300", ours <= 300)
