@@ -133,4 +133,42 @@ struct EndpointAnnouncementTests {
             await far.stop()
         }
     }
+
+    /// A bridge carries what a newcomer says of itself to each of its ports: with a thousand of them that is what a connect
+    /// costs. What has to be said is which groups it listens to, once for each of its two kinds of addresses.
+    @Test func `a newcomer of IPv6 is heard twice by its neighbours, who reach it and its groups at once`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            for name in ["friend", "web"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "friend")
+            let seen = try host.start(
+                ["tcpdump", "-i", "eth0", "-nn", "-e", "-l", "--immediate-mode", "ether src 02:00:00:00:00:77"],
+                at: .inside("friend"))
+            let listens = try await eventually { seen.errorsSoFar.contains("listening on") }
+            #expect(listens)
+            try await host.net("connect", "lab", "web", "--mac", "02:00:00:00:00:77", "--ip6", "fd00:44::9")
+            try await host.must(["ping", "-c", "1", "-w", "30", "fd00:44::9"], at: .inside("friend"))
+            // The kernel would say it again within a second of each time (RFC 3810, section 9.11).
+            try await Task.sleep(for: .seconds(3))
+            let reports = { seen.outputSoFar.split(separator: "\n").count { $0.contains("multicast listener report v2") } }
+            #expect((1...2).contains(reports()), "\(seen.outputSoFar)")
+            let advertisements = seen.outputSoFar.split(separator: "\n").filter {
+                $0.contains("> 33:33:00:00:00:01") && $0.contains("neighbor advertisement")
+            }
+            // The address of its own choice is told for it; nothing else is.
+            #expect(advertisements.allSatisfy { $0.contains("tgt is fd00:44::9") }, "\(seen.outputSoFar)")
+
+            // A group that a program joins later reaches it, as on any wire: what mDNS lives on.
+            let group = try host.start(
+                ["socat", "-u", "UDP6-RECV:5353,ipv6-join-group=[ff02::fb]:eth0,reuseaddr", "-"], at: .inside("web"))
+            let heard = try await eventually {
+                try await host.shell(
+                    "echo hello | socat -u - UDP6-DATAGRAM:[ff02::fb%eth0]:5353", at: .inside("friend"))
+                return group.outputSoFar.contains("hello")
+            }
+            #expect(heard, "\(group.errorsSoFar)")
+            await group.stop()
+            await seen.stop()
+        }
+    }
 }

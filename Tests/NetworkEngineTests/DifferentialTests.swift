@@ -121,7 +121,8 @@ struct DifferentialTests {
         }
         inside() {
             ip netns exec $1 sysctl -qw net.ipv4.conf.$2.arp_notify=1 net.ipv6.conf.$2.accept_ra=0
-            if [ $3 = 1 ]; then ip netns exec $1 sysctl -qw net.ipv6.conf.$2.ndisc_notify=1 net.ipv6.conf.$2.accept_dad=0
+            if [ $3 = 1 ]; then ip netns exec $1 sysctl -qw net.ipv6.conf.$2.accept_dad=0 \
+                net.ipv6.conf.$2.mldv2_unsolicited_report_interval=86400000
             else ip netns exec $1 sysctl -qw net.ipv6.conf.$2.disable_ipv6=1; fi
         }
         """#
@@ -141,7 +142,8 @@ struct DifferentialTests {
                 | sed "s/^/$space route /"
             for link in $(at ls /proc/sys/net/ipv4/conf); do
                 for parameter in ipv4/conf/$link/route_localnet ipv4/conf/$link/arp_notify ipv6/conf/$link/accept_ra \
-                    ipv6/conf/$link/disable_ipv6 ipv6/conf/$link/ndisc_notify ipv6/conf/$link/accept_dad; do
+                    ipv6/conf/$link/disable_ipv6 ipv6/conf/$link/ndisc_notify ipv6/conf/$link/accept_dad \
+                    ipv6/conf/$link/mldv2_unsolicited_report_interval; do
                     echo "$space $parameter $(at cat /proc/sys/net/$parameter)"
                 done
             done

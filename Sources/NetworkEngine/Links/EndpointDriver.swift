@@ -80,8 +80,7 @@ struct EndpointDriver {
         // A smaller packet size is the sandbox's alone: a bridge takes over the least of its ports.
         //
         // Down: that it has no carrier yet is told to nobody then. The kernel notes it before it answers, so that the
-        // port stays closed until the other end is up, and what that says of itself (`ndisc_notify`) is dropped: it is no
-        // news to the others.
+        // port stays closed until the other end is up.
         let link = try host.add(NewLink(name, .veth(peer: peer), mtu: bridgeMTU ?? mtu, master: master, queues: 1))
         do {
             try host.set(.index(link.index), settings(isPort: master != nil))

@@ -45,13 +45,24 @@ struct SandboxInterface {
         return (route.metric ?? 0) != metric
     }
 
+    /// Milliseconds.
+    ///
+    /// A link that comes up with IPv6 reports the groups that it listens to, and says so again within a second, twice, for
+    /// what the wire may have lost (RFC 3810, sections 6.1 and 8.3.2). A bridge carries a report to all its ports, and a
+    /// sandbox's wire loses nothing; so the second time is put off until nobody notices.
+    private static let aDay: Int32 = 86_400_000
+
     /// The kernel parameters that it has before it is up.
     static func parameters(of endpoint: Endpoint) -> [(LinkParameter, Int32)] {
         // Whoever remembers an address from its last owner hears who has it now (moby issue 36069).
         var parameters: [(LinkParameter, Int32)] = [(.arpNotify, 1)]
         if endpoint.address(.v6) != nil {
             // The addresses are ours alone: asking all others on the wire costs each of them, and a second.
-            parameters += [(.neighbourNotify, 1), (.acceptDuplicateDetection, 0), (.disableIPv6, 0)]
+            parameters += [
+                (.acceptDuplicateDetection, 0), (.disableIPv6, 0), (.listenerReportInterval, aDay),
+            ]
+            // Not on a bridge: there every newcomer would tell all others its link-local address, which nobody had before.
+            if endpoint.link.bridge == nil { parameters.append((.neighbourNotify, 1)) }
         } else if endpoint.address(.v4) != nil || endpoint.dhcp != nil {
             // On a network of IPv4 alone nobody expects to be reached by IPv6, and every link that comes up with it
             // tells all others several times.

@@ -9,6 +9,8 @@ import Netlink
 public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
     case routeLocalnet, arpNotify
     case acceptRouterAdvertisements, acceptDuplicateDetection, disableIPv6, neighbourNotify
+    /// Milliseconds.
+    case listenerReportInterval
 
     /// The parameter's file below `/proc/sys`.
     public func path(_ link: String) -> String { "\(Self.folder(family, link))/\(name)" }
@@ -29,6 +31,7 @@ public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
         case .acceptDuplicateDetection: "accept_dad"
         case .disableIPv6: "disable_ipv6"
         case .neighbourNotify: "ndisc_notify"
+        case .listenerReportInterval: "mldv2_unsolicited_report_interval"
         }
     }
 
@@ -41,6 +44,7 @@ public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
         case .acceptDuplicateDetection: (Int(AF_INET6), Int(DEVCONF_ACCEPT_DAD))
         case .disableIPv6: (Int(AF_INET6), Int(DEVCONF_DISABLE_IPV6))
         case .neighbourNotify: (Int(AF_INET6), Int(DEVCONF_NDISC_NOTIFY))
+        case .listenerReportInterval: (Int(AF_INET6), Int(DEVCONF_MLDV2_UNSOLICITED_REPORT_INTERVAL))
         }
     }
 
