@@ -29,6 +29,7 @@ let package = Package(
         .executable(name: "swnet", targets: ["swnet"]),
         .executable(name: "swnet-capture", targets: ["swnet-capture"]),
         .executable(name: "swrun", targets: ["swrun"]),
+        .executable(name: "swrun-systemd", targets: ["swrun-systemd"]),
         .executable(name: "swbox", targets: ["swbox"]),
         .executable(name: "swbox-image", targets: ["swbox-image"]),
         .executable(name: "swbox-monitor", targets: ["swbox-monitor"]),
@@ -58,6 +59,7 @@ let package = Package(
         .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
         // Kernel: one module for each interface of the kernel.
@@ -79,6 +81,7 @@ let package = Package(
         .target(name: "CNI", dependencies: ["Addressing", "JSONCoding"], swiftSettings: strict),
         .target(name: "JSONCoding", swiftSettings: strict),
         .target(name: "RuntimeSpec", dependencies: ["JSONCoding"], swiftSettings: strict),
+        .target(name: "SystemdUnits", dependencies: ["Cgroups", "JSONCoding", "RuntimeSpec"], swiftSettings: strict),
 
         // Engines: networking and the runtime are peers and do not know each other.
         .target(
@@ -90,7 +93,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "ContainerRuntime",
-            dependencies: ["CLinux", "CSeccomp", "Cgroups", "JSONCoding", "LinuxSystem", "RuntimeSpec", system],
+            dependencies: [
+                "CLinux", "CSeccomp", "Cgroups", "JSONCoding", "LinuxSystem", "RuntimeSpec", "SystemdUnits", system,
+            ],
             swiftSettings: kernel),
         .target(
             name: "ImageStore", dependencies: ["CLinux", "JSONCoding", "LinuxSystem", system], swiftSettings: strict),
@@ -138,6 +143,12 @@ let package = Package(
                 "Netlink", "Rtnetlink", "RuntimeSpec", system,
             ],
             swiftSettings: strict, linkerSettings: staticProgram),
+        // libsystemd is a shared library, and swrun a static program that starts often: only who asks for the systemd
+        // manager executes this one.
+        .executableTarget(
+            name: "swrun-systemd",
+            dependencies: ["CLinux", "CommandSupport", "CSystemd", "LinuxSystem", "SystemdUnits"],
+            swiftSettings: strict),
         .executableTarget(
             name: "swbox",
             dependencies: [
@@ -197,6 +208,10 @@ let package = Package(
             exclude: ["Specification"], swiftSettings: strict),
         .testTarget(
             name: "RuntimeSpecTests", dependencies: ["JSONCoding", "RuntimeSpec", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "SystemdUnitsTests",
+            dependencies: ["RuntimeSpec", "SystemdUnits", "TestSupport", "swrun", "swrun-systemd"],
+            swiftSettings: strict),
         .testTarget(
             name: "ContainerRuntimeTests",
             dependencies: [

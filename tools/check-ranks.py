@@ -6,20 +6,20 @@ import sys
 # A module may depend on modules of lower rows only; modules of one row do not know each other, but for the arrows
 # listed below, which lead from one half of a row to the other.
 RANKS = [
-    ["CLinux", "CMnl", "CNftnl", "CSeccomp", "CArchive", "CPcap", "JSONCoding"],
+    ["CLinux", "CMnl", "CNftnl", "CSeccomp", "CArchive", "CPcap", "CSystemd", "JSONCoding"],
     ["Addressing", "RuntimeSpec", "LinuxSystem"],
     ["NetworkModel", "CNI", "PacketCapture", "Netlink", "Cgroups"],
-    ["Rtnetlink", "Nftables"],
+    ["Rtnetlink", "Nftables", "SystemdUnits"],
     ["NetworkEngine", "ContainerRuntime", "ImageStore"],
     ["ImageArchive", "ContainerLog"],
     ["Engine"],
     ["CommandSupport"],
     ["ArgumentSupport"],
-    ["swnet", "swnet-capture", "swrun", "swbox", "swbox-image", "swbox-monitor"],
+    ["swnet", "swnet-capture", "swrun", "swrun-systemd", "swbox", "swbox-image", "swbox-monitor"],
 ]
 # Peers that must not meet below Engine, whatever their ranks.
 NETWORK = {"Netlink", "Rtnetlink", "Nftables", "NetworkModel", "CNI", "NetworkEngine"}
-RUNTIME = {"RuntimeSpec", "Cgroups", "ContainerRuntime"}
+RUNTIME = {"RuntimeSpec", "Cgroups", "SystemdUnits", "ContainerRuntime"}
 IMAGES = {"ImageStore", "ImageArchive"}
 SIDES = [("networking", NETWORK), ("the container runtime", RUNTIME), ("images", IMAGES)]
 # Pure values: neither the kernel nor a file.

@@ -24,19 +24,20 @@ public struct Cgroup: Hashable, Sendable {
     /// - Parameter tracking: Controllers that should account for the cgroup although nothing is limited.
     /// - Parameter everywhere: Whether it is made in every hierarchy, so that a process in it is in no other cgroup: what
     ///   is shown of a hierarchy to a container without a cgroup namespace is the directory that it is in.
+    /// - Parameter isInhabited: Whether somebody has made it for this caller, with a process in it.
     /// - Throws: `CgroupError`, naming the controller, the file and the value that were refused; EBUSY for an existing
     ///   cgroup with processes in it. What was made is removed again.
     ///   Equivalent to `mkdir` in each hierarchy, and `echo VALUE > FILE`.
     public static func create(
         _ path: CgroupPath, limits: CgroupLimits = CgroupLimits(), tracking: Set<CgroupController> = [],
-        everywhere: Bool = false, root: CgroupRoot
+        everywhere: Bool = false, isInhabited: Bool = false, root: CgroupRoot
     ) throws(CgroupError) -> Cgroup {
         let cgroup = Cgroup(path, root: root)
         var plan = try CgroupPlan(limits, tracking: tracking, root: root)
         if everywhere { plan.hierarchies += root.hierarchies.filter { !plan.hierarchies.contains($0) } }
         var made: [CgroupDirectory] = []
         do throws(CgroupError) {
-            try cgroup.carryOut(plan, made: &made)
+            try cgroup.carryOut(plan, made: &made, adopting: !isInhabited)
             return cgroup
         } catch {
             for directory in made.reversed() { try? directory.delete(waiting: 100) }

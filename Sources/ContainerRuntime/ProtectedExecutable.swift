@@ -20,7 +20,8 @@ public enum ProtectedExecutable {
         let mount = try MountTree.clone(path: "/proc/self/exe", recursive: false)
         try MountTree.setAttributes(of: mount, set: UInt64(MOUNT_ATTR_RDONLY))
         let arguments = CStringVector(try strings("/proc/self/cmdline"))
-        let environment = CStringVector(try strings("/proc/self/environ"))
+        let variable = "\(pathVariable)=\(try path())"
+        let environment = CStringVector(try strings("/proc/self/environ") + [Array(variable.utf8)])
         unsafe arguments.withPointer { arguments in
             unsafe environment.withPointer { environment in
                 _ = unsafe swn_execveat(mount.rawValue, "", arguments, environment, AT_EMPTY_PATH)
@@ -28,6 +29,20 @@ public enum ProtectedExecutable {
         }
         throw SystemError("execute again from a read-only mount", "/proc/self/exe", errno: .last)
     }
+
+    /// Where the program's file lies. The kernel does not know it any more of a mount that is attached nowhere, so whoever
+    /// executes the program again tells.
+    ///
+    /// - Throws: `SystemError`. The corresponding system call is `readlink`.
+    static func path() throws(SystemError) -> String {
+        if let path = unsafe getenv(pathVariable), try isProtected() { return unsafe String(cString: path) }
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let length = unsafe readlink("/proc/self/exe", &buffer, buffer.count)
+        guard length > 0 else { throw SystemError("read", "/proc/self/exe", errno: .last) }
+        return String(decoding: buffer[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    private static let pathVariable = "SWRUN_PROGRAM"
 
     /// Whether the file of the running program cannot be written to through the mount it was started from.
     static func isProtected() throws(SystemError) -> Bool {

@@ -49,8 +49,22 @@ public enum HelperProgram {
         return command.split(separator: 0).contains { $0.elementsEqual(word.utf8) } ? process : nil
     }
 
+    /// Starts a program that talks: `descriptor` is its standard input and output, and it complains where we do.
+    ///
+    /// - Returns: Its process identifier.
+    /// - Throws: `SystemError` when it cannot be started. The corresponding C function is `posix_spawn`.
+    static func start(
+        _ path: String, _ words: [String], _ environment: [String], talkingAt descriptor: Int32
+    ) throws(SystemError) -> pid_t {
+        unsafe try spawn(path, words, environment, flags: 0, silent: []) { actions in
+            unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, STDIN_FILENO)
+            unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, STDOUT_FILENO)
+            unsafe posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+        }
+    }
+
     private static func spawn(
-        _ path: String, _ words: [String], _ environment: [String], flags: Int16,
+        _ path: String, _ words: [String], _ environment: [String], flags: Int16, silent: [Int32] = [0, 1, 2],
         _ addActions: (inout posix_spawn_file_actions_t) -> Void
     ) throws(SystemError) -> pid_t {
         var actions = unsafe posix_spawn_file_actions_t()
@@ -63,7 +77,7 @@ public enum HelperProgram {
         }
         unsafe posix_spawnattr_setflags(&attributes, flags)
         unsafe addActions(&actions)
-        for stream: Int32 in 0...2 {
+        for stream in silent {
             _ = unsafe posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0)
         }
         _ = unsafe posix_spawn_file_actions_addchdir_np(&actions, "/")

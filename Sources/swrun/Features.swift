@@ -27,9 +27,8 @@ struct Features: Encodable {
     struct Cgroup: Encodable {
         var v1 = true
         var v2 = true
-        /// systemd's names for cgroups are understood, but systemd is not asked to make them.
-        var systemd = false
-        var systemdUser = false
+        var systemd = true
+        var systemdUser = true
         var rdma = false
     }
 

@@ -18,7 +18,7 @@ enum SwrunCommands {
                 .init("log", value: "FILE", help: "a file to write errors to besides standard error"),
                 .init("log-format", value: "FORMAT", help: "text or json"),
                 .init("debug", help: "accepted for engines; there is no more to say"),
-                .init("systemd-cgroup", help: "cgroupsPath is slice:prefix:name; systemd itself is not asked"),
+                .init("systemd-cgroup", help: "systemd makes the cgroup: cgroupsPath is slice:prefix:name"),
                 .init("cgroup-manager", value: "NAME", help: "cgroupfs, systemd or disabled"),
                 .init(
                     "rootless", value: "MODE",
@@ -50,7 +50,7 @@ enum SwrunCommands {
             store: ContainerStore(root), seccompCache: SeccompCache(directory: "\(root)/.seccomp"),
             toleratesMissingCgroups: rootless == "true" || (rootless == "auto" && geteuid() != 0)
                 || manager == "disabled",
-            readsSystemdPaths: flags.isOn("systemd-cgroup") || manager == "systemd")
+            usesSystemd: flags.isOn("systemd-cgroup") || manager == "systemd")
         runtime.networkDevices = HostDevices.mover
         runtime.warn = { message in
             Program(name: "swrun").warn(message)

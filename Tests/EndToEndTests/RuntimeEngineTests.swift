@@ -42,19 +42,41 @@ struct RuntimeEngineTests {
         set -u; umount /sys/fs/cgroup/unified 2>/dev/null; mkdir -p /run/lock /run/engine; cd /run/engine
         """
 
+    /// - Parameter flags: podman's own.
+    private static func podman(_ images: String, _ flags: String = "") -> String {
+        """
+        \(prepare)
+        mkdir -p /var/lib/containers && mount -t tmpfs tmpfs /var/lib/containers
+        U='\(limits)'; E='podman \(flags) --runtime \(Products.path("swrun"))'
+        podman import \(images)/tools.tar localhost/tools >/dev/null 2>&1
+        \(session)
+        ls /run/swrun
+        umount -l /var/lib/containers
+        """
+    }
+
+    /// - Parameter flags: the daemon's own.
+    private static func docker(_ images: String, _ flags: String = "") -> String {
+        """
+        \(prepare)
+        mkdir -p /run/data
+        dockerd --default-ulimit nofile=1024:1024 --data-root /run/data --exec-root /run/engine/exec \\
+            -H unix:///run/engine/socket -p /run/engine/pid --iptables=false --ip6tables=false --bridge=none \\
+            --add-runtime swrun=\(Products.path("swrun")) --default-runtime swrun \(flags) >/run/engine/log 2>&1 &
+        export DOCKER_HOST=unix:///run/engine/socket
+        for n in $(seq 300); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
+        U=''; E=docker
+        docker import \(images)/tools.tar tools >/dev/null
+        \(session)
+        find /run/engine/exec/runtime-runc/moby -mindepth 1 -maxdepth 1 ! -name .seccomp
+        kill $(cat /run/engine/pid); wait
+        """
+    }
+
     @Test(.enabled(if: Products.has("podman", "conmon"), "podman or conmon is not installed"))
     func podman() async throws {
         try await TestHost.with { host in
-            let script = """
-                \(Self.prepare)
-                mkdir -p /var/lib/containers && mount -t tmpfs tmpfs /var/lib/containers
-                U='\(Self.limits)'; E='podman --runtime \(Products.path("swrun"))'
-                podman import \(host.images)/tools.tar localhost/tools >/dev/null 2>&1
-                \(Self.session)
-                ls /run/swrun
-                umount -l /var/lib/containers
-                """
-            let result = try await host.run(["unshare", "-m", "bash", "-c", script])
+            let result = try await host.run(["unshare", "-m", "bash", "-c", Self.podman(host.images)])
             #expect(result.lines == Self.expected, "\(result)")
         }
     }
@@ -62,22 +84,28 @@ struct RuntimeEngineTests {
     @Test(.enabled(if: Products.has("dockerd", "containerd", "docker"), "docker is not installed"))
     func docker() async throws {
         try await TestHost.with { host in
-            let script = """
-                \(Self.prepare)
-                mkdir -p /run/data
-                dockerd --default-ulimit nofile=1024:1024 --data-root /run/data --exec-root /run/engine/exec \\
-                    -H unix:///run/engine/socket -p /run/engine/pid --iptables=false --ip6tables=false --bridge=none \\
-                    --add-runtime swrun=\(Products.path("swrun")) --default-runtime swrun >/run/engine/log 2>&1 &
-                export DOCKER_HOST=unix:///run/engine/socket
-                for n in $(seq 300); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
-                U=''; E=docker
-                docker import \(host.images)/tools.tar tools >/dev/null
-                \(Self.session)
-                find /run/engine/exec/runtime-runc/moby -mindepth 1 -maxdepth 1 ! -name .seccomp
-                kill $(cat /run/engine/pid); wait
-                """
-            let result = try await host.run(["unshare", "-m", "bash", "-c", script])
+            let result = try await host.run(["unshare", "-m", "bash", "-c", Self.docker(host.images)])
             #expect(result.lines == Self.expected, "\(result)")
         }
+    }
+
+    /// Every container and podman's monitors are in scopes of systemd's, and none is left.
+    private static let scopes = "systemctl list-units --type=scope --all --plain --no-legend | grep -v init.scope"
+
+    @Test(.enabled(if: Products.has("podman", "conmon", "systemctl"), "podman, conmon or systemd is not installed"))
+    func podmanWithSystemd() async throws {
+        let script = Self.podman(try await TestImages.shared.folder, "--cgroup-manager systemd") + "\n\(Self.scopes)"
+        let result = try await Command.run(["\(Products.package)/tools/with-systemd", "bash", "-c", script])
+        #expect(result.lines == Self.expected, "\(result)")
+    }
+
+    @Test(
+        .enabled(
+            if: Products.has("dockerd", "containerd", "docker", "systemctl"), "docker or systemd is not installed"))
+    func dockerWithSystemd() async throws {
+        let flags = "--exec-opt native.cgroupdriver=systemd --storage-driver vfs"
+        let script = Self.docker(try await TestImages.shared.folder, flags) + "\n\(Self.scopes)"
+        let result = try await Command.run(["\(Products.package)/tools/with-systemd", "bash", "-c", script])
+        #expect(result.lines == Self.expected, "\(result)")
     }
 }

@@ -57,7 +57,7 @@ struct Bundle {
         return StateRecord(
             ociVersion: spec.ociVersion, id: identifier, pid: 0, startTime: 0, bundle: path,
             rootfs: root.hasPrefix("/") ? root : "\(path)/\(root)", created: Timestamp.now(nanoseconds: true),
-            owner: getuid(), cgroupPath: nil, hasHooks: !(spec.hooks?.isEmpty ?? true), annotations: spec.annotations)
+            owner: getuid(), hasHooks: !(spec.hooks?.isEmpty ?? true), annotations: spec.annotations)
     }
 
     /// A terminal of a container that nobody stays with has to go somewhere.

@@ -71,11 +71,16 @@ extension OCIRuntime {
         var cgroup: Cgroup?
         var devices: NetworkDevices.Moved?
         do {
-            let path = try cgroupPath(bundle.spec, options.identifier)
-            record.cgroupPath = path.description
+            let place = try CgroupPlace(bundle.spec, options.identifier, usesSystemd)
+            record.cgroupPath = place.path.description
             try stored.write(record)
             try stored.write(document: bundle.bytes)
-            cgroup = try makeCgroup(path, bundle.spec, isDetached)
+            let unit = try StartedUnit(place, bundle.spec, container: options.identifier)
+            record.cgroupPath = unit.path.description
+            // Not before: a unit of this name that was there is somebody else's, and ours ends with this process.
+            record.unit = place.unit?.name
+            record.hasUserUnit = place.unit?.isUser
+            cgroup = try makeCgroup(unit.path, bundle.spec, isDetached)
             let gate = try StartGate(in: stored.directory, isOpen: isDetached)
             var launch = LaunchOptions(bundle: bundle.path, seccomp: filter, parentDeathSignal: isDetached ? 0 : 9)
             launch.preservedDescriptors = options.preservedDescriptors
@@ -95,6 +100,8 @@ extension OCIRuntime {
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
             try stored.write(record)
+            // The container is in it.
+            _ = consume unit
             var console = container.takeConsole()
             // From here on only the container's process keeps the lock that says it waits.
             _ = consume gate
@@ -102,6 +109,7 @@ extension OCIRuntime {
         } catch {
             devices?.restore()
             if let cgroup { try? Self.remove(cgroup) }
+            try? record.stopUnit()
             try? stored.remove()
             throw error
         }
@@ -137,15 +145,6 @@ extension OCIRuntime {
         return try seccompCache?.program(for: filter) ?? filter.compile()
     }
 
-    /// The cgroup that the document asks for, or one of our own: without any, a container could not be paused, and
-    /// its processes not be told from others'.
-    func cgroupPath(_ spec: Spec, _ identifier: String) throws -> CgroupPath {
-        let path = spec.linux?.cgroupsPath ?? ""
-        if path.isEmpty { return try CgroupPath("swrun/\(identifier)") }
-        let isSystemd = readsSystemdPaths && path.split(separator: ":", omittingEmptySubsequences: false).count == 3
-        return isSystemd ? try SystemdPath(path).path : try CgroupPath(path)
-    }
-
     private func makeCgroup(_ path: CgroupPath, _ spec: Spec, _ isDetached: Bool) throws -> Cgroup? {
         let limits = try (spec.linux?.resources).map { try CgroupLimits($0) } ?? CgroupLimits()
         // An engine looks there for what the container uses.
@@ -155,12 +154,13 @@ extension OCIRuntime {
             let root = try CgroupRoot.find()
             return try Cgroup.create(
                 path, limits: limits, tracking: root.available(tracking),
-                everywhere: spec.linux?.namespace(.cgroup) == nil, root: root)
+                // systemd knows its processes by a hierarchy that controls nothing.
+                everywhere: usesSystemd || spec.linux?.namespace(.cgroup) == nil, isInhabited: usesSystemd, root: root)
         } catch {
             let isDenied = [.permissionDenied, .notPermitted, .readOnlyFileSystem, .noSuchFileOrDirectory]
                 .contains(error.errno)
             let isAskedFor = spec.linux?.resources != nil || !(spec.linux?.cgroupsPath ?? "").isEmpty
-            guard toleratesMissingCgroups || !isAskedFor, isDenied else { throw error }
+            guard toleratesMissingCgroups || !isAskedFor, isDenied, !usesSystemd else { throw error }
             return nil
         }
     }

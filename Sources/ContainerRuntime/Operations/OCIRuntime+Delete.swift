@@ -27,10 +27,10 @@ extension OCIRuntime {
         } catch let error as ContainerError where error.kind == .notFound || force {
             // Made by a command that was killed before it wrote anything, or damaged: what there is besides is in the
             // cgroup that the document asks for.
-            if let spec = try? container.spec(), let path = try? cgroupPath(spec, container.identifier),
+            if let spec = try? container.spec(), let place = try? CgroupPlace(spec, container.identifier, usesSystemd),
                 let root = try? CgroupRoot.find()
             {
-                try Self.remove(Cgroup(path, root: root))
+                try Self.remove(Cgroup(place.path, root: root))
             }
             return try container.remove()
         }
@@ -46,6 +46,8 @@ extension OCIRuntime {
             // may not have got to the point where an occupied one is refused.
             if record.pid > 0 { try Self.remove(cgroup) } else { try cgroup.delete() }
         }
+        // Its processes are gone, so that systemd does not wait for their end.
+        try record.stopUnit()
         let spec = record.hasHooks ? try? container.spec() : nil
         try container.remove()
         if let spec { runPoststop(spec, State(record, .stopped)) }

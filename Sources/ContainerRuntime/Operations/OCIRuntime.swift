@@ -18,17 +18,17 @@ public struct OCIRuntime: Sendable {
     public var networkDevices: NetworkDevices?
     /// Told what goes wrong without being an error.
     public var warn: @Sendable (String) -> Void = { _ in }
-    /// Whether `cgroupsPath` is `slice:prefix:name`. The cgroup is made where systemd would make it, by ourselves.
-    public var readsSystemdPaths: Bool
+    /// Whether systemd makes the cgroups: `cgroupsPath` is `slice:prefix:name` then.
+    public var usesSystemd: Bool
 
     public init(
         store: ContainerStore, seccompCache: SeccompCache? = nil, toleratesMissingCgroups: Bool = false,
-        readsSystemdPaths: Bool = false
+        usesSystemd: Bool = false
     ) {
         self.store = store
         self.seccompCache = seccompCache
         self.toleratesMissingCgroups = toleratesMissingCgroups
-        self.readsSystemdPaths = readsSystemdPaths
+        self.usesSystemd = usesSystemd
     }
 
     /// What runc's `state` prints about a container.
@@ -198,8 +198,9 @@ public struct OCIRuntime: Sendable {
 
     /// Changes the limits of a container that has not stopped.
     public func update(_ identifier: String, _ resources: Spec.Linux.Resources) throws {
-        let (_, cgroup) = try controlled(identifier)
+        let (record, cgroup) = try controlled(identifier)
         guard let cgroup else { throw ContainerError(.failed, "cannot limit a container without a cgroup") }
+        try record.updateUnit(resources)
         try cgroup.update(try CgroupLimits(resources))
     }
 

@@ -16,6 +16,10 @@ public struct StateRecord: Codable, Hashable, Sendable {
     public var owner: UInt32
     /// Below the root of the hierarchies; nil for a container without one.
     public var cgroupPath: String?
+    /// The unit of systemd that the cgroup is of; nil when systemd was not asked.
+    public var unit: String?
+    /// Whether it is a unit of the user's own systemd.
+    public var hasUserUnit: Bool?
     /// Whether something has to be run when it starts or goes; the hooks themselves are in the document.
     public var hasHooks: Bool
     public var annotations: [String: String]?

@@ -1,0 +1,100 @@
+import CLinux
+import Cgroups
+import LinuxSystem
+import RuntimeSpec
+import SystemPackage
+import SystemdUnits
+
+/// A `cgroupsPath` for systemd, `slice:prefix:name`: the unit that it means.
+struct SystemdUnit: Hashable {
+    /// For example `libpod-4f2a.scope`.
+    let name: String
+    let slice: String
+    /// Whether it is the user's own systemd that has it.
+    let isUser: Bool
+    /// Where the system's systemd would put it; systemd says where it is.
+    let expectedPath: CgroupPath
+
+    /// - Parameter text: Empty for a scope of the container's name.
+    /// - Throws: `ContainerError` for a slice that is none; `CgroupError`.
+    init(_ text: String, container identifier: String, isUser: Bool) throws {
+        let parts = (text.isEmpty ? ":swrun:\(identifier)" : text)
+            .split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 3, !parts[2].isEmpty else {
+            throw ContainerError(
+                .invalid,
+                "linux.cgroupsPath: expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got '\(text)' instead"
+            )
+        }
+        slice = parts[0].isEmpty ? (isUser ? "user.slice" : "system.slice") : parts[0]
+        let folders = try Self.folders(of: slice)
+        name =
+            parts[2].hasSuffix(".slice") ? parts[2] : (parts[1].isEmpty ? "" : "\(parts[1])-") + "\(parts[2]).scope"
+        self.isUser = isUser
+        expectedPath = try CgroupPath((folders + [name]).joined(separator: "/"))
+    }
+
+    /// A dash in a slice's name is a level: `a-b.slice` lies in `a.slice` (systemd.slice(5)), and `-.slice` is the root.
+    private static func folders(of slice: String) throws(ContainerError) -> [String] {
+        if slice == "-.slice" { return [] }
+        let components = slice.dropLast(".slice".count).split(separator: "-", omittingEmptySubsequences: false)
+        guard slice.hasSuffix(".slice"), !slice.contains("/"), !components.contains("") else {
+            throw ContainerError(.invalid, "linux.cgroupsPath: '\(slice)' is not the name of a slice")
+        }
+        var prefix = ""
+        return components.map { component in
+            prefix += (prefix.isEmpty ? "" : "-") + component
+            return "\(prefix).slice"
+        }
+    }
+}
+
+/// A unit that systemd has made for a container that is being made, if systemd was asked for one. There is a process in it,
+/// which ends with this value: by then another one has to be there, or systemd takes the unit away.
+struct StartedUnit: ~Copyable {
+    /// Where the container's cgroup is.
+    let path: CgroupPath
+    private let helper: SystemdHelper?
+
+    /// - Throws: `ContainerError` in systemd's words.
+    init(_ place: CgroupPlace, _ spec: Spec, container identifier: String) throws {
+        guard let unit = place.unit else {
+            path = place.path
+            helper = nil
+            return
+        }
+        let isUnified = try CgroupRoot.find().mode == .unified
+        let request = UnitRequest(
+            unit: unit.name, slice: unit.slice, description: "swrun container \(identifier)", isUser: unit.isUser,
+            isUnified: isUnified, resources: spec.linux?.resources, annotations: spec.annotations ?? [:])
+        let helper = try SystemdHelper("start", request)
+        guard let place = helper.reply.controlGroup, let path = try? CgroupPath(place) else {
+            throw ContainerError(.failed, "start \(unit.name): systemd does not say where it is")
+        }
+        self.helper = consume helper
+        self.path = path
+    }
+}
+
+extension StateRecord {
+    /// Has systemd know of other limits.
+    ///
+    /// - Throws: `ContainerError` in systemd's words.
+    func updateUnit(_ resources: Spec.Linux.Resources) throws {
+        guard let request = unitRequest(resources) else { return }
+        _ = try SystemdHelper("update", request)
+    }
+
+    /// Has systemd take the container's unit away, and waits until it has.
+    func stopUnit() throws {
+        guard let request = unitRequest(nil) else { return }
+        _ = try SystemdHelper("stop", request)
+    }
+
+    private func unitRequest(_ resources: Spec.Linux.Resources?) -> UnitRequest? {
+        guard let unit else { return nil }
+        return UnitRequest(
+            unit: unit, slice: "", description: "", isUser: hasUserUnit ?? false,
+            isUnified: (try? CgroupRoot.find())?.mode == .unified, resources: resources)
+    }
+}

@@ -1,0 +1,33 @@
+import CLinux
+import SystemdUnits
+
+/// One request, carried out.
+struct UnitVerb {
+    private let request: UnitRequest
+    private let bus: SystemBus
+
+    init(_ request: UnitRequest) throws(UnitError) {
+        self.request = request
+        bus = try SystemBus(isUser: request.isUser)
+    }
+
+    /// - Returns: Where a started unit is.
+    func carryOut(_ verb: String) throws(UnitError) -> String? {
+        switch verb {
+        case "start":
+            let version = try bus.version() ?? 0
+            let properties = try request.startProperties(
+                process: UInt32(getpid()), version: version, devices: KernelDevices())
+            // What has begun ends with this process, which is the only one in it.
+            try bus.startTransient(request.unit, properties)
+            return try bus.controlGroup(of: request.unit)
+        case "update":
+            let properties = try request.limitProperties(version: try bus.version() ?? 0)
+            if !properties.isEmpty { try bus.set(request.unit, properties) }
+            return nil
+        default:
+            try bus.stop(request.unit)
+            return nil
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Each on a machine of its own whose first process is systemd, which is asked what it knows.
+@Suite("swrun: with systemd", .enabled(if: hasSystemd, "systemd is not installed (package systemd)"))
+struct RuntimeSystemdTests {
+    private static let swrun = Products.path("swrun")
+
+    /// `$R` is the runtime, `change` takes the document through jq, `made ID` makes a container without a terminal.
+    private static func run(_ script: String) async throws -> CommandResult {
+        let images = try await TestImages.shared.folder
+        let prelude = """
+            R='\(swrun) --systemd-cgroup'
+            mkdir -p /run/bundle/rootfs; tar -C /run/bundle/rootfs -xf \(images)/tools.tar; cd /run/bundle
+            \(swrun) spec
+            change() { jq "$@" config.json >new && mv new config.json; }
+            made() { $R create "$@" </dev/null >/dev/null 2>/run/err; local s=$?; cat /run/err; return $s; }
+            left() { find /sys/fs/cgroup -name "*$1*"; systemctl list-units --type=scope --all --plain --no-legend "*$1*"; ls /run/swrun; }
+            change '.process.terminal = false | .process.args = ["sleep", "1000"] | .linux.cgroupsPath = "lab-a.slice:pre:box"'
+            """
+        return try await Command.run(
+            ["\(Products.package)/tools/with-systemd", "bash", "-c", "set -u\n\(prelude)\n\(script)"])
+    }
+
+    @Test("the scope is where it was asked for, with limits that survive a reload, and goes with the container")
+    func scope() async throws {
+        let result = try await Self.run(
+            #"""
+            change '.linux.resources += {memory: {limit: 67108864}, cpu: {shares: 512, quota: 50000, period: 100000},
+                pids: {limit: 50}} | .annotations = {"org.systemd.property.TimeoutStopSec": "uint32 3",
+                "org.systemd.property.CollectMode": "\u0027inactive-or-failed\u0027"}'
+            made box; echo "created $?"
+            show() { systemctl show pre-box.scope --value -p "$1"; }
+            for p in Slice Delegate Transient DefaultDependencies CPUQuotaPerSecUSec TasksMax DevicePolicy TimeoutStopUSec \
+                CollectMode ActiveState ControlGroup; do echo "$p $(show $p)"; done
+            cgroups() { cut -d: -f3 /proc/$($R state box | jq .pid)/cgroup | sort -u; }
+            cgroups
+            memory=$(ls /sys/fs/cgroup/{memory/,}lab.slice/lab-a.slice/pre-box.scope/memory.{limit_in_bytes,max} 2>/dev/null)
+            echo "memory $(cat $memory) $(show MemoryMax) $(show MemoryLimit)"
+            $R update --memory 33554432 --pids-limit 20 box; echo "updated $?"
+            systemctl daemon-reload
+            echo "memory $(cat $memory) $(show MemoryMax) $(show MemoryLimit)"; show TasksMax
+            $R start box; $R exec box sh -c 'test -w /dev/null && echo x >/dev/null && echo "null works"'
+            $R exec --cap CAP_MKNOD box sh -c 'mknod /dev/log c 1 11 && head -c1 /dev/log 2>&1 | grep -o "not permitted"'
+            \#(Self.swrun) delete --force box; echo "deleted $?"
+            left box
+            """#)
+        let lines = result.lines
+        #expect(
+            Array(lines.prefix(12)) == [
+                "created 0", "Slice lab-a.slice", "Delegate yes", "Transient yes", "DefaultDependencies no",
+                "CPUQuotaPerSecUSec 500ms", "TasksMax 50", "DevicePolicy strict", "TimeoutStopUSec 3s",
+                "CollectMode inactive-or-failed", "ActiveState active",
+                "ControlGroup /lab.slice/lab-a.slice/pre-box.scope",
+            ], "\(result)")
+        // In every hierarchy it is at this one place.
+        #expect(lines.count == 20 && lines[12] == "/lab.slice/lab-a.slice/pre-box.scope", "\(result)")
+        let limits = lines.filter { $0.hasPrefix("memory ") }
+        // v2's name and v1's; the other one has no limit.
+        #expect(["memory 67108864 67108864 infinity", "memory 67108864 infinity 67108864"].contains(limits.first))
+        #expect(["memory 33554432 33554432 infinity", "memory 33554432 infinity 33554432"].contains(limits.last))
+        #expect(lines.contains("updated 0") && lines.contains("20") && lines.contains("null works"), "\(result)")
+        #expect(lines.suffix(2) == ["not permitted", "deleted 0"], "\(result)")
+    }
+
+    @Test("a container that has ended takes its scope along, and one without a name for it gets one")
+    func ends() async throws {
+        let result = try await Self.run(
+            """
+            change '.process.args = ["sh", "-c", "cat /proc/self/cgroup | cut -d: -f3 | sort -u; exit 3"]
+                | .linux.namespaces |= map(select(.type != "cgroup")) | del(.linux.cgroupsPath)'
+            $R run box; echo "run $?"
+            change '.linux.cgroupsPath = "-.slice::top"'; $R run box; echo "run $?"
+            made box; $R start box; until [ "$($R state box | jq -r .status)" = stopped ]; do sleep 0.1; done
+            \(Self.swrun) delete box; echo "deleted $?"; left box; left top
+            """)
+        #expect(
+            result.lines == ["/system.slice/swrun-box.scope", "run 3", "/top.scope", "run 3", "deleted 0"], "\(result)")
+    }
+
+    @Test("what systemd refuses is said in its words, and a unit of somebody else is left alone")
+    func refusals() async throws {
+        let result = try await Self.run(
+            #"""
+            systemd-run --quiet --scope --unit pre-box.scope sleep 1000 &
+            until systemctl is-active --quiet pre-box.scope; do sleep 0.1; done
+            made box; echo "exists $?"; systemctl is-active pre-box.scope; systemctl stop pre-box.scope
+            for a in '{"NoSuch": "true"}' '{"TimeoutStopUSec": "true"}' '{"TimeoutStopSec": "uint32 x"}'; do
+                change --argjson a "$a" '.annotations = ($a | with_entries(.key |= "org.systemd.property." + .))'
+                made box; echo "annotation $?"
+            done
+            change 'del(.annotations)'
+            for path in a--b.slice:x:y /a/b a.service:x:y :: 'a.slice:x:y/z'; do
+                change --arg p "$path" '.linux.cgroupsPath = $p'; made box; echo "path $?"
+            done
+            change '.linux.cgroupsPath = "lab.slice:pre:box" | .process.args = ["no-such"]'; $R run box 2>&1; echo "run $?"
+            mkdir /run/alone; cp \#(Self.swrun) /run/alone; R="/run/alone/swrun --systemd-cgroup"; made box; echo "alone $?"
+            left box; ls /run/swrun
+            """#)
+        let lines = result.lines
+        #expect(lines.first?.contains("pre-box.scope: systemd: Unit pre-box.scope") == true, "\(result)")
+        #expect(Array(lines.dropFirst().prefix(2)) == ["exists 1", "active"], "\(result)")
+        for words in [
+            "pre-box.scope: systemd: Cannot set property NoSuch",
+            "pre-box.scope: systemd: Failed to set unit properties",
+            "annotations.org.systemd.property.TimeoutStopSec: 'x' is no value",
+            "'a--b.slice' is not the name of a slice",
+            "got '/a/b' instead", "'a.service' is not the name of a slice", "got '::' instead",
+            "executable file not found", "needs swrun-systemd beside /run/alone/swrun",
+        ] {
+            #expect(lines.contains { $0.contains(words) }, "\(words) in \(result)")
+        }
+        #expect(lines.filter { $0 == "annotation 1" }.count == 3 && lines.filter { $0 == "path 1" }.count == 5)
+        #expect(lines.contains("run 127") && lines.last == "alone 1", "\(result)")
+    }
+
+    @Test("without systemd the error says so at once")
+    func absent() async throws {
+        guard !FileManager.default.fileExists(atPath: "/run/systemd/system") else { return }
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host)
+            let result = try await bundle.swrun("--systemd-cgroup", "run", "--bundle", RuntimeBundle.folder, "box")
+            #expect(result.status == 1)
+            #expect(result.errors.contains("systemd not running on this host, can't use systemd as cgroups manager"))
+            #expect(try await bundle.leftovers().isEmpty)
+        }
+    }
+}
+
+private let hasSystemd = FileManager.default.isExecutableFile(atPath: "/lib/systemd/systemd")
