@@ -17,7 +17,9 @@ struct ForeignChain {
     /// What every rule of ours in a chain that is not ours begins its comment with.
     static let mark = "swnet: "
 
-    var problem: String {
+    var problem: String { Self.problem(hook) }
+
+    static func problem(_ hook: Chain.Hook) -> String {
         let packets = hook == .forward ? "packets of our networks" : "questions for the names of sandboxes"
         return "it drops what it does not know, \(packets) too"
     }

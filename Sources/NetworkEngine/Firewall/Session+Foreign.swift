@@ -6,16 +6,33 @@ import Nftables
 extension Session {
     /// Chains of others in which packets of ours are dropped.
     mutating func obstacles() throws -> [ForeignChain] {
+        let hooks = try hooksOfOurs()
+        return hooks.isEmpty ? [] : try firewall.foreignDrops(hooks).filter { !$0.isOpen }
+    }
+
+    /// The same in tables of the old packet filter.
+    func legacyObstacles() throws -> [ForeignLegacyChain] {
+        let hooks = try hooksOfOurs()
+        return hooks.isEmpty ? [] : try ForeignLegacyChain.all(hooks).filter { !$0.isOpen }
+    }
+
+    /// Where the host's own packet filters see packets of our networks.
+    private func hooksOfOurs() throws -> [Chain.Hook] {
         let networks = try store.routedNetworks().compactMap { try store.network($0) }
         guard !networks.isEmpty else { return [] }
         let isAsked = NameService.isInstalled && networks.contains(where: \.hasNames)
-        return try firewall.foreignDrops(isAsked ? [.forward, .input] : [.forward]).filter { !$0.isOpen }
+        return isAsked ? [.forward, .input] : [.forward]
     }
 
     /// Says what stands in the way, when a network is raised or the first port is published.
     mutating func announceObstacles() {
-        guard planned == nil, let obstacles = try? obstacles() else { return }
-        for chain in obstacles { notice("chain \(chain.base.reference): \(chain.problem) (\(ForeignChain.advice))") }
+        guard planned == nil else { return }
+        for chain in (try? obstacles()) ?? [] {
+            notice("chain \(chain.base.reference): \(chain.problem) (\(ForeignChain.advice))")
+        }
+        for chain in (try? legacyObstacles()) ?? [] {
+            notice("chain \(chain.object): \(ForeignChain.problem(chain.hook)) (\(chain.advice))")
+        }
     }
 
     mutating func checkForeign(_ check: inout NetworkCheck) throws {
@@ -24,17 +41,23 @@ extension Session {
             check.report(
                 "chain \(chain.base.reference)", chain.problem, isWanted ? .foreign : .advice(ForeignChain.advice))
         }
+        for chain in try legacyObstacles() {
+            check.report(
+                "chain \(chain.object)", ForeignChain.problem(chain.hook), isWanted ? .foreign : .advice(chain.advice))
+        }
     }
 
     /// Lets our packets through the chains of others, from now on until the last network is removed.
     mutating func openForeign() throws {
         try store.setOpensForeign(true)
         for chain in try obstacles() { try firewall.open(chain) }
+        for chain in try legacyObstacles() { try chain.open() }
     }
 
     mutating func closeForeign() throws {
         guard store.opensForeign else { return }
         try firewall.closeForeign()
+        try ForeignLegacyChain.closeAll()
         try store.setOpensForeign(false)
     }
 }

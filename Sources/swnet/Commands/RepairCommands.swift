@@ -35,7 +35,7 @@ extension SwnetCommands {
 
             A firewall of somebody else's that drops what it does not know drops our packets too, whatever our table says.
             With --foreign it gets rules that let them through, each with a comment that begins with "swnet:" (in docker's
-            table in the chain DOCKER-USER). They are put back when they are lost, and removed with the last network.
+            table in the chain DOCKER-USER). So do the tables that iptables-legacy keeps. They are put back when they are lost, and removed with the last network.
 
             After a reload of a firewall that flushes all rules, 'nft flush ruleset' or a restart of nftables.service, the
             next command that changes a network builds the table again, and so does this one. Until then no port is
