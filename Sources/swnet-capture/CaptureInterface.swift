@@ -5,6 +5,7 @@ import PacketCapture
 
 /// One interface that packets are taken from.
 final class CaptureInterface {
+    /// What it is called in the recording.
     let name: String
     let description: String
     private let handle: OpaquePointer
@@ -15,20 +16,22 @@ final class CaptureInterface {
     /// Room for packets that are not read yet, in bytes.
     private static let bufferSize: Int32 = 8 << 20
 
-    /// Opens the interface, in promiscuous mode: then a bridge shows what passes between its ports.
+    /// Opens the interface of the calling thread's network namespace. One of the host's is in promiscuous mode: then a
+    /// bridge shows what passes between its ports. One in a sandbox shows what is the sandbox's.
     ///
     /// - Throws: `CommandFailure` in libpcap's words; a filter that is wrong is a wrong command line.
-    init(_ interface: (name: String, description: String), _ options: CaptureOptions) throws(CommandFailure) {
-        (name, description) = interface
+    init(_ interface: CaptureOptions.Interface, _ options: CaptureOptions) throws(CommandFailure) {
+        name = interface.label
+        description = interface.description
         var errors = [CChar](repeating: 0, count: Int(PCAP_ERRBUF_SIZE))
-        guard let handle = pcap_create(name, &errors) else {
+        guard let handle = pcap_create(interface.name, &errors) else {
             throw CommandFailure("capture on \(name): \(Self.text(errors))")
         }
         self.handle = handle
         program = UnsafeMutablePointer<bpf_program>.allocate(capacity: 1)
         program.initialize(to: bpf_program())
         pcap_set_snaplen(handle, Int32(clamping: options.snapshotLength))
-        pcap_set_promisc(handle, 1)
+        pcap_set_promisc(handle, interface.namespace == nil ? 1 : 0)
         pcap_set_immediate_mode(handle, 1)
         pcap_set_buffer_size(handle, Self.bufferSize)
         pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO)
@@ -64,6 +67,13 @@ final class CaptureInterface {
 
     var pollDescriptor: Int32 { pcap_get_selectable_fd(handle) }
 
+    /// How many milliseconds after which it wants to be asked again whatever `poll` says; nil for as many as it takes.
+    /// libpcap looks in this way whether an interface that went down has gone.
+    var pollTimeout: Int32? {
+        guard let timeout = pcap_get_required_select_timeout(handle) else { return nil }
+        return Int32(clamping: timeout.pointee.tv_sec * 1000 + max(1, timeout.pointee.tv_usec / 1000))
+    }
+
     /// DLT_EN10MB of pcap/dlt.h is 1.
     var layer: PacketSummary.LinkLayer { linkType == 1 ? .ethernet : .raw }
 
@@ -73,6 +83,9 @@ final class CaptureInterface {
         var bytes: [UInt8]
         /// On the wire.
         var length: Int
+
+        /// Nanoseconds since 1970, UTC.
+        var moment: Int { seconds * 1_000_000_000 + nanoseconds }
     }
 
     enum Answer {

@@ -8,13 +8,16 @@ let program = Program(name: "swnet")
 
 program.main {
     let options = try CaptureOptions(Array(CommandLine.arguments.dropFirst()))
-    if let path = options.namespace {
-        let namespace = try Namespace(path: path, kind: .net)
-        guard setns(namespace.descriptor.rawValue, CLONE_NEWNET) == 0 else {
-            throw SystemError("enter network namespace", path, errno: .last)
+    let home = try Namespace.current(.net)
+    let interfaces = try options.interfaces.map { interface in
+        // A socket stays where it was opened.
+        let place = interface.namespace ?? home.descriptor.rawValue
+        guard setns(place, CLONE_NEWNET) == 0 else {
+            throw SystemError("enter the network namespace of", interface.description, errno: .last)
         }
+        return try CaptureInterface(interface, options)
     }
-    let interfaces = try options.interfaces.map { try CaptureInterface($0, options) }
+    for place in Set(options.interfaces.compactMap(\.namespace)) { close(place) }
     // Whatever is wrong has been said by now: only then is a file made, or made anew.
     let output = try CaptureOutput(options, interfaces)
     let signals = try SignalDescriptor([SIGINT, SIGTERM, SIGHUP])

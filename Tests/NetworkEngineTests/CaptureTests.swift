@@ -86,6 +86,52 @@ struct CaptureTests {
         }
     }
 
+    /// What others send through the parent is not the network's.
+    @Test(arguments: ["macvlan", "ipvlan"])
+    func `a network without a bridge is seen at its sandboxes alone`(driver: String) async throws {
+        try await NetworkHost.with { host in
+            let probe = try await host.shell("ip link add p link eth0 type \(driver)")
+            if probe.status != 0 { try Test.cancel("this kernel has no \(driver)") }
+            try await host.must(["ip", "link", "del", "p"])
+            try await host.net("create", "lan", "-d", driver, "-o", "parent=eth0", "--subnet", "192.0.2.0/24")
+            for name in ["web", "mate", "alien"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lan", "web", "--ip", "192.0.2.50")
+            try await host.net("connect", "lan", "mate", "--ip", "192.0.2.51", "--ifname", "lan0")
+            // A sandbox of another network on the same parent.
+            try await host.net("create", "other", "-d", driver, "-o", "parent=eth0", "--subnet", "192.0.3.0/24")
+            try await host.net("connect", "other", "alien", "--ip", "192.0.3.60")
+            try await host.must(["ip", "addr", "add", "192.0.3.2/24", "dev", "eth0"], at: .neighbour)
+            let link = ["bash", "-c", "ip -j -d link show eth0 | jq '.[0].promiscuity'"]
+            let promiscuity = try await host.must(link)
+            let capture = try await capture(host, "lan", "-w", "/run/lan.pcapng", "icmp")
+            // The parent is not made to listen to everything for it.
+            #expect(try await host.must(link) == promiscuity)
+            #expect(capture.errorsSoFar.contains("web/eth0, ") || capture.errorsSoFar.contains(", web/eth0"))
+            for (place, address) in [
+                (NetworkHost.Place.host, "192.0.2.2"), (.inside("alien"), "192.0.3.2"), (.inside("web"), "192.0.2.2"),
+                (.inside("web"), "192.0.2.51"), (.neighbour, "192.0.2.51"),
+            ] {
+                let ping = try await host.run(["ping", "-c", "2", "-i", "0.2", "-W", "60", address], at: place)
+                #expect(ping.status == 0, "\(ping)")
+            }
+            let read = ["tcpdump", "-n", "-tt", "--nano", "-r", "/run/lan.pcapng"]
+            // Each of the two packets and its answer, and those between the two on both sides.
+            let complete = try await eventually {
+                try await host.run(read).output.split(separator: "\n").count >= 16
+            }
+            #expect(complete)
+            try await host.must(["bash", "-c", "kill -INT $(pidof swnet-capture)"])
+            #expect(await capture.result.status == 0)
+            let lines = try await host.must(read).split(separator: "\n").map(String.init)
+            #expect(lines.count == 16, "\(lines)")
+            #expect(!lines.contains { $0.contains("192.0.2.1 ") || $0.contains("192.0.3.") }, "\(lines)")
+            let times = lines.compactMap { $0.split(separator: " ").first.flatMap { Double($0) } }
+            #expect(times.count == 16 && times == times.sorted())
+            let names = try await host.must(["strings", "-n", "4", "/run/lan.pcapng"])
+            #expect(names.contains("mate/lan0") && names.contains("web on lan"), "\(names)")
+        }
+    }
+
     @Test func `it ends when the interface goes, whatever its name is`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)
@@ -104,7 +150,7 @@ struct CaptureTests {
         (["web", "-i", "nosuch0"], "nosuch0", 1), (["web", "-w", "/nosuch/x"], "/nosuch/x", 1),
         (["web", "-c", "0"], "no number of packets", 64), (["web", "-c", "many"], "not a number", 64),
         (["web", "-s", "0"], "262144 bytes", 64), ([], "needs a network or a sandbox", 64),
-        (["nowhere"], "do not pass the host", 1), (["a/../b"], "begins with '/'", 1),
+        (["nowhere"], "no sandbox is on it", 1), (["a/../b"], "begins with '/'", 1),
     ])
     func `bad input leaves nothing`(words: [String], names: String, status: Int32) async throws {
         try await NetworkHost.with { host in

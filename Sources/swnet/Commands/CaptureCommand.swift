@@ -1,13 +1,14 @@
 import CommandSupport
 import LinuxSystem
 import NetworkEngine
+import NetworkModel
 
 extension SwnetCommands {
     static let capture = Command(
         "capture", "[FLAG…] NETWORK|SANDBOX [FILTER…]", summary: "record packets, or print them a line each",
         details: """
-            A network is seen at its bridge, or at the interface that it stands on; a sandbox at its interfaces, inside of
-            it. A FILTER is libpcap's (man pcap-filter); '--' stands before one that begins with a dash. FILE is pcapng, for
+            A network is seen at its bridge; one without (macvlan, ipvlan, vlan, host-device, dummy) at the interfaces of the
+            sandboxes that are on it now, in the order of time. A sandbox is seen at its interfaces, inside of it. A FILTER is libpcap's (man pcap-filter); '--' stands before one that begins with a dash. FILE is pcapng, for
             Wireshark and tcpdump. It ends on SIGINT, after COUNT packets, and when the interfaces go.
             """,
         examples: [
@@ -33,17 +34,31 @@ extension SwnetCommands {
             let plan = try invocation.engine.capturePlan(
                 of: invocation.arguments[0], interface: invocation.flags.value("interface"))
             var words = ["swnet-capture", "--count=\(count)", "--snapshot-length=\(length)"]
-            if let path = plan.namespace {
-                // Opened and looked at here, so that it is the namespace that is meant whatever its path leads to by then.
-                let opened = try Namespace(path: path, kind: .net)
-                guard opened.identity.inode == plan.inode else {
-                    throw CommandFailure("the network namespace of \(invocation.arguments[0]) is gone")
+            var descriptors: [UInt64: Int32] = [:]
+            for interface in plan.interfaces {
+                var number: Int32?
+                if let sandbox = interface.sandbox {
+                    number = try descriptors[sandbox.inode] ?? open(sandbox, of: interface.description)
+                    descriptors[sandbox.inode] = number
                 }
-                words.append("--namespace=/proc/self/fd/\(try opened.descriptor.duplicateForExec().release())")
+                let place = number.map { "\($0)" } ?? ""
+                words += [
+                    "--interface=\(place):\(interface.name)", "--label=\(interface.label)",
+                    "--description=\(interface.description)",
+                ]
             }
-            words += plan.interfaces.map { "--interface=\($0.name):\($0.description)" }
             if let file = invocation.flags.value("write") { words.append("--write=\(file)") }
             try SiblingProgram.execute("swnet-capture", words + ["--"] + invocation.arguments.dropFirst())
             return .failure
         })
+
+    /// A descriptor of a sandbox's network namespace for the program that is executed: opened and looked at here, so that
+    /// it is the namespace that is meant whatever its path leads to by then.
+    private static func open(_ sandbox: SandboxIdentity, of what: String) throws -> Int32 {
+        let opened = try Namespace(path: sandbox.path, kind: .net)
+        guard opened.identity.inode == sandbox.inode else {
+            throw CommandFailure("the network namespace of \(what) is gone")
+        }
+        return try opened.descriptor.duplicateForExec().release()
+    }
 }
