@@ -7,6 +7,8 @@ import JSONCoding
 /// Keys that are not known are ignored. Keys that are known and cannot be done are refused, so that nobody believes to
 /// have an isolation that is not there.
 public struct CNIConfiguration: Hashable, Sendable {
+    /// `ipam.type` is `dhcp`: a DHCP server gives the addresses.
+    public var usesDHCP = false
     /// `driver`, how the network joins its endpoints; nil for a bridge. The engine knows which there are.
     public var driver: String?
     /// `options` of the driver.
@@ -43,6 +45,7 @@ public struct CNIConfiguration: Hashable, Sendable {
         guardsSources = try document["macspoofchk"].flag() == true
         isolatesPorts = try document["portIsolation"].flag() == true
         driver = try document["driver"].string()
+        try readProvider(document["ipam"])
         for (name, field) in try document["options"].members() ?? [] {
             guard let text = try field.string() else { throw field.missing }
             options[name] = text
@@ -64,10 +67,6 @@ public struct CNIConfiguration: Hashable, Sendable {
 
     /// Keys of the bridge plugin that ask for something that is not there.
     private static func refuseUnsupported(_ document: Field) throws(CNIError) {
-        let type = document["ipam"]["type"]
-        if let name = try document["ipam"].object()["type"].string(), !name.isEmpty, name != "host-local" {
-            throw type.unsupported("addresses are given as by host-local")
-        }
         if let vlan = try document["vlan"].number(0...4094), vlan != 0 {
             throw document["vlan"].unsupported("there are no VLANs inside a network")
         }
@@ -76,6 +75,19 @@ public struct CNIConfiguration: Hashable, Sendable {
         }
         if try document["disableContainerInterface"].flag() == true {
             throw document["disableContainerInterface"].unsupported("not there yet")
+        }
+    }
+
+    private mutating func readProvider(_ field: Field) throws(CNIError) {
+        guard let name = try field.object()["type"].string(), !name.isEmpty, name != "host-local" else { return }
+        guard name == "dhcp" else {
+            throw field["type"].unsupported("addresses are given as by host-local, or by a DHCP server (dhcp)")
+        }
+        usesDHCP = true
+        // Of the plugin's own keys.
+        for key in ["request", "provide"] {
+            guard let list = try field[key].list(), !list.isEmpty else { continue }
+            throw field[key].unsupported("the client asks for what it needs")
         }
     }
 

@@ -1,9 +1,9 @@
 public import Addressing
 public import JSONCoding
 
-/// What a DHCP server gave an endpoint (RFC 2131). Its address and router are the endpoint's own.
+/// What a DHCP server gave an endpoint (RFC 2131, RFC 8415). Its address and router are the endpoint's own.
 public struct DHCPLease: Hashable, Sendable {
-    /// nil before the first lease.
+    /// nil before the first lease, and for IPv6, where a server is known by an identifier that is no address.
     public var server: IPAddress?
     /// How long the lease is good for, unless it is renewed.
     public var seconds: Int?
@@ -56,5 +56,22 @@ public struct DHCPAnswer: Hashable, Sendable {
         lease = DHCPLease(
             server: variable("serverid").flatMap { IPv4Address($0) }.map { .v4($0) },
             seconds: variable("lease").flatMap { Int($0) }.map { min(max($0, 0), Int(UInt32.max)) })
+    }
+
+    /// Reads what dhcpcd gives its script for the first address of IPv6: `new_dhcp6_ia_na1_ia_addr1` and its
+    /// `_vltime`, the seconds that it is valid for.
+    ///
+    /// - Returns: nil for an answer without an address that a host can have.
+    public init?(version6 variable: (String) -> String?) {
+        let name = "new_dhcp6_ia_na1_ia_addr1"
+        guard let address = variable(name).flatMap({ IPv6Address($0) }),
+            let prefix = IPPrefix(address: .v6(address), length: IPFamily.v6.bitWidth)
+        else { return nil }
+        let host = IPAddress.v6(address)
+        guard !host.isLoopback, !host.isMulticast, !host.isAny, !host.isReserved, !host.isLinkLocal else { return nil }
+        self.init(
+            address: prefix,
+            lease: DHCPLease(
+                seconds: variable("\(name)_vltime").flatMap { Int($0) }.map { min(max($0, 0), Int(UInt32.max)) }))
     }
 }

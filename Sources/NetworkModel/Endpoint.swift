@@ -36,8 +36,11 @@ public struct Endpoint: Hashable, Sendable {
     public var options: EndpointOptions
     /// The network's static routes.
     public var routes: [StaticRoute]
-    /// What a DHCP server gave it; nil where addresses are ours to give.
-    public var dhcp: DHCPLease?
+    /// What DHCP servers gave it, by family; none where addresses are ours to give.
+    public var leases: [IPFamily: DHCPLease]
+    /// Whether routers say in advertisements which addresses of IPv6 it makes for itself (SLAAC, RFC 4862). The kernel does
+    /// that, so they are not among `addresses`.
+    public var configuresItself: Bool
 
     public init(
         network: String, interface: String, link: EndpointLink, macAddress: MACAddress? = nil,
@@ -45,7 +48,8 @@ public struct Endpoint: Hashable, Sendable {
         mtu: Int? = nil, isInternal: Bool = false, isIsolated: Bool = false, takesPorts: Bool = true,
         aliases: [String] = [],
         nameServers: [IPAddress] = [], labels: [String: String] = [:],
-        options: EndpointOptions = EndpointOptions(), routes: [StaticRoute] = [], dhcp: DHCPLease? = nil
+        options: EndpointOptions = EndpointOptions(), routes: [StaticRoute] = [],
+        leases: [IPFamily: DHCPLease] = [:], configuresItself: Bool = false
     ) {
         self.network = network
         self.interface = interface
@@ -64,13 +68,22 @@ public struct Endpoint: Hashable, Sendable {
         self.labels = labels
         self.options = options
         self.routes = routes
-        self.dhcp = dhcp
+        self.leases = leases
+        self.configuresItself = configuresItself
     }
+
+    /// Whether somebody else gives its addresses.
+    public var isLeased: Bool { !leases.isEmpty }
+
+    /// Whether it believes routers that advertise themselves. Nobody else tells a default route of IPv6.
+    public var believesRouters: Bool { configuresItself || leases[.v6] != nil }
 
     public func address(_ family: IPFamily) -> IPAddress? { addresses.first { $0.family == family }?.address }
 }
 
 extension Endpoint: JSONRepresentable {
+    private static let leaseNames = [(IPFamily.v4, "dhcp"), (.v6, "dhcp6")]
+
     public init(json: JSONValue) throws(JSONCodingError) {
         self.init(
             network: try json.string("network"), interface: try json.string("interface"),
@@ -85,7 +98,10 @@ extension Endpoint: JSONRepresentable {
             aliases: try json.texts("aliases"),
             nameServers: try json.texts("nameServers"), labels: try json.strings("labels"),
             options: try EndpointOptions(json: json), routes: try json.texts("routes"),
-            dhcp: json["dhcp"] == nil ? nil : try DHCPLease(json: json.member("dhcp")))
+            configuresItself: try json.flag("slaac"))
+        for (family, name) in Self.leaseNames where json[name] != nil {
+            leases[family] = try DHCPLease(json: json.member(name))
+        }
     }
 
     public var json: JSONValue {
@@ -106,7 +122,10 @@ extension Endpoint: JSONRepresentable {
         if !nameServers.isEmpty { members.append(.init("nameServers", list(nameServers.map(\.description)))) }
         if !labels.isEmpty { members.append(.init("labels", .init(strings: labels))) }
         if !routes.isEmpty { members.append(.init("routes", list(routes.map(\.description)))) }
-        if let dhcp { members.append(.init("dhcp", dhcp.json)) }
+        for (family, name) in Self.leaseNames {
+            if let lease = leases[family] { members.append(.init(name, lease.json)) }
+        }
+        if configuresItself { members.append(.init("slaac", .bool(true))) }
         return .object(members + options.members)
     }
 }

@@ -14,13 +14,13 @@ public struct Network: Hashable, Sendable {
     public var policy: NetworkPolicy
     /// Routes that every sandbox on it gets.
     public var routes: [StaticRoute]
-    /// Whether its endpoints ask a DHCP server for their addresses; then it has no subnets.
-    public var usesDHCP: Bool
+    /// Who else gives addresses; then it has no subnets.
+    public var providers: Set<AddressProvider>
 
     public init(
         name: String, driver: NetworkDriver = .bridge(), subnets: [Subnet], mtu: Int? = nil, isInternal: Bool = false,
         policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = [],
-        usesDHCP: Bool = false
+        providers: Set<AddressProvider> = []
     ) {
         self.name = name
         self.driver = driver
@@ -29,7 +29,15 @@ public struct Network: Hashable, Sendable {
         self.isInternal = isInternal
         self.policy = policy
         self.routes = routes
-        self.usesDHCP = usesDHCP
+        self.providers = providers
+    }
+
+    /// What its endpoints have of DHCP servers before these have answered.
+    public var leases: [IPFamily: DHCPLease] {
+        var leases: [IPFamily: DHCPLease] = [:]
+        if providers.contains(.dhcp) { leases[.v4] = DHCPLease() }
+        if providers.contains(.dhcp6) { leases[.v6] = DHCPLease() }
+        return leases
     }
 
     /// The subnet that an address belongs to.
@@ -96,7 +104,8 @@ extension Network: JSONRepresentable {
             name: try json.string("name"), driver: driver, subnets: try json.list("subnets"),
             mtu: json["mtu"] == nil ? nil : try json.integer("mtu"), isInternal: try json.flag("internal"),
             policy: try NetworkPolicy(of: json), routes: try json.texts("routes"),
-            usesDHCP: try json.flag("dhcp"))
+            providers: [])
+        for provider in AddressProvider.allCases where try json.flag(provider.rawValue) { providers.insert(provider) }
     }
 
     public var json: JSONValue {
@@ -111,7 +120,9 @@ extension Network: JSONRepresentable {
             "options": .object(driver.options.map { .init($0.key, .string($0.value)) }),
         ])
         guard case .object(let members) = own else { return own }
-        let dhcp: [JSONValue.Member] = usesDHCP ? [.init("dhcp", .bool(true))] : []
-        return .object(members + dhcp + policy.members)
+        let others = AddressProvider.allCases.filter(providers.contains).map {
+            JSONValue.Member($0.rawValue, .bool(true))
+        }
+        return .object(members + others + policy.members)
     }
 }

@@ -20,14 +20,14 @@ public struct NetworkRequest: Hashable, Sendable {
     public var policy: NetworkPolicy
     /// Routes that every sandbox on it gets.
     public var routes: [StaticRoute]
-    /// Whether a DHCP server gives the addresses, and not we.
-    public var usesDHCP: Bool
+    /// Who gives the addresses, when it is not us.
+    public var providers: Set<AddressProvider>
 
     public init(
         name: String, driver: NetworkDriver = .bridge(), subnets: [IPPrefix] = [], gateways: [IPAddress] = [],
         ranges: [AddressRange] = [], excluded: [IPAddress] = [], hasAddresses: Bool = true, mtu: Int? = nil,
         isInternal: Bool = false, policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = [],
-        usesDHCP: Bool = false
+        providers: Set<AddressProvider> = []
     ) {
         self.name = name
         self.driver = driver
@@ -40,7 +40,7 @@ public struct NetworkRequest: Hashable, Sendable {
         self.isInternal = isInternal
         self.policy = policy
         self.routes = routes
-        self.usesDHCP = usesDHCP
+        self.providers = providers
     }
 }
 
@@ -63,7 +63,7 @@ extension NetworkRequest {
         }
         try validateGateways()
         try validateRanges()
-        try validateDHCP()
+        try validateProviders()
         for address in excluded where !subnets.contains(where: { $0.contains(address) }) {
             throw invalid("excluded address \(address) is in none of the subnets")
         }
@@ -123,18 +123,20 @@ extension NetworkRequest {
         }
     }
 
-    private func validateDHCP() throws(NetworkError) {
-        guard usesDHCP else { return }
-        if hasAddresses {
-            throw invalid("addresses of ours and those of a DHCP server contradict each other (--ipam dhcp)")
-        }
+    private func validateProviders() throws(NetworkError) {
+        guard let provider = AddressProvider.allCases.first(where: providers.contains) else { return }
+        let flag = "(--ipam \(provider.rawValue))"
+        if hasAddresses { throw invalid("addresses of ours and those of others contradict each other \(flag)") }
         switch driver {
-        case .bridge(existing: .some), .macvlan, .vlan, .hostDevice: return
+        case .bridge(existing: .some), .macvlan, .vlan, .hostDevice: break
         case .ipvlan:
             throw invalid(
-                "the driver ipvlan gives all its endpoints the Ethernet address by which a DHCP server tells them apart "
-                    + "(--ipam dhcp)")
-        default: throw invalid("no DHCP server is on a network of the driver \(driver.name) (--ipam dhcp)")
+                "the driver ipvlan gives all its endpoints the Ethernet address by which others tell them apart \(flag)"
+            )
+        default: throw invalid("no DHCP server and no router is on a network of the driver \(driver.name) \(flag)")
+        }
+        if isInternal, providers.contains(.slaac) || providers.contains(.dhcp6) {
+            throw invalid("a network with no way out contradicts routers that show one (--ipam, --internal)")
         }
     }
 

@@ -123,13 +123,19 @@ extension CNICommand {
         if let inside { interfaces.append(CNIResult.Interface(inside, sandbox: request.namespace)) }
         return CNIResult(
             interfaces: interfaces,
-            addresses: endpoint.addresses.map { prefix in
+            addresses: try (endpoint.addresses + engine.ownAddresses(of: endpoint, in: sandbox)).map { prefix in
                 CNIResult.Address(
-                    prefix, gateway: network.subnet(of: prefix.address)?.gateway, interface: interfaces.count - 1)
+                    prefix, gateway: network.subnet(of: prefix.address)?.gateway ?? router(prefix, endpoint),
+                    interface: interfaces.count - 1)
             },
             routes: endpoint.gateways.map { CNIResult.Route(to: .everything($0.family), via: $0) }
                 + endpoint.deviceRoutes.map { CNIResult.Route(to: .everything($0)) },
             dns: configuration.dns)
+    }
+
+    /// The router that a DHCP server told, which is in no subnet of ours.
+    private func router(_ prefix: IPPrefix, _ endpoint: Endpoint) -> IPAddress? {
+        endpoint.isLeased ? endpoint.gateways.first(where: prefix.contains) : nil
     }
 
     /// Takes out what ADD made, if anything: the namespace may be gone, and so may be the previous result.

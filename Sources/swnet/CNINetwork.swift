@@ -35,9 +35,10 @@ struct CNINetwork {
             name: request.network, driver: try driver ?? .bridge(), subnets: configuration.pools.map(\.subnet),
             gateways: configuration.pools.compactMap(\.gateway),
             ranges: configuration.pools.compactMap(\.addressRange), excluded: configuration.excluded,
-            mtu: configuration.mtu, isInternal: configuration.isInternal,
+            hasAddresses: !configuration.usesDHCP, mtu: configuration.mtu, isInternal: configuration.isInternal,
             policy: NetworkPolicy(
-                isolatesPorts: configuration.isolatesPorts, guardsSources: configuration.guardsSources))
+                isolatesPorts: configuration.isolatesPorts, guardsSources: configuration.guardsSources),
+            providers: configuration.usesDHCP ? [.dhcp] : [])
     }
 
     /// nil when the configuration says nothing of it.
@@ -58,6 +59,10 @@ struct CNINetwork {
     private func compare(_ network: Network) throws {
         if let driver = try driver, driver != network.driver {
             throw contradiction("driver \(text(driver))", text(network.driver))
+        }
+        if configuration.usesDHCP != network.providers.contains(.dhcp) {
+            let words = { (isUsed: Bool) in isUsed ? "addresses of a DHCP server" : "addresses of its own" }
+            throw contradiction(words(configuration.usesDHCP), words(!configuration.usesDHCP))
         }
         for pool in configuration.pools {
             guard let subnet = network.subnets.first(where: { $0.prefix == pool.subnet }) else {

@@ -39,7 +39,9 @@ struct JSONReference {
         ("isolatePorts", "boolean", "sandboxes do not reach each other"),
         ("antispoof", "boolean", "what is sent under another's address is dropped"),
         ("sources[]?", "string", "the host's addresses that go out"),
-        ("dhcp?", "boolean", "a DHCP server gives the addresses"),
+        ("dhcp?", "boolean", "a DHCP server gives the addresses of IPv4"),
+        ("dhcp6?", "boolean", "a DHCP server gives the addresses of IPv6"),
+        ("slaac?", "boolean", "the kernel makes addresses of IPv6 from what routers advertise"),
     ]
 
     static let network = JSONReference(
@@ -96,6 +98,8 @@ struct JSONReference {
             ("endpoints[].routes[]?", "string", "static routes"),
             ("endpoints[].dhcp.server?", "string", "the DHCP server that gave the address"),
             ("endpoints[].dhcp.seconds?", "number", "how long the lease is good for, unless it is renewed"),
+            ("endpoints[].dhcp6.seconds?", "number", "the same of the address of IPv6"),
+            ("endpoints[].slaac?", "boolean", "the kernel makes addresses that are not among these"),
             ("endpoints[].egress?", "string", "the most that it sends: RATE[,BURST]"),
             ("endpoints[].ingress?", "string", "the most that it receives"),
             ("endpoints[].gatewayPriority?", "number", "of several networks, the highest has the default route"),

@@ -11,8 +11,8 @@ program.main {
     if arguments.isEmpty, environment("CNI_COMMAND") != nil {
         return CNICommand.run(program, environment: environment)
     }
-    if arguments.count == 1, NetworkEngine.isLeaseHandler(environment) {
-        try NetworkEngine.handleLease(arguments[0], environment)
+    if arguments.count <= 1, NetworkEngine.isLeaseHandler(environment) {
+        try NetworkEngine.handleLease(arguments.first, environment)
         return .success
     }
     return try SwnetCommands.table(program).run(arguments)

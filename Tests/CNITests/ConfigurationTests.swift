@@ -102,7 +102,9 @@ import Testing
 
     /// The message has to contain the key and its value (section 5, Error, code 2).
     @Test(arguments: [
-        (#""ipam": {"type": "dhcp"}"#, "ipam.type", "\"dhcp\""), (#""vlan": 7"#, "vlan", "7"),
+        (#""ipam": {"type": "static"}"#, "ipam.type", "\"static\""),
+        (#""ipam": {"type": "dhcp", "request": [{"option": "hostname"}]}"#, "ipam.request", "hostname"),
+        (#""vlan": 7"#, "vlan", "7"),
         (#""vlanTrunk": [{"id": 7}]"#, "vlanTrunk", #"[{"id":7}]"#),
         (#""disableContainerInterface": true"#, "disableContainerInterface", "true"),
         (

@@ -75,7 +75,7 @@ struct DocumentedJSONTests {
             let all = try await host.json([NetworkHost.swnet, "inspect", "lab", "closed", "lan"])
             let help = try await documented(host, "inspect")
             var printed = Set(all.items.flatMap { leaves($0) })
-            compare(help["A network:"], printed, except: ["dhcp"])
+            compare(help["A network:"], printed, except: ["dhcp", "dhcp6", "slaac"])
             printed = leaves(try await host.json([NetworkHost.swnet, "inspect", "web"])[0])
             // Of namespaces that are named by a process, of other drivers, and of CNI.
             let holder = try host.start(["unshare", "--net", "sleep", "600"])
@@ -88,10 +88,11 @@ struct DocumentedJSONTests {
                 except: [
                     "endpoints[].link.id", "endpoints[].link.device", "endpoints[].deviceRoutes[]",
                     "endpoints[].labels.*", "endpoints[].dhcp.server", "endpoints[].dhcp.seconds",
+                    "endpoints[].dhcp6.seconds", "endpoints[].slaac",
                     "endpoints[].aliases[]", "endpoints[].nameServers[]",
                 ])
             await holder.stop()
-            for (command, extra) in [("ls", Set(["dhcp"])), ("ports", []), ("hosts", [])] {
+            for (command, extra) in [("ls", Set(["dhcp", "dhcp6", "slaac"])), ("ports", []), ("hosts", [])] {
                 let json = try await host.json([NetworkHost.swnet, command, "--format", "json"])
                 compare(
                     try await documented(host, command)["With json, a list of:"],

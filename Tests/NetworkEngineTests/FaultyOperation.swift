@@ -41,6 +41,12 @@ extension FaultyOperation {
         + "'pidfile /run/udhcpd.pid' 'option subnet 255.255.255.0' > /run/udhcpd.conf; touch /run/leases; "
         + "ip netns exec neighbour busybox udhcpd -S -a 1 /run/udhcpd.conf"
 
+    private static let dhcp6 =
+        "ip netns exec neighbour dnsmasq --conf-file=/dev/null --port=0 --interface=eth0 --bind-interfaces --enable-ra "
+        + "--dhcp-leasefile=/run/leases6 --dhcp-range=2001:db8::100,2001:db8::1ff,64,10m --user=root "
+        + "--pid-file=/run/dnsmasq.pid"
+    private static let lan6 = "$SWNET create lan -d macvlan -o parent=eth0 --ipam dhcp6"
+
     private static let configuration =
         #"{"cniVersion": "1.0.0", "name": "pods", "type": "swnet", "ipam": {"subnet": "10.49.0.0/24"}, "#
         + #""runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}}"#
@@ -145,6 +151,7 @@ extension FaultyOperation {
         FaultyOperation(
             name: "connect by DHCP",
             setup: [web, dhcp, "$SWNET create lan -d macvlan -o parent=eth0 --ipam dhcp"], words: "connect lan web"),
+        FaultyOperation(name: "connect by DHCP for IPv6", setup: [web, dhcp6, lan6], words: "connect lan web"),
         FaultyOperation(name: "ADD, the first", setup: [web], plugin: ("ADD", configuration)),
         FaultyOperation(
             name: "ADD, the second",
@@ -167,6 +174,10 @@ extension FaultyOperation {
                 web, dhcp, "$SWNET create lan -d macvlan -o parent=eth0 --ipam dhcp",
                 "$SWNET connect lan web --mac 02:00:00:00:00:77",
             ], words: "disconnect lan web", takesDown: true),
+        FaultyOperation(
+            name: "disconnect from DHCP for IPv6",
+            setup: [web, dhcp6, lan6, "$SWNET connect lan web --mac 02:00:00:00:00:77"], words: "disconnect lan web",
+            takesDown: true),
         FaultyOperation(
             name: "unpublish from ::1", setup: [web, lab, "$SWNET connect lab web -p [::1]:8080:80"],
             words: "unpublish web [::1]:8080:80", takesDown: true),

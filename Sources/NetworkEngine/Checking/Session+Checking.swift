@@ -147,8 +147,8 @@ extension Session {
     private func checkLeases(
         _ addresses: [IPAddress], _ endpoint: Endpoint, of sandbox: Sandbox, _ check: inout NetworkCheck
     ) throws {
-        // Those of a DHCP server are not ours to lease.
-        if endpoint.dhcp != nil { return }
+        // Those that others give are not ours to lease.
+        if endpoint.isLeased || endpoint.configuresItself { return }
         for address in addresses where try store.owner(of: address, network: endpoint.network) != sandbox.key {
             check.report("\(sandbox.name) on \(endpoint.network)", "the lease of \(address) is missing", .records)
         }
@@ -211,9 +211,10 @@ extension Session {
                 object, "the interface \(endpoint.interface) is missing",
                 .endpoint(sandbox.name, network: endpoint.network))
         }
-        if endpoint.dhcp != nil, DHCPClient(endpoint: endpoint, sandbox: sandbox.name).running(runRoot) == nil {
+        for client in DHCPClient.all(of: endpoint, sandbox: sandbox.name) where client.running(runRoot) == nil {
             check.report(
-                object, "the DHCP client is not running", .interface(sandbox.name, network: endpoint.network))
+                object, "the DHCP client\(client.family == .v6 ? " for IPv6" : "") is not running",
+                .interface(sandbox.name, network: endpoint.network))
         }
         for problem in problems(state) {
             check.report(object, problem, .interface(sandbox.name, network: endpoint.network))

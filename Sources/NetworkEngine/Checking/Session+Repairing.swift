@@ -100,11 +100,12 @@ extension Session {
     /// Starts the DHCP client of an endpoint that has lost it, or whose interface is a new one.
     private func restartClient(_ name: String, _ network: String) throws {
         guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)),
-            let endpoint = sandbox.endpoint(in: network), endpoint.dhcp != nil
+            let endpoint = sandbox.endpoint(in: network)
         else { return }
-        let client = DHCPClient(endpoint: endpoint, sandbox: name)
-        try client.stop(runRoot)
-        try client.start(runRoot, stateRoot, identity: sandbox.identity)
+        for client in DHCPClient.all(of: endpoint, sandbox: name) {
+            try client.stop(runRoot)
+            try client.start(runRoot, stateRoot, identity: sandbox.identity)
+        }
     }
 
     private func restoreNames() throws {
@@ -124,7 +125,7 @@ extension Session {
             }
         }
         for sandbox in sandboxes {
-            for endpoint in sandbox.endpoints where endpoint.dhcp == nil {
+            for endpoint in sandbox.endpoints where !endpoint.isLeased {
                 for prefix in endpoint.addresses {
                     try store.lease(prefix.address, network: endpoint.network, owner: sandbox.key)
                 }

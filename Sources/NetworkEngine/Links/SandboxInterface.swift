@@ -56,6 +56,14 @@ struct SandboxInterface {
     static func parameters(of endpoint: Endpoint) -> [(LinkParameter, Int32)] {
         // Whoever remembers an address from its last owner hears who has it now (moby issue 36069).
         var parameters: [(LinkParameter, Int32)] = [(.arpNotify, 1)]
+        if endpoint.believesRouters {
+            // A kernel that forwards, as a program inside may want it, listens to routers only with 2.
+            return chosen(
+                parameters + [
+                    (.acceptRouterAdvertisements, 2), (.autoconfiguration, endpoint.configuresItself ? 1 : 0),
+                    (.disableIPv6, 0),
+                ], by: endpoint)
+        }
         if endpoint.address(.v6) != nil {
             // The addresses are ours alone: asking all others on the wire costs each of them, and a second.
             parameters += [
@@ -63,14 +71,20 @@ struct SandboxInterface {
             ]
             // Not on a bridge: there every newcomer would tell all others its link-local address, which nobody had before.
             if endpoint.link.bridge == nil { parameters.append((.neighbourNotify, 1)) }
-        } else if endpoint.address(.v4) != nil || endpoint.dhcp != nil {
+        } else if endpoint.address(.v4) != nil || endpoint.isLeased {
             // On a network of IPv4 alone nobody expects to be reached by IPv6, and every link that comes up with it
             // tells all others several times.
             parameters.append((.disableIPv6, 1))
         }
         // No router's word from a neighbour (CVE-2020-10749).
         parameters.append((.acceptRouterAdvertisements, 0))
-        // What somebody asks for counts.
+        return chosen(parameters, by: endpoint)
+    }
+
+    /// What somebody asks for counts.
+    private static func chosen(
+        _ parameters: [(LinkParameter, Int32)], by endpoint: Endpoint
+    ) -> [(LinkParameter, Int32)] {
         let chosen = endpoint.options.sysctls.map { $0.path(interface: endpoint.interface) }
         return chosen.isEmpty ? parameters : parameters.filter { !chosen.contains($0.0.path(endpoint.interface)) }
     }

@@ -1,23 +1,29 @@
-import Addressing
+public import Addressing
 import CLinux
 import LinuxSystem
-import NetworkModel
+public import NetworkModel
+import Rtnetlink
 
 extension Session {
     /// Gives an endpoint what a DHCP server said, or takes it away; nothing when there is no such endpoint any more.
     fileprivate mutating func setLease(
-        _ answer: DHCPAnswer?, of name: String, on network: String, interface: String
+        _ answer: DHCPAnswer?, _ family: IPFamily, of name: String, on network: String, interface: String
     ) throws {
         guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)),
             let index = sandbox.endpoints.firstIndex(where: {
-                $0.network == network && $0.interface == interface && $0.dhcp != nil
+                $0.network == network && $0.interface == interface && $0.leases[family] != nil
             })
         else { return }
         var changed = sandbox
-        changed.endpoints[index].addresses = answer.map { [$0.address] } ?? []
-        let isInternal = changed.endpoints[index].isInternal
-        changed.endpoints[index].gateways = isInternal ? [] : [answer?.router].compactMap(\.self)
-        changed.endpoints[index].dhcp = answer?.lease ?? DHCPLease()
+        var endpoint = changed.endpoints[index]
+        endpoint.addresses.removeAll { $0.family == family }
+        endpoint.gateways.removeAll { $0.family == family }
+        if let answer {
+            endpoint.addresses.insert(answer.address, at: family == .v4 ? 0 : endpoint.addresses.count)
+            if !endpoint.isInternal, let router = answer.router { endpoint.gateways.append(router) }
+        }
+        endpoint.leases[family] = answer?.lease ?? DHCPLease()
+        changed.endpoints[index] = endpoint
         changed.orderDefaultRoutes()
         let steps = adjustment(sandbox.endpoints, changed)
         guard !steps.isEmpty else { return }
@@ -48,56 +54,88 @@ extension NetworkEngine {
     func awaitLeases(_ sandbox: Sandbox, _ request: ConnectRequest) throws -> Sandbox {
         guard planned == nil, !request.attachments.isEmpty else { return sandbox }
         let joined = sandbox.endpoints.suffix(request.attachments.count)
-        guard joined.contains(where: { $0.dhcp != nil }) else { return sandbox }
+        guard joined.contains(where: { $0.isLeased || $0.configuresItself }) else { return sandbox }
         let end = ContinuousClock.now + Self.patience
         while true {
             guard let now = try self.sandbox(named: sandbox.name) else {
                 throw NetworkError(.notFound, "\(request.operation): \(sandbox.name) is gone again")
             }
-            let waiting = now.endpoints.first { endpoint in
-                endpoint.dhcp != nil && endpoint.addresses.isEmpty
-                    && joined.contains { $0.network == endpoint.network && $0.interface == endpoint.interface }
+            var missing: String?
+            for endpoint in now.endpoints where missing == nil {
+                guard joined.contains(where: { ($0.network, $0.interface) == (endpoint.network, endpoint.interface) })
+                else { continue }
+                missing = try self.missing(endpoint, in: now)
             }
-            guard let waiting else { return now }
+            guard let missing else { return now }
             guard ContinuousClock.now < end else {
                 try operate { session in try session.giveUp(Array(joined), of: sandbox.name) }
-                throw NetworkError(
-                    .failed, "\(request.operation): no DHCP server has answered on \(waiting.network) in 12 seconds")
+                throw NetworkError(.failed, "\(request.operation): \(missing) in 12 seconds")
             }
             usleep(20_000)
         }
     }
 
+    /// Who has not answered an endpoint yet, in words.
+    private func missing(_ endpoint: Endpoint, in sandbox: Sandbox) throws -> String? {
+        for family in IPFamily.allCases where endpoint.leases[family] != nil && endpoint.address(family) == nil {
+            let server = family == .v4 ? "DHCP server" : "DHCP server for IPv6"
+            return "no \(server) has answered on \(endpoint.network)"
+        }
+        if endpoint.configuresItself, try ownAddresses(of: endpoint, in: sandbox).isEmpty {
+            return "no router has advertised a prefix on \(endpoint.network)"
+        }
+        return nil
+    }
+
+    /// The addresses that the kernel has made for an endpoint of what routers advertise, and that it uses by now.
+    public func ownAddresses(of endpoint: Endpoint, in sandbox: Sandbox) throws -> [IPPrefix] {
+        guard endpoint.configuresItself, sandbox.identity.isAlive else { return [] }
+        var inside = try Rtnetlink(in: Namespace(path: sandbox.identity.path, kind: .net))
+        guard let link = try inside.link(named: endpoint.interface) else { return [] }
+        return try inside.addresses(link: link.index).filter {
+            $0.prefix.family == .v6 && !$0.prefix.address.isLinkLocal && !$0.flags.contains(.tentative)
+                && !endpoint.addresses.contains($0.prefix)
+        }.map(\.prefix)
+    }
+
     /// What the DHCP client of an endpoint has to say, in the client's process: see `DHCPClient`.
     ///
     /// - Parameters:
-    ///   - event: `bound`, `renew`, or `deconfig`, `leasefail` and `nak`.
+    ///   - event: `bound`, `renew`, or `deconfig`, `leasefail` and `nak`; nil of the client for IPv6, which says it in its
+    ///     environment as `reason`.
     ///   - variable: The client's environment.
     /// - Throws: `NetworkError` for an event that is not known, or an answer without an address.
-    public static func handleLease(_ event: String, _ variable: (String) -> String?) throws {
+    public static func handleLease(_ event: String?, _ variable: (String) -> String?) throws {
+        if let interface = variable(DHCPClient.launch) { return try DHCPClient.becomeClient(interface, variable) }
         guard let name = variable(DHCPClient.handler), let network = variable("SWNET_DHCP_NETWORK"),
             let file = variable("SWNET_DHCP_FILE"), let run = variable("SWNET_DHCP_RUN"),
             let state = variable("SWNET_DHCP_STATE"), let interface = variable("interface")
         else { throw NetworkError(.invalid, "\(DHCPClient.handler) is for a DHCP client's script") }
+        let family: IPFamily = event == nil ? .v6 : .v4
         let answer: DHCPAnswer?
-        switch event {
-        case "bound", "renew":
-            guard let told = DHCPAnswer(variable) else {
+        switch event ?? variable("reason") ?? "" {
+        case "bound", "renew", "BOUND6", "RENEW6", "REBIND6", "REBOOT6", "INFORM6":
+            guard let told = family == .v4 ? DHCPAnswer(variable) : DHCPAnswer(version6: variable) else {
                 throw NetworkError(.invalid, "the DHCP server's answer has no address that a host can have")
             }
             answer = told
-        case "deconfig": answer = nil
+        case "deconfig", "EXPIRE6", "RELEASE6", "STOP6": answer = nil
         // Nothing has changed: an address that is lost is followed by deconfig.
         case "leasefail", "nak": return
-        default: throw NetworkError(.invalid, "event '\(event)' is not known")
+        case let other:
+            // dhcpcd tells of much that is not about leases.
+            if family == .v6 { return }
+            throw NetworkError(.invalid, "event '\(other)' is not known")
         }
         // Whoever stops the client has the engine's lock, and has taken its file away.
         guard access(file, F_OK) == 0 else { return }
-        let home = try Namespace(path: "/proc/self/fd/\(DHCPClient.hostNamespace)", kind: .net)
+        let place =
+            family == .v4 ? "/proc/self/fd/\(DHCPClient.hostNamespace)" : DHCPClient.boundNamespace
+        let home = try Namespace(path: place, kind: .net)
         try home.enter(.net) {
             try NetworkEngine(runRoot: run, stateRoot: state).operate { session in
                 guard access(file, F_OK) == 0 else { return }
-                try session.setLease(answer, of: name, on: network, interface: interface)
+                try session.setLease(answer, family, of: name, on: network, interface: interface)
             }
         }
     }

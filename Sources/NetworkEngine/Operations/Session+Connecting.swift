@@ -125,7 +125,8 @@ extension Session {
             isIsolated: network.policy.isolatesPorts, takesPorts: network.isOpen, aliases: attachment.aliases,
             nameServers: network.hasNames && NameService.isInstalled ? network.subnets.compactMap(\.gateway) : [],
             labels: attachment.labels, options: try options(attachment, network, of: sandbox),
-            routes: try routes(of: network, for: sandbox), dhcp: network.usesDHCP ? DHCPLease() : nil)
+            routes: try routes(of: network, for: sandbox), leases: network.leases,
+            configuresItself: network.providers.contains(.slaac))
     }
 
     /// What the endpoint's interface will be.

@@ -58,7 +58,7 @@ extension Session {
             name: request.name, driver: request.driver,
             subnets: try prefixes.map { try Self.subnet($0, request) }, mtu: request.mtu,
             isInternal: request.isInternal, policy: request.policy, routes: request.routes,
-            usesDHCP: request.usesDHCP)
+            providers: request.providers)
         try checkSources(network)
         try network.validateRoutes()
         if network.mtu == nil { network.mtu = try defaultMTU(network) }

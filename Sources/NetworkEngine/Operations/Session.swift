@@ -164,13 +164,13 @@ extension Session {
                 throw NetworkError(.notFound, "the network namespace of \(sandbox) is gone")
             }
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).attach(&links, namespace: namespace)
-            if endpoint.dhcp != nil {
-                try DHCPClient(endpoint: endpoint, sandbox: sandbox).start(runRoot, stateRoot, identity: identity)
+            for client in DHCPClient.all(of: endpoint, sandbox: sandbox) {
+                try client.start(runRoot, stateRoot, identity: identity)
             }
             try store.noteStrangeOwner(endpoint)
             announce(endpoint, identity: identity)
         case .detach(let endpoint, let sandbox, let identity):
-            if endpoint.dhcp != nil { try DHCPClient(endpoint: endpoint, sandbox: sandbox).stop(runRoot) }
+            for client in DHCPClient.all(of: endpoint, sandbox: sandbox) { try client.stop(runRoot) }
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).detach(&links, identity: identity)
         case .startRelay(let relay): try RelayProcess(relay: relay).start(store)
         case .stopRelay(let relay): try RelayProcess(relay: relay).stop(store)

@@ -8,7 +8,7 @@ import Netlink
 /// Source: `inet_fill_link_af`, net/ipv4/devinet.c, and `inet6_fill_ifla6_attrs`, net/ipv6/addrconf.c.
 public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
     case routeLocalnet, arpNotify
-    case acceptRouterAdvertisements, acceptDuplicateDetection, disableIPv6, neighbourNotify
+    case acceptRouterAdvertisements, acceptDuplicateDetection, disableIPv6, neighbourNotify, autoconfiguration
     /// Milliseconds.
     case listenerReportInterval
 
@@ -31,6 +31,7 @@ public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
         case .acceptDuplicateDetection: "accept_dad"
         case .disableIPv6: "disable_ipv6"
         case .neighbourNotify: "ndisc_notify"
+        case .autoconfiguration: "autoconf"
         case .listenerReportInterval: "mldv2_unsolicited_report_interval"
         }
     }
@@ -44,6 +45,7 @@ public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
         case .acceptDuplicateDetection: (Int(AF_INET6), Int(DEVCONF_ACCEPT_DAD))
         case .disableIPv6: (Int(AF_INET6), Int(DEVCONF_DISABLE_IPV6))
         case .neighbourNotify: (Int(AF_INET6), Int(DEVCONF_NDISC_NOTIFY))
+        case .autoconfiguration: (Int(AF_INET6), Int(DEVCONF_AUTOCONF))
         case .listenerReportInterval: (Int(AF_INET6), Int(DEVCONF_MLDV2_UNSOLICITED_REPORT_INTERVAL))
         }
     }

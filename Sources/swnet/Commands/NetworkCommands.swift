@@ -34,6 +34,7 @@ extension SwnetCommands {
             "swnet create lab --subnet 10.1.0.0/24 --route 10.8.0.0/16,10.1.0.9 --route blackhole:10.9.0.0/16",
             "swnet create lan -d macvlan --opt parent=eth0 --subnet 192.168.1.0/24 --ip-range 192.168.1.200-192.168.1.220",
             "swnet create lan -d macvlan --opt parent=eth0 --ipam dhcp",
+            "swnet create lan -d macvlan --opt parent=eth0 --ipam dhcp,slaac",
             "swnet create wide -d vxlan --opt vni=42 --opt peers=192.0.2.2,192.0.2.3 --subnet 10.9.0.0/24",
         ],
         grammar: FlagGrammar(
@@ -44,7 +45,9 @@ extension SwnetCommands {
                 .init("gateway", value: "ADDRESS", help: "the router's address in a subnet (its first one)"),
                 .init("ip-range", value: "RANGE", help: "the part of a subnet to choose from: a prefix, or FIRST-LAST"),
                 .init("exclude", value: "ADDRESS", help: "an address that is never chosen; may be repeated"),
-                .init("ipam", value: "WHO", help: "who gives addresses: swnet, dhcp or none (swnet)"),
+                .init(
+                    "ipam", value: "WHO",
+                    help: "who gives addresses: swnet, none, or of dhcp, dhcp6 and slaac one or several (swnet)"),
                 .init("mtu", value: "BYTES", help: "the largest packet (that of the host's default route)"),
                 .init(
                     "route", value: "ROUTE", help: "for every sandbox: PREFIX,GATEWAY[,METRIC] or blackhole:PREFIX"),
@@ -60,12 +63,12 @@ extension SwnetCommands {
                         gateways: try invocation.values("gateway", "an IP address"),
                         ranges: try invocation.values("ip-range", "a prefix or FIRST-LAST"),
                         excluded: try invocation.values("exclude", "an IP address"),
-                        hasAddresses: try hasAddresses(invocation), mtu: try invocation.value("mtu", "a number"),
+                        hasAddresses: hasAddresses(invocation), mtu: try invocation.value("mtu", "a number"),
                         isInternal: invocation.flags.isOn("internal"), policy: try policy(invocation),
                         routes: try invocation.values(
                             "route",
                             "PREFIX,GATEWAY[,METRIC], or blackhole:, unreachable: or prohibit:PREFIX[,METRIC]"),
-                        usesDHCP: invocation.flags.value("ipam") == "dhcp"))
+                        providers: try providers(invocation)))
                 if engine.planned == nil { Output.line(network.name) }
             }
         })
@@ -88,12 +91,25 @@ extension SwnetCommands {
         }
     }
 
-    private static func hasAddresses(_ invocation: Invocation) throws(CommandFailure) -> Bool {
+    private static func hasAddresses(_ invocation: Invocation) -> Bool {
         switch invocation.flags.value("ipam") {
         case nil, "swnet": return true
-        case "none", "dhcp": return false
-        case let other?: throw invocation.misuse("'\(other)' for --ipam is none of swnet, dhcp, none")
+        default: return false
         }
+    }
+
+    private static func providers(_ invocation: Invocation) throws(CommandFailure) -> Set<AddressProvider> {
+        guard let text = invocation.flags.value("ipam"), !["swnet", "none"].contains(text) else { return [] }
+        var providers: Set<AddressProvider> = []
+        for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let provider = AddressProvider(rawValue: String(word)) else {
+                throw invocation.misuse("'\(word)' for --ipam is none of swnet, none, dhcp, dhcp6, slaac")
+            }
+            guard providers.insert(provider).inserted else {
+                throw invocation.misuse("\(word) is given twice (--ipam)")
+            }
+        }
+        return providers
     }
 
     static let remove = Command(
