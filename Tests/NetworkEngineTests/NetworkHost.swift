@@ -52,18 +52,22 @@ final class NetworkHost: Sendable {
         mkdir -p /var/lib/swnet
         for folder in /run /var/lib/swnet; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
         mkdir -p /run/netns
-        ip link set lo up
-        ip netns add neighbour
-        ip link add eth0 type veth peer name eth0 netns neighbour
-        ip address add 192.0.2.1/24 dev eth0
-        ip address add 2001:db8::1/64 dev eth0 nodad
-        ip link set eth0 up
-        ip -n neighbour address add 192.0.2.2/24 dev eth0
-        ip -n neighbour address add 2001:db8::2/64 dev eth0 nodad
-        ip -n neighbour link set lo up
-        ip -n neighbour link set eth0 up
-        ip -n neighbour route add default via 192.0.2.1
-        ip -n neighbour route add default via 2001:db8::1
+        ip -b - <<'EOF'
+        netns add neighbour
+        link set lo up
+        link add eth0 type veth peer name eth0 netns neighbour
+        address add 192.0.2.1/24 dev eth0
+        address add 2001:db8::1/64 dev eth0 nodad
+        link set eth0 up
+        EOF
+        ip -n neighbour -b - <<'EOF'
+        address add 192.0.2.2/24 dev eth0
+        address add 2001:db8::2/64 dev eth0 nodad
+        link set lo up
+        link set eth0 up
+        route add default via 192.0.2.1
+        route add default via 2001:db8::1
+        EOF
         echo ready
         exec cat
         """#
