@@ -54,7 +54,10 @@ struct DHCPTests {
             #expect(try await host.net("check") == "")
             // Whoever ends the client, or takes the address, is seen and repaired.
             try await host.shell("ip netns pids web | xargs -r kill -9")
-            #expect(try await host.swnet("check").output.contains("the DHCP client is not running"))
+            let isSeen = try await eventually {
+                try await host.swnet("check").output.contains("the DHCP client is not running")
+            }
+            #expect(isSeen)
             let seen = try host.start(
                 ["tcpdump", "-i", "eth0", "-nn", "-vv", "-l", "--immediate-mode", "udp port 67"], at: .neighbour)
             let listens = try await eventually { seen.errorsSoFar.contains("listening on") }
@@ -140,7 +143,7 @@ struct DHCPTests {
 
     /// A server is a stranger.
     @Test func `hostile answers`() {
-        func read(_ variables: [String: String]) -> DHCPAnswer? { DHCPAnswer { variables[$0] } }
+        func read(_ variables: [String: String]) -> DHCPAnswer? { DHCPAnswer({ variables[$0] }) }
         let good = [
             "ip": "192.0.2.50", "mask": "24", "router": "192.0.2.2 192.0.2.3", "lease": "600", "serverid": "192.0.2.2",
         ]
