@@ -88,7 +88,7 @@ private struct StateAnswer {
             network.append("\(space) route \(words.joined(separator: " "))")
         case "qdiscs":
             guard ["tbf", "ingress", "clsact"].contains(where: line.contains) else { return }
-            host.append(line.replacing(/ [0-9a-f]+: /, with: " "))
+            host.append(line.replacing(#/ [0-9a-f]+: /#, with: " "))
         case "forwarding": if line.contains(" dst ") { host.append(line) }
         case "sysctl": host.append(line)
         case "ruleset": rules.append(line)
