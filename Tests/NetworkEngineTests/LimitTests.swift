@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -35,6 +36,13 @@ struct LimitTests {
         return try #require(inspected["hostInterface"].text)
     }
 
+    /// `tools/vm-run` is an emulator, whose clock ticks late and whose processors are slow: there only the limits are sure.
+    private static let isEmulated = ProcessInfo.processInfo.environment["VM_RUN"] != nil
+    /// The share of its rate that a connection reaches.
+    private static let least = isEmulated ? 0.5 : 0.9
+    /// What it is faster than without a limit, in bits a second.
+    private static let unlimited = isEmulated ? 60e6 : 400e6
+
     @Test(arguments: [("20mbit", 20e6), ("2mbit", 2e6), ("200mbit", 200e6)])
     func `the rate is reached and not passed, both ways and in both families`(text: String, bits: Double) async throws {
         try await NetworkHost.with { host in
@@ -42,12 +50,12 @@ struct LimitTests {
             for (reverse, address) in [(false, "10.44.0.2"), (true, "10.44.0.2"), (true, "fd00:44::2")] {
                 // Never more; and TCP's share of a full frame is 1448 of 1514 bytes, unless the machine is busy.
                 var measured = 0.0
-                for _ in 0..<5 where measured < bits * 0.9 {
+                for _ in 0..<5 where measured < bits * Self.least {
                     measured = try await measure(host, address, reverse: reverse)
                     print("\(text) \(reverse ? "from" : "to") the sandbox: \(Int(measured / 1000)) kbit/s")
                     #expect(measured < bits * 1.1)
                 }
-                #expect(measured >= bits * 0.9)
+                #expect(measured >= bits * Self.least)
             }
         }
     }
@@ -57,7 +65,7 @@ struct LimitTests {
             let end = try await prepare(host)
             let limiter = "ifb" + end.dropFirst(4)
             let free = try await measure(host, "10.44.0.2", reverse: true)
-            #expect(free > 400e6, "\(free)")
+            #expect(free > Self.unlimited, "\(free)")
             #expect(try await host.json(["ip", "-j", "link"]).items.allSatisfy { $0["ifname"].text != limiter })
             try await host.net("limit", "lab", "web", "--egress", "20mbit", "--ingress", "30mbit")
             #expect(try await host.net("check") == "")
@@ -73,7 +81,8 @@ struct LimitTests {
             let intervals = try JSONValue(result.standardOutput)["intervals"].items.map {
                 $0["sum"]["bits_per_second"].number ?? 0
             }
-            #expect(intervals.count >= 6 && intervals[1] > 15e6 && (intervals.last ?? 0) < 8e6, "\(intervals)")
+            #expect(intervals.count >= 6 && intervals[1] > Self.least * 17e6, "\(intervals)")
+            #expect((intervals.last ?? 0) < 8e6, "\(intervals)")
             let egress = try await host.json(["tc", "-j", "qdisc", "show", "dev", limiter])[0]
             #expect(egress["kind"].text == "tbf" && egress["options"]["rate"].integer == 625_000, "\(egress)")
             let inspected = try await host.json([NetworkHost.swnet, "inspect", "lab"])[0]["sandboxes"][0]["settings"]
@@ -82,7 +91,7 @@ struct LimitTests {
             let gone = try await eventually { try await host.run(["ip", "link", "show", "dev", limiter]).status != 0 }
             #expect(gone)
             #expect(try await host.must(["tc", "qdisc", "show", "dev", end]).contains("noqueue"))
-            #expect(try await measure(host, "10.44.0.2", reverse: true) > 400e6)
+            #expect(try await measure(host, "10.44.0.2", reverse: true) > Self.unlimited)
             #expect(try await host.net("check") == "")
             try await host.net("limit", "lab", "web", "--egress", "1mbit")
             try await host.net("disconnect", "lab", "web")
