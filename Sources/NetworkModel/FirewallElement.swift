@@ -7,20 +7,16 @@ public enum FirewallElement: Hashable, Sendable {
     case published(PortMapping, target: IPAddress, owner: String)
     /// A bridge of ours, or the host's end of a pair that is a network's link as well.
     case bridge(String, network: String)
-    /// A bridge whose endpoints reach each other through the host too.
-    case within(String)
     /// A bridge whose endpoints do not reach each other, not even by published ports.
     case apart(String)
     /// A bridge whose network is cut off from the outside.
     case internalBridge(String)
-    /// A subnet of a bridge: traffic that comes back to it through the host's address is masqueraded.
-    case hairpin(String, IPPrefix)
+    /// The host's end of a pair, and the subnet that its network has on all its pairs: inside it the host routes.
+    case routed(String, IPPrefix)
     /// A bridge whose network is open to others that are.
     case openBridge(String)
     /// A bridge whose network has nothing to do with others.
     case strictBridge(String)
-    /// A subnet whose outgoing traffic takes the host's address.
-    case masquerade(IPPrefix, network: String)
     /// A subnet whose outgoing traffic takes this address of the host's.
     case source(IPPrefix, IPAddress, network: String)
     /// An interface that the host must not route between and others of its kind.
@@ -38,13 +34,11 @@ extension FirewallElement: CustomStringConvertible {
         switch self {
         case .published(let mapping, let target, let owner): "published \(mapping) to \(target) of \(owner)"
         case .bridge(let name, _): "bridge \(name)"
-        case .within(let name): "inside \(name)"
         case .apart(let name): "apart on \(name)"
         case .internalBridge(let name): "internal bridge \(name)"
-        case .hairpin(let bridge, let prefix): "hairpin \(prefix) on \(bridge)"
+        case .routed(let link, let prefix): "routed \(prefix) by \(link)"
         case .openBridge(let name): "open bridge \(name)"
         case .strictBridge(let name): "strict bridge \(name)"
-        case .masquerade(let prefix, _): "masquerade \(prefix)"
         case .source(let prefix, let source, _): "source of \(prefix) \(source)"
         case .guarded(let family, let name): "guarded \(family.word) \(name)"
         case .nameServer(let address, let network): "name server \(address) of \(network)"
@@ -62,13 +56,11 @@ extension FirewallElement: JSONRepresentable {
                 try PortMapping(json: json.member("mapping")), target: try json.text("target"),
                 owner: try json.string("owner"))
         case "bridge": self = .bridge(try json.string("bridge"), network: try json.string("network"))
-        case "within": self = .within(try json.string("bridge"))
         case "apart": self = .apart(try json.string("bridge"))
         case "open": self = .openBridge(try json.string("bridge"))
         case "strict": self = .strictBridge(try json.string("bridge"))
         case "internal": self = .internalBridge(try json.string("bridge"))
-        case "hairpin": self = .hairpin(try json.string("bridge"), try json.text("subnet"))
-        case "masquerade": self = .masquerade(try json.text("subnet"), network: try json.string("network"))
+        case "routed": self = .routed(try json.string("link"), try json.text("subnet"))
         case "source":
             self = .source(
                 try json.text("subnet"), try json.text("source"), network: try json.string("network"))
@@ -92,15 +84,12 @@ extension FirewallElement: JSONRepresentable {
             ])
         case .bridge(let name, let network):
             JSONValue(["kind": "bridge", "bridge": .string(name), "network": .string(network)])
-        case .within(let name): JSONValue(["kind": "within", "bridge": .string(name)])
         case .apart(let name): JSONValue(["kind": "apart", "bridge": .string(name)])
         case .openBridge(let name): JSONValue(["kind": "open", "bridge": .string(name)])
         case .strictBridge(let name): JSONValue(["kind": "strict", "bridge": .string(name)])
         case .internalBridge(let name): JSONValue(["kind": "internal", "bridge": .string(name)])
-        case .hairpin(let bridge, let prefix):
-            JSONValue(["kind": "hairpin", "bridge": .string(bridge), "subnet": .init(text: prefix)])
-        case .masquerade(let prefix, let network):
-            JSONValue(["kind": "masquerade", "subnet": .init(text: prefix), "network": .string(network)])
+        case .routed(let link, let prefix):
+            JSONValue(["kind": "routed", "link": .string(link), "subnet": .init(text: prefix)])
         case .source(let prefix, let source, let network):
             JSONValue([
                 "kind": "source", "subnet": .init(text: prefix), "source": .init(text: source),

@@ -6,7 +6,11 @@ extension Network {
         guard driver.isRoutedByHost else { return [] }
         var elements: [FirewallElement] = []
         if driver.ownsBridge, let bridgeName { elements += links(bridgeName) }
-        if !isInternal { elements += subnets.map { sourceElement($0.prefix) } }
+        if !isInternal {
+            elements += subnets.compactMap { subnet in
+                policy.source(subnet.prefix.family).map { .source(subnet.prefix, $0, network: name) }
+            }
+        }
         if hasNames {
             elements += nameElements
             elements += subnets.compactMap(\.gateway).map { .nameServer($0, network: name) }
@@ -31,15 +35,11 @@ extension Network {
     /// Above the ports that Linux gives to whoever asks for any (`ip_local_port_range`).
     public static let nameServerPort: UInt16 = 61053
 
-    private func sourceElement(_ prefix: IPPrefix) -> FirewallElement {
-        policy.source(prefix.family).map { .source(prefix, $0, network: name) } ?? .masquerade(prefix, network: name)
-    }
-
     /// What the firewall has to know of an endpoint: a pair of its own is a network's link like a bridge, and a port that
     /// is guarded has addresses of its own.
     public func elements(of endpoint: Endpoint, _ sandbox: String) -> [FirewallElement] {
         switch endpoint.link {
-        case .pointToPoint(let host): return links(host)
+        case .pointToPoint(let host): return links(host) + subnets.map { .routed(host, $0.prefix) }
         case .port(let host, _):
             guard policy.guardsSources, let mac = endpoint.macAddress else { return [] }
             // Neighbours are asked under the link-local address too (RFC 4291, appendix A).
@@ -52,16 +52,15 @@ extension Network {
 
     private func links(_ link: String) -> [FirewallElement] {
         // Through the host, endpoints that must not reach each other could reach each other all the same.
-        var elements: [FirewallElement] = [
-            .bridge(link, network: name), policy.isolatesPorts ? .apart(link) : .within(link),
-        ]
+        var elements: [FirewallElement] = [.bridge(link, network: name)]
+        if policy.isolatesPorts { elements.append(.apart(link)) }
         if isInternal { elements.append(.internalBridge(link)) }
         switch policy.isolation {
         case .on: break
         case .off: elements.append(.openBridge(link))
         case .strict: elements.append(.strictBridge(link))
         }
-        return elements + subnets.map { .hairpin(link, $0.prefix) }
+        return elements
     }
 }
 

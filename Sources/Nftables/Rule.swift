@@ -30,6 +30,18 @@ extension Rule {
     }
 }
 
+extension Rule {
+    /// The named sets and maps that it looks into, of a rule that was written here.
+    public var sets: [NamedSet] {
+        statements.compactMap { statement in
+            switch statement.kind {
+            case .lookup(_, let set, _), .verdictMap(_, let set), .translateByMap(_, _, _, let set): set
+            default: nil
+            }
+        }
+    }
+}
+
 extension Rule: CustomStringConvertible {
     /// A rule has no name: its handle, or its comment, tells which one it is.
     public var description: String {

@@ -287,8 +287,8 @@ struct CNIPluginTests {
                     "nft add element inet swnet published4 '{ tcp . 8080 : \(address.dropLast(3)) . 80 }'", "8080"
                 ),
                 (
-                    "nft flush set inet swnet masquerade4", "nft add element inet swnet masquerade4 '{ 10.44.0.0/24 }'",
-                    "masquerade"
+                    "nft flush set inet swnet networks",
+                    #"nft add element inet swnet networks '{ "\#(bridge)" . "\#(bridge)" }'"#, "lacks bridge"
                 ),
             ] {
                 let change = try await host.shell(damage)

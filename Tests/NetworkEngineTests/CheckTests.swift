@@ -46,7 +46,10 @@ struct CheckTests {
             "nft delete element inet swnet published4_at '{ 10.44.0.1 . udp . 53 }'",
             "published4_at lacks published 10.44.0.1:53:61053/udp to 10.44.0.1 of names of lab"
         ),
-        ("nft delete element inet swnet masquerade6 '{ fd00:44::/64 }'", "masquerade fd00:44::/64"),
+        (
+            #"nft delete element inet swnet networks '{ "sw-lab" . "sw-lab" }'"#, "networks lacks bridge sw-lab"
+        ),
+        ("nft add element inet swnet guarded '{ ipv4 . \"eth9\" }'", "guarded has"),
     ])
     func `whatever breaks`(line: String, names: String) async throws {
         try await NetworkHost.with { host in

@@ -48,6 +48,7 @@ import Testing
                 FirewallChange(
                     added: network.elements + sandbox.elements(for: sandbox.ports) + [
                         .guarded(.v6, "eth0"), .openBridge("sw-x"), .strictBridge("sw-x"), .apart("sw-x"),
+                        .routed("veth1", try #require(IPPrefix("10.1.0.0/24"))),
                         .nameServer(address, network: "lab0"),
                         .source(try #require(IPPrefix("10.1.0.0/24")), address, network: "lab0"),
                         .guardedPort("veth1", sandbox: "web"),

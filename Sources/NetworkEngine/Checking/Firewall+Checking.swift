@@ -7,31 +7,41 @@ extension Firewall {
         expecting facts: [FirewallElement], networks: [String: Network], _ check: inout NetworkCheck
     ) throws {
         if networks.values.contains(where: \.policy.guardsSources) {
-            try self.check(SourceGuard.layout, facts, &check)
+            try self.check(.sources, facts, &check)
         } else {
-            try checkAbsence(of: SourceGuard.layout, &check)
+            try checkAbsence(of: .sources, &check)
         }
         if networks.values.contains(where: \.driver.isRoutedByHost) {
-            try self.check(Ruleset.layout, facts, &check)
+            try self.check(.networks, facts, &check)
         } else {
-            try checkAbsence(of: Ruleset.layout, &check)
+            try checkAbsence(of: .networks, &check)
         }
     }
 
-    private mutating func checkAbsence(of layout: TableLayout, _ check: inout NetworkCheck) throws {
-        if try isBuilt(layout) { check.report("firewall", "the \(layout.table) is there for nobody", .firewall) }
+    private mutating func checkAbsence(of table: FirewallTable, _ check: inout NetworkCheck) throws {
+        if try isBuilt(table) { check.report("firewall", "the table \(table.table) is there for nobody", .firewall) }
     }
 
     private mutating func check(
-        _ layout: TableLayout, _ facts: [FirewallElement], _ check: inout NetworkCheck
+        _ table: FirewallTable, _ facts: [FirewallElement], _ check: inout NetworkCheck
     ) throws {
-        guard try isBuilt(layout) else { return Self.reportMissing(layout, &check) }
+        guard let layout = try layout(of: table, for: facts) else { return Self.reportMissing(table, &check) }
         try checkRules(layout, &check)
         try checkElements(layout, facts, &check)
     }
 
-    private static func reportMissing(_ layout: TableLayout, _ check: inout NetworkCheck) {
-        check.report("firewall", "the \(layout.table) is missing, or of another layout", .firewall)
+    /// The layout of a table that is there, and has all that facts need; nil when there is none.
+    private mutating func layout(of table: FirewallTable, for facts: [FirewallElement]) throws -> TableLayout? {
+        switch table {
+        case .networks:
+            guard let parts = try parts(), Ruleset.parts(of: facts).isSubset(of: parts) else { return nil }
+            return Ruleset.layout(parts)
+        case .sources: return try isBuilt(table) ? SourceGuard.layout : nil
+        }
+    }
+
+    private static func reportMissing(_ table: FirewallTable, _ check: inout NetworkCheck) {
+        check.report("firewall", "the table \(table.table) is missing, or of another layout", .firewall)
     }
 
     private mutating func checkRules(_ layout: TableLayout, _ check: inout NetworkCheck) throws {
@@ -51,11 +61,10 @@ extension Firewall {
 
     /// Looks whether the table holds some facts, whatever else it holds.
     mutating func check(holding facts: [FirewallElement], _ check: inout NetworkCheck) throws {
-        let groups = ElementGroups(facts).groups
-        for layout in [Ruleset.layout, SourceGuard.layout] where groups.contains(where: { layout.holds($0.set) }) {
-            guard try isBuilt(layout) else { return Self.reportMissing(layout, &check) }
+        for table in FirewallTable.allCases where facts.contains(where: table.concerns) {
+            guard try layout(of: table, for: facts) != nil else { return Self.reportMissing(table, &check) }
         }
-        for group in groups {
+        for group in ElementGroups(facts).groups {
             let present = try elementsByKey(of: group.set)
             checkLack(of: facts, in: group.set, present, &check)
         }

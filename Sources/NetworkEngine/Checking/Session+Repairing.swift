@@ -70,7 +70,7 @@ extension Session {
                     let needed = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
                 else { continue }
                 try store.setForwarding(try store.forwarding().merging(needed))
-                try firewall.commitWhatIsThere(FirewallChange(added: needed.elements))
+                try commitWhatIsThere(FirewallChange(added: needed.elements))
                 try Forwarding.enable(needed)
             }
         case .firewall: try restoreFirewall()
@@ -81,10 +81,10 @@ extension Session {
 
     /// Builds the tables that are needed, and removes those that are not.
     private mutating func restoreFirewall() throws {
-        var layouts: [TableLayout] = []
-        if try store.routedNetworks().isEmpty { try firewall.remove() } else { layouts.append(Ruleset.layout) }
-        if try isGuarding() { layouts.append(SourceGuard.layout) } else { try firewall.remove(SourceGuard.layout) }
-        try firewall.build(layouts, recorded: try recordedElements(of: try store.sandboxes()))
+        var tables: [FirewallTable] = []
+        if try store.routedNetworks().isEmpty { try firewall.remove(.networks) } else { tables.append(.networks) }
+        if try isGuarding() { tables.append(.sources) } else { try firewall.remove(.sources) }
+        try firewall.build(tables, recorded: try recordedElements(of: try store.sandboxes()))
     }
 
     private mutating func withEndpoint(

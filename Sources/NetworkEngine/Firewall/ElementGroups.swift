@@ -10,50 +10,56 @@ struct ElementGroups {
         for fact in facts { add(fact) }
     }
 
-    private mutating func add(_ elements: [Element], to set: NamedSet) {
+    private mutating func add(_ fact: FirewallElement) {
+        guard let set = fact.set else { return }
         if let index = groups.firstIndex(where: { $0.set.name == set.name && $0.set.table == set.table }) {
-            groups[index].elements += elements
+            groups[index].elements += fact.elements
         } else {
-            groups.append((set, elements))
+            groups.append((set, fact.elements))
+        }
+    }
+}
+
+extension FirewallElement {
+    /// The set or map that knows of it; nil for what asks for a rule only.
+    var set: NamedSet? {
+        switch self {
+        case .published(let mapping, let target, _):
+            switch (target.family, mapping.singleAddress) {
+            case (.v4, nil): Ruleset.published4
+            case (.v4, _): Ruleset.published4At
+            case (.v6, nil): Ruleset.published6
+            case (.v6, _): Ruleset.published6At
+            }
+        case .bridge: Ruleset.networks
+        case .apart: Ruleset.apart
+        case .routed(_, let prefix): prefix.family == .v4 ? Ruleset.routed4 : Ruleset.routed6
+        case .internalBridge: Ruleset.internalBridges
+        case .strictBridge: Ruleset.strictBridges
+        case .openBridge: Ruleset.openBridges
+        case .source(let prefix, _, _): prefix.family == .v4 ? Ruleset.source4 : Ruleset.source6
+        case .guarded: Ruleset.guarded
+        case .nameServer: nil
+        case .guardedPort: SourceGuard.ports
+        case .ownAddress(_, _, let address): address.family == .v4 ? SourceGuard.own4 : SourceGuard.own6
         }
     }
 
-    private mutating func add(_ fact: FirewallElement) {
-        switch fact {
-        case .published(let mapping, let target, let owner): add(mapping, target, owner)
+    /// As the elements of its set.
+    fileprivate var elements: [Element] {
+        switch self {
+        case .published(let mapping, let target, let owner): Self.elements(mapping, target, owner)
         case .bridge(let name, let network):
-            add([Element(.ifname(name), comment: Self.comment(network))], to: Ruleset.bridges)
-        case .within(let name): add([Element(.ifname(name), .ifname(name))], to: Ruleset.within)
-        case .apart(let name): add([Element(.ifname(name), .ifname(name))], to: Ruleset.apart)
-        case .openBridge(let name): add([Element(.ifname(name))], to: Ruleset.openBridges)
-        case .strictBridge(let name): add([Element(.ifname(name))], to: Ruleset.strictBridges)
-        case .internalBridge(let name): add([Element(.ifname(name))], to: Ruleset.internalBridges)
-        case .hairpin(let bridge, let prefix):
-            let set = prefix.family == .v4 ? Ruleset.hairpin4 : Ruleset.hairpin6
-            add([Element(.ifname(bridge), .prefix(prefix))], to: set)
+            [Element(.ifname(name), .ifname(name), comment: Self.comment(network))]
+        case .apart(let name): [Element(.ifname(name), .ifname(name))]
+        case .routed(let link, let prefix): [Element(.ifname(link), .prefix(prefix))]
+        case .internalBridge(let name), .strictBridge(let name), .openBridge(let name): [Element(.ifname(name))]
         case .source(let prefix, let source, let network):
-            add(
-                [Element([.prefix(prefix)], to: [.address(source)], comment: Self.comment(network))],
-                to: prefix.family == .v4 ? Ruleset.source4 : Ruleset.source6)
-        case .nameServer(let address, let network):
-            add(
-                [.udp, .tcp].map {
-                    Element(
-                        .address(address), .proto($0), .service(Network.nameServerPort),
-                        comment: Self.comment(network))
-                }, to: address.family == .v4 ? Ruleset.names4 : Ruleset.names6)
-        case .guardedPort(let port, let sandbox):
-            add([Element(.ifname(port), comment: Self.comment(sandbox))], to: SourceGuard.ports)
-        case .ownAddress(let port, let mac, let address):
-            add(
-                [Element(.ifname(port), .ether(mac), .address(address))],
-                to: address.family == .v4 ? SourceGuard.own4 : SourceGuard.own6)
-        case .masquerade(let prefix, let network):
-            add(
-                [Element(.prefix(prefix), comment: Self.comment(network))],
-                to: prefix.family == .v4 ? Ruleset.masquerade4 : Ruleset.masquerade6)
-        case .guarded(let family, let name):
-            add([Element(.ifname(name))], to: family == .v4 ? Ruleset.guarded4 : Ruleset.guarded6)
+            [Element([.prefix(prefix)], to: [.address(source)], comment: Self.comment(network))]
+        case .guarded(let family, let name): [Element(.nfproto(family == .v4 ? .ip : .ip6), .ifname(name))]
+        case .nameServer: []
+        case .guardedPort(let port, let sandbox): [Element(.ifname(port), comment: Self.comment(sandbox))]
+        case .ownAddress(let port, let mac, let address): [Element(.ifname(port), .ether(mac), .address(address))]
         }
     }
 
@@ -62,16 +68,8 @@ struct ElementGroups {
         name.isEmpty ? nil : String(decoding: name.utf8.prefix(100), as: UTF8.self)
     }
 
-    private mutating func add(_ mapping: PortMapping, _ target: IPAddress, _ owner: String) {
-        let isV4 = target.family == .v4
-        let single = mapping.singleAddress
-        let set: NamedSet
-        if single == nil {
-            set = isV4 ? Ruleset.published4 : Ruleset.published6
-        } else {
-            set = isV4 ? Ruleset.published4At : Ruleset.published6At
-        }
-        let address: [Value] = single.map { [.address($0)] } ?? []
+    private static func elements(_ mapping: PortMapping, _ target: IPAddress, _ owner: String) -> [Element] {
+        let address: [Value] = mapping.singleAddress.map { [.address($0)] } ?? []
         let transport = Value.proto(InternetProtocol(rawValue: mapping.transport.number))
         let comment = Self.comment(owner)
         var elements: [Element] = []
@@ -81,6 +79,6 @@ struct ElementGroups {
                 Element(
                     address + [transport, .service(host)], to: [.address(target), .service(inside)], comment: comment))
         }
-        add(elements, to: set)
+        return elements
     }
 }

@@ -11,24 +11,31 @@ struct Firewall: ~Copyable {
     /// The firewall of the calling thread's network namespace.
     init() throws { socket = try NftablesSocket() }
 
-    private static let layouts = [Ruleset.layout, SourceGuard.layout]
-
-    /// Whether the table is there with the layout that this program knows.
-    mutating func isBuilt(_ layout: TableLayout = Ruleset.layout) throws -> Bool {
-        let table = layout.table
-        return try socket.table(table.family, table.name)?.comment == table.comment
+    /// Whether a table is there with a layout that this program knows.
+    mutating func isBuilt(_ table: FirewallTable) throws -> Bool {
+        let comment = try socket.table(table.table.family, table.table.name)?.comment
+        return switch table {
+        case .networks: Ruleset.parts(comment: comment) != nil
+        case .sources: comment == SourceGuard.table.comment
+        }
     }
 
-    /// The tables that a change needs and that are not there.
+    /// The parts that the first table has; nil when it is missing, or of another layout.
+    mutating func parts() throws -> Set<String>? {
+        Ruleset.parts(comment: try socket.table(Ruleset.table.family, Ruleset.table.name)?.comment)
+    }
+
+    /// The tables that a change needs and that are not there, or not with all that it needs.
     ///
     /// - Parameter isRouting: Whether the host routes for a network, and so needs the first in any case.
-    mutating func missing(for change: FirewallChange, isRouting: () throws -> Bool) throws -> [TableLayout] {
-        let groups = ElementGroups(change.removed + change.added).groups
-        return try Self.layouts.filter { layout in
-            let isConcerned = groups.contains { layout.holds($0.set) }
-            guard isConcerned || layout.table == Ruleset.table else { return false }
-            if try isBuilt(layout) { return false }
-            return try isConcerned || groups.isEmpty || isRouting()
+    mutating func missing(for change: FirewallChange, isRouting: () throws -> Bool) throws -> [FirewallTable] {
+        let facts = change.removed + change.added
+        return try FirewallTable.allCases.filter { table in
+            let isConcerned = facts.contains(where: table.concerns)
+            guard isConcerned || table == .networks else { return false }
+            guard table == .networks else { return try !isBuilt(table) }
+            if let parts = try parts() { return !Ruleset.parts(of: change.added).isSubset(of: parts) }
+            return try isConcerned || facts.isEmpty || isRouting()
         }
     }
 
@@ -48,25 +55,27 @@ struct Firewall: ~Copyable {
 
     /// Builds tables and makes a change, in one batch.
     ///
-    /// A table that is missing, or has another layout, is built from what is recorded; so somebody else's flush of all
-    /// rules is repaired by the next command, and there is no moment without protection.
+    /// A table that is missing, has another layout or lacks a part is built from what is recorded; so somebody else's flush
+    /// of all rules is repaired by the next command, and there is no moment without protection.
     mutating func build(
-        _ layouts: [TableLayout], recorded: [FirewallElement], _ change: FirewallChange = FirewallChange()
+        _ tables: [FirewallTable], recorded: [FirewallElement], _ change: FirewallChange = FirewallChange()
     ) throws {
+        let gone = Set(change.removed)
+        var seen = Set(change.added)
+        let kept = recorded.filter { !gone.contains($0) && seen.insert($0).inserted }
         var batch = Batch()
-        for layout in layouts {
-            let table = layout.table
-            if let present = try socket.table(table.family, table.name) { batch.delete(present) }
-            batch.append(layout.creation)
+        for table in tables {
+            if let present = try socket.table(table.table.family, table.table.name) { batch.delete(present) }
+            switch table {
+            case .networks: batch.append(Ruleset.layout(Ruleset.parts(of: kept + change.added)).creation)
+            case .sources: batch.append(SourceGuard.layout.creation)
+            }
         }
-        let isNew = { (set: NamedSet) in layouts.contains { $0.holds(set) } }
+        let isNew = { (set: NamedSet) in tables.contains { $0.holds(set) } }
         // What is built has nothing that could be removed.
         for group in ElementGroups(change.removed).groups where !isNew(group.set) {
             batch.delete(group.elements, from: group.set)
         }
-        let gone = Set(change.removed)
-        var seen = Set(change.added)
-        let kept = recorded.filter { !gone.contains($0) && seen.insert($0).inserted }
         for group in ElementGroups(kept).groups where isNew(group.set) { batch.add(group.elements, to: group.set) }
         Self.add(change.added, to: &batch)
         try socket.commit(batch)
@@ -87,8 +96,11 @@ struct Firewall: ~Copyable {
     ///
     /// An element that leads somewhere else by now belongs to somebody else and stays.
     mutating func commitWhatIsThere(_ change: FirewallChange) throws {
-        let built = try Self.layouts.filter { try isBuilt($0) }
-        let isThere = { (set: NamedSet) in built.contains { $0.holds(set) } }
+        let parts = try parts()
+        let sources = try isBuilt(.sources)
+        let isThere = { (set: NamedSet) in
+            FirewallTable.sources.holds(set) ? sources : parts.map { Ruleset.layout($0).sets.contains(set) } ?? false
+        }
         var batch = Batch()
         for group in ElementGroups(change.removed).groups where isThere(group.set) {
             var present: [[Value]: Element] = [:]
@@ -109,10 +121,10 @@ struct Firewall: ~Copyable {
     mutating func elementsPresent(in set: NamedSet) throws -> [Element] { try socket.elements(of: set) }
 
     /// Removes a table with all that is in it. Equivalent to `nft delete table inet swnet`.
-    mutating func remove(_ layout: TableLayout = Ruleset.layout) throws {
-        guard let table = try socket.table(layout.table.family, layout.table.name) else { return }
+    mutating func remove(_ table: FirewallTable) throws {
+        guard let present = try socket.table(table.table.family, table.table.name) else { return }
         var batch = Batch()
-        batch.delete(table)
+        batch.delete(present)
         try socket.commit(batch)
     }
 }

@@ -2,75 +2,115 @@ import Addressing
 import NetworkModel
 import Nftables
 
-/// The private table: its sets, its chains and its rules. Rules never change; networks and ports are elements.
+/// The private table: its sets, its chains and its rules. Networks and ports are elements; no rule ever changes.
 ///
-/// The layout in nft's syntax is what `nft list table inet swnet` prints; the comments are part of it.
+/// What `nft list table inet swnet` prints is meant to be read, in one screen where little is asked for. So a set that is
+/// not needed by everybody, and the rules that look into it, are there only where something of it is: the table's comment
+/// names them. When the first element of another comes, the table is built anew with it, in the batch that adds the
+/// element.
 enum Ruleset {
     /// Changes whenever the layout does: a table with another version is replaced, whatever made it.
-    static let version = "swnet layout 3"
+    static let version = "swnet layout 4"
+    private static let with = " with "
 
-    static let table = Table(.inet, "swnet", comment: version)
+    /// Without the comment that it has in the kernel.
+    static let table = Table(.inet, "swnet")
+
+    /// A bridge with itself: so one set tells what stays inside a network, and what leaves or enters any.
+    static let networks = NamedSet("networks", in: table, .ifname, .ifname)
 
     // Published ports. Looked up by what a packet says, so the cost does not depend on their number.
     static let published4 = NamedSet(
-        "published4", in: table, map: [.inetProto, .inetService], to: [.ipv4Addr, .inetService],
-        comment: "ports of all addresses")
+        "published4", in: table, map: [.inetProto, .inetService], to: [.ipv4Addr, .inetService])
     static let published6 = NamedSet(
-        "published6", in: table, map: [.inetProto, .inetService], to: [.ipv6Addr, .inetService],
-        comment: "ports of all addresses")
+        "published6", in: table, map: [.inetProto, .inetService], to: [.ipv6Addr, .inetService])
     static let published4At = NamedSet(
-        "published4_at", in: table, map: [.ipv4Addr, .inetProto, .inetService], to: [.ipv4Addr, .inetService],
-        comment: "ports of one address")
+        "published4_at", in: table, map: [.ipv4Addr, .inetProto, .inetService], to: [.ipv4Addr, .inetService])
     static let published6At = NamedSet(
-        "published6_at", in: table, map: [.ipv6Addr, .inetProto, .inetService], to: [.ipv6Addr, .inetService],
-        comment: "ports of one address")
+        "published6_at", in: table, map: [.ipv6Addr, .inetProto, .inetService], to: [.ipv6Addr, .inetService])
 
-    static let bridges = NamedSet("bridges", in: table, .ifname, comment: "bridges of our networks")
-    static let within = NamedSet("within", in: table, .ifname, .ifname, comment: "traffic inside one network")
-    static let apart = NamedSet("apart", in: table, .ifname, .ifname, comment: "networks of isolated ports")
-    static let openBridges = NamedSet("open", in: table, .ifname, comment: "networks that reach each other")
-    static let strictBridges = NamedSet("strict", in: table, .ifname, comment: "networks that reach no other")
-    static let internalBridges = NamedSet("internal", in: table, .ifname, comment: "networks with no way out or in")
-    static let guarded4 = NamedSet("guarded4", in: table, .ifname, comment: "the host is no router between these")
-    static let guarded6 = NamedSet("guarded6", in: table, .ifname, comment: "the host is no router between these")
-    static let hairpin4 = NamedSet(
-        "hairpin4", in: table, .ifname, .ipv4Addr, flags: .interval, comment: "a bridge and its subnet")
-    static let hairpin6 = NamedSet(
-        "hairpin6", in: table, .ifname, .ipv6Addr, flags: .interval, comment: "a bridge and its subnet")
-    static let masquerade4 = NamedSet(
-        "masquerade4", in: table, .ipv4Addr, flags: .interval, comment: "subnets that go out by the host's address")
-    static let masquerade6 = NamedSet(
-        "masquerade6", in: table, .ipv6Addr, flags: .interval, comment: "subnets that go out by the host's address")
-    static let source4 = NamedSet(
-        "source4", in: table, map: [.ipv4Addr], to: [.ipv4Addr], flags: .interval,
-        comment: "subnets that go out by a certain address of the host's")
-    static let source6 = NamedSet(
-        "source6", in: table, map: [.ipv6Addr], to: [.ipv6Addr], flags: .interval,
-        comment: "subnets that go out by a certain address of the host's")
+    static let apart = NamedSet("apart", in: table, .ifname, .ifname)
+    static let routed4 = NamedSet("routed4", in: table, .ifname, .ipv4Addr, flags: .interval)
+    static let routed6 = NamedSet("routed6", in: table, .ifname, .ipv6Addr, flags: .interval)
+    static let internalBridges = NamedSet("internal", in: table, .ifname)
+    static let strictBridges = NamedSet("strict", in: table, .ifname)
+    static let openBridges = NamedSet("open", in: table, .ifname)
+    static let guarded = NamedSet("guarded", in: table, .nfProto, .ifname)
+    static let source4 = NamedSet("source4", in: table, map: [.ipv4Addr], to: [.ipv4Addr], flags: .interval)
+    static let source6 = NamedSet("source6", in: table, map: [.ipv6Addr], to: [.ipv6Addr], flags: .interval)
 
-    static let names4 = NamedSet(
-        "names4", in: table, .ipv4Addr, .inetProto, .inetService, comment: "where a network's names are asked for")
-    static let names6 = NamedSet(
-        "names6", in: table, .ipv6Addr, .inetProto, .inetService, comment: "where a network's names are asked for")
+    /// What the comment names a part that is no set: the rule that keeps the name servers to their own networks.
+    private static let names = "names"
 
-    static let layout = TableLayout(
-        table: table,
-        sets: [
-            published4, published6, published4At, published6At, bridges, within, apart, internalBridges, openBridges,
-            strictBridges, guarded4, guarded6, hairpin4, hairpin6, masquerade4, masquerade6, source4, source6, names4,
-            names6,
-        ],
-        chains: [raw, prerouting, output, publish, postrouting, forward, inbound, input],
-        rules: loopbackRules + translationRules + sourceRules + filterRules + nameRules)
+    private static let always = [networks, published4]
+    private static let optional = [
+        published6, published4At, published6At, apart, routed4, routed6, internalBridges, strictBridges, openBridges,
+        guarded, source4, source6,
+    ]
 
     private static let raw = Chain("raw", in: table, type: .filter, hook: .prerouting, priority: .raw)
     private static let prerouting = Chain("prerouting", in: table, type: .nat, hook: .prerouting, priority: .dstnat)
     private static let output = Chain("output", in: table, type: .nat, hook: .output, priority: .dstnat)
-    private static let publish = Chain("publish", in: table, comment: "packets for this host's own addresses")
+    private static let publish = Chain("publish", in: table)
     private static let postrouting = Chain("postrouting", in: table, type: .nat, hook: .postrouting, priority: .srcnat)
     private static let forward = Chain("forward", in: table, type: .filter, hook: .forward, priority: .filter)
     private static let input = Chain("input", in: table, type: .filter, hook: .input, priority: .filter)
-    private static let inbound = Chain("inbound", in: table, comment: "packets that enter a network")
+}
+
+// MARK: - Parts
+
+extension Ruleset {
+    /// The parts that a table has by its comment, besides what each has; nil when it is of another layout.
+    static func parts(comment: String?) -> Set<String>? {
+        guard let comment, comment.hasPrefix(version) else { return nil }
+        let rest = comment.dropFirst(version.count)
+        if rest.isEmpty { return [] }
+        guard rest.hasPrefix(with) else { return nil }
+        return Set(rest.dropFirst(with.count).split(separator: " ").map(String.init))
+    }
+
+    /// The parts that facts need.
+    static func parts(of facts: [FirewallElement]) -> Set<String> {
+        var parts: Set<String> = []
+        for fact in facts {
+            if case .nameServer = fact { parts.insert(names) }
+            guard let set = fact.set, set.table == table.reference, !always.contains(set) else { continue }
+            parts.insert(set.name)
+        }
+        return parts
+    }
+
+    static func layout(_ parts: Set<String>) -> TableLayout {
+        let sets = always + optional.filter { parts.contains($0.name) }
+        let words = sets.dropFirst(always.count).map(\.name) + (parts.contains(names) ? [names] : [])
+        return TableLayout(
+            table: Table(
+                .inet, "swnet", comment: words.isEmpty ? version : version + with + words.joined(separator: " ")),
+            sets: sets, chains: chains(parts), rules: rules(sets, parts))
+    }
+
+    private static func chains(_ parts: Set<String>) -> [Chain] {
+        [raw, prerouting, output, publish, forward, postrouting] + (parts.contains(names) ? [input] : [])
+    }
+
+    /// Those that find all the sets that they look into.
+    private static func rules(_ sets: [NamedSet], _ parts: Set<String>) -> [Rule] {
+        let names = Set(sets.map(\.name))
+        let hasIPv6 = sets.contains { $0 == published6 || $0 == published6At }
+        return
+            (loopbackRules + translationRules(hasIPv6: hasIPv6) + filterRules + sourceRules
+            + (parts.contains(Self.names) ? [nameRule] : []))
+            .filter { rule in rule.sets.allSatisfy { names.contains($0.name) } }
+    }
+}
+
+// MARK: - Rules
+
+extension Ruleset {
+    private static let isInside = Statement.match([.iifname, .oifname], in: networks)
+    private static let comesFromOne = Statement.match([.iifname, .iifname], in: networks)
+    private static let goesToOne = Statement.match([.oifname, .oifname], in: networks)
+    private static let goesToNone = Statement.match([.oifname, .oifname], notIn: networks)
 
     /// `route_localnet` on our bridges lets 127.0.0.0/8 be routed, so nobody outside may use it (moby issue 41872).
     private static var loopbackRules: [Rule] {
@@ -85,16 +125,17 @@ enum Ruleset {
         ]
     }
 
-    private static var translationRules: [Rule] {
+    private static func translationRules(hasIPv6: Bool) -> [Rule] {
         let port: [Selector] = [.l4proto, .th(.dport)]
         // Only what is for this host: packets that pass through it to the same port elsewhere stay as they are.
         let isLocal = Statement.match(.fibType(.daddr), is: .local)
+        let loopback = Rule(
+            in: publish, .match(.ip6(.daddr), is: .ipv6(.loopback)), .return,
+            comment: "the kernel cannot translate ::1; a relay listens there, or a refusal sends to 127.0.0.1")
         return [
             Rule(in: prerouting, isLocal, .jump(publish), comment: "never what is only passing through"),
-            Rule(
-                in: output, .match(.ip6(.daddr), is: .ipv6(.loopback)), .return,
-                comment: "the kernel cannot translate ::1; a relay listens there, or a refusal sends to 127.0.0.1"),
             Rule(in: output, isLocal, .jump(publish), comment: "the host's own connections"),
+        ] + (hasIPv6 ? [loopback] : []) + [
             Rule(in: publish, .dnat(.ip, to: [.ip(.daddr)] + port, map: published4At), comment: "ports of one address"),
             Rule(
                 in: publish, .dnat(.ip6, to: [.ip6(.daddr)] + port, map: published6At), comment: "ports of one address"),
@@ -103,86 +144,74 @@ enum Ruleset {
         ]
     }
 
+    private static var filterRules: [Rule] {
+        [
+            Rule(in: forward, .ctState([.established, .related]), .accept, comment: "answers"),
+            Rule(
+                in: forward, .match([.iifname, .oifname], in: apart), .drop,
+                comment: "isolated ports, however they are reached"),
+            Rule(in: forward, isInside, .accept, comment: "inside one network"),
+            // The host's routes lead to an endpoint of the same network: each has a link of its own there.
+            Rule(
+                in: forward, .match([.iifname, .ip(.daddr)], in: routed4), goesToOne, .accept,
+                comment: "inside one network, through the host"),
+            Rule(
+                in: forward, .match([.iifname, .ip6(.daddr)], in: routed6), goesToOne, .accept,
+                comment: "inside one network, through the host"),
+            Rule(in: forward, .match(.iifname, in: internalBridges), .drop, comment: "no way out"),
+            Rule(in: forward, .match(.oifname, in: internalBridges), .drop, comment: "no way in"),
+            Rule(
+                in: forward, .match(.iifname, in: strictBridges), goesToOne, .drop,
+                comment: "not even published ports of another network"),
+            Rule(
+                in: forward, .match(.oifname, in: strictBridges), comesFromOne, .drop,
+                comment: "not even published ports for another network"),
+            Rule(
+                in: forward, .match(.iifname, in: openBridges), .match(.oifname, in: openBridges), .accept,
+                comment: "networks without isolation"),
+            Rule(in: forward, goesToOne, .ctStatus(.dnat), .accept, comment: "published ports"),
+            Rule(in: forward, goesToOne, .drop, comment: "unpublished ports, and other networks"),
+            Rule(
+                in: forward, .match([.nfproto, .iifname], in: guarded), .match([.nfproto, .oifname], in: guarded),
+                .drop,
+                comment: "forwarding is on for our networks only"),
+        ]
+    }
+
     private static var sourceRules: [Rule] {
+        let answers = "a neighbour reached by the host's address answers through the host"
         var rules = [
+            Rule(in: postrouting, .ctStatus(.dnat), isInside, .masquerade, comment: answers),
+            // With br_netfilter the packet stays on the bridge, and then the kernel does not tell where it came in; from the
+            // host itself it did not.
             Rule(
-                in: postrouting, .ctStatus(.dnat), .match([.oifname, .ip(.saddr)], in: hairpin4), .masquerade,
-                comment: "a neighbour reached by the host's address answers through the host"),
+                in: postrouting, .ctStatus(.dnat), .match(.iif, is: .integer(0)), goesToOne,
+                .match(.fibType(.saddr), isNot: .local), .masquerade, comment: answers),
             Rule(
-                in: postrouting, .ctStatus(.dnat), .match([.oifname, .ip6(.saddr)], in: hairpin6), .masquerade,
-                comment: "a neighbour reached by the host's address answers through the host"),
-            Rule(
-                in: postrouting, .match(.oifname, notIn: bridges), .snat(.ip, to: [.ip(.saddr)], map: source4),
+                in: postrouting, goesToNone, .snat(.ip, to: [.ip(.saddr)], map: source4),
                 comment: "outgoing connections take the address that was asked for"),
             Rule(
-                in: postrouting, .match(.oifname, notIn: bridges), .snat(.ip6, to: [.ip6(.saddr)], map: source6),
+                in: postrouting, goesToNone, .snat(.ip6, to: [.ip6(.saddr)], map: source6),
                 comment: "outgoing connections take the address that was asked for"),
             Rule(
-                in: postrouting, .match(.oifname, notIn: bridges), .match(.ip(.saddr), in: masquerade4), .masquerade,
-                comment: "outgoing connections take the host's address"),
-            Rule(
-                in: postrouting, .match(.oifname, notIn: bridges), .match(.ip6(.saddr), in: masquerade6), .masquerade,
+                in: postrouting, comesFromOne, goesToNone, .masquerade,
                 comment: "outgoing connections take the host's address"),
         ]
         if let loopback = IPv4Prefix.loopback {
             rules.append(
                 Rule(
-                    in: postrouting, .match(.ip(.saddr), is: loopback), .match(.oifname, in: bridges), .masquerade,
+                    in: postrouting, .match(.ip(.saddr), is: loopback), goesToOne, .masquerade,
                     comment: "127.0.0.1 means something else in a container"))
         }
         return rules
     }
 
-    /// The name server forwards what it does not know, so to strangers it would be an open resolver.
-    private static var nameRules: [Rule] {
+    /// The name server forwards what it does not know, so to strangers it would be an open resolver: who asks it comes in
+    /// by the interface that has its address.
+    private static var nameRule: Rule {
         // The port first: nearly every packet for this host ends there.
-        let port = Statement.match(.th(.dport), is: .service(Network.nameServerPort))
-        let isForeign = Statement.match(.iifname, isNot: "lo")
-        let comment = "names are for their own network"
-        return [
-            Rule(
-                in: input, port, isForeign, .match([.ip(.daddr), .l4proto, .th(.dport)], in: names4),
-                .match([.iifname, .ip(.daddr)], notIn: hairpin4), .drop, comment: comment),
-            Rule(
-                in: input, port, isForeign, .match([.ip6(.daddr), .l4proto, .th(.dport)], in: names6),
-                .match([.iifname, .ip6(.daddr)], notIn: hairpin6), .drop, comment: comment),
-        ]
-    }
-
-    private static var filterRules: [Rule] {
-        [
-            Rule(in: forward, .ctState([.established, .related]), .accept, comment: "answers"),
-            Rule(in: forward, .match([.iifname, .oifname], in: within), .accept, comment: "inside one network"),
-            Rule(
-                in: forward, .match([.iifname, .oifname], in: apart), .drop,
-                comment: "isolated ports, however they are reached"),
-            // The host's routes lead to an endpoint of the same network: each has a link of its own there.
-            Rule(
-                in: forward, .match([.iifname, .ip(.daddr)], in: hairpin4), .match(.oifname, in: bridges), .accept,
-                comment: "inside one network, through the host"),
-            Rule(
-                in: forward, .match([.iifname, .ip6(.daddr)], in: hairpin6), .match(.oifname, in: bridges), .accept,
-                comment: "inside one network, through the host"),
-            Rule(in: forward, .match(.iifname, in: internalBridges), .drop, comment: "no way out"),
-            Rule(in: forward, .match(.oifname, in: internalBridges), .drop, comment: "no way in"),
-            Rule(
-                in: forward, .match(.iifname, in: strictBridges), .match(.oifname, in: bridges), .drop,
-                comment: "not even published ports of another network"),
-            Rule(
-                in: forward, .match(.oifname, in: strictBridges), .match(.iifname, in: bridges), .drop,
-                comment: "not even published ports for another network"),
-            Rule(
-                in: forward, .match(.iifname, in: openBridges), .match(.oifname, in: openBridges), .accept,
-                comment: "networks without isolation"),
-            Rule(in: forward, .match(.oifname, in: bridges), .jump(inbound)),
-            Rule(
-                in: forward, .match(.nfproto, is: .nfproto(.ip)), .match(.iifname, in: guarded4),
-                .match(.oifname, in: guarded4), .drop, comment: "forwarding is on for our networks only"),
-            Rule(
-                in: forward, .match(.nfproto, is: .nfproto(.ip6)), .match(.iifname, in: guarded6),
-                .match(.oifname, in: guarded6), .drop, comment: "forwarding is on for our networks only"),
-            Rule(in: inbound, .ctStatus(.dnat), .accept, comment: "published ports"),
-            Rule(in: inbound, .drop, comment: "unpublished ports, and other networks"),
-        ]
+        Rule(
+            in: input, .match(.th(.dport), is: .service(Network.nameServerPort)), .match(.iifname, isNot: "lo"),
+            .match(.fibType([.daddr, .iif]), isNot: .local), .drop, comment: "names are for their own network")
     }
 }

@@ -105,7 +105,7 @@ extension Session {
         for step in interrupted.recovery where !(isKept && step.forgets) {
             do {
                 if case .firewall(let change) = step {
-                    try firewall.commitWhatIsThere(change)
+                    try commitWhatIsThere(change)
                 } else {
                     try perform(step)
                 }
@@ -139,18 +139,18 @@ extension Session {
             try store.markRaised(network.name)
             try BridgeDriver(network: network).raise(&links)
             try noteBridge(of: network)
-            if network.policy.guardsSources, try !firewall.isBuilt(SourceGuard.layout) {
-                try firewall.build([SourceGuard.layout], recorded: try recordedElements(of: try store.sandboxes()))
+            if network.policy.guardsSources, try !firewall.isBuilt(.sources) {
+                try firewall.build([.sources], recorded: try recordedElements(of: try store.sandboxes()))
             }
         case .lower(let network):
             try BridgeDriver(network: network).lower(&links)
             try names.remove(network)
             try store.markLowered(network.name)
             if network.driver.isRoutedByHost, try store.routedNetworks().isEmpty {
-                try firewall.remove()
+                try firewall.remove(.networks)
                 try closeForeign()
             }
-            if network.policy.guardsSources, try !isGuarding() { try firewall.remove(SourceGuard.layout) }
+            if network.policy.guardsSources, try !isGuarding() { try firewall.remove(.sources) }
         case .firewall(let change): try changeFirewall(change)
         case .forward(let forwarding):
             try store.setForwarding(try store.forwarding().merging(forwarding))
@@ -213,6 +213,20 @@ extension Session {
             try firewall.build(missing, recorded: try recordedElements(of: try store.sandboxes()), change)
         }
         Conntrack.forget(change, isDetaching: isDetaching, &links)
+    }
+
+    /// Makes a change of which a part may have been made already, or undone.
+    mutating func commitWhatIsThere(_ change: FirewallChange) throws {
+        try firewall.commitWhatIsThere(change)
+        // What is added may need a part that the table does not have any more.
+        let table = FirewallTable.networks
+        let added = FirewallChange(added: change.added.filter(table.concerns))
+        guard try firewall.parts() != nil, try firewall.missing(for: added, isRouting: { false }) == [table] else {
+            return
+        }
+        try firewall.build(
+            [table], recorded: try recordedElements(of: try store.sandboxes()),
+            FirewallChange(removed: change.removed.filter(table.concerns), added: added.added))
     }
 
     /// Everything that the records say the firewall has to hold.
