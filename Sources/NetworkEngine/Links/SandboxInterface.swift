@@ -125,7 +125,23 @@ struct SandboxInterface {
     /// be written: then they may be right already.
     private static func write(_ parameters: [(LinkParameter, Int32)], of link: String) throws {
         guard let family = parameters.first?.0.family else { return }
-        guard let folder = Self.folder(LinkParameter.folder(family, link)) else { return }
+        let path = "sys/\(LinkParameter.folder(family, link))"
+        // The names of parameters are the same in all namespaces, and the kernel looks through all that a mount of procfs
+        // was ever asked about (`proc_sys_compare`): 1 ms with a thousand sandboxes. A mount of our own was never asked.
+        if let own = try? FileSystemContext("proc").mount() {
+            // Its end waits until no processor can still be looking at it, 50 µs and milliseconds on a busy machine.
+            defer { own.leaveClosingToKernel() }
+            if let folder = try? Descriptor.open(path, O_PATH | O_DIRECTORY, relativeTo: own.rawValue) {
+                return try write(parameters, of: link, in: folder)
+            }
+        }
+        guard let folder = try? Descriptor.open("/proc/\(path)", O_PATH | O_DIRECTORY) else { return }
+        try write(parameters, of: link, in: folder)
+    }
+
+    private static func write(
+        _ parameters: [(LinkParameter, Int32)], of link: String, in folder: borrowing Descriptor
+    ) throws {
         for (parameter, value) in parameters {
             do throws(SystemError) {
                 try Descriptor.open(parameter.name, O_WRONLY, relativeTo: folder.rawValue).write(text: "\(value)")
@@ -133,20 +149,6 @@ struct SandboxInterface {
                 try Sysctl.set(parameter.path(link), to: "\(value)")
             }
         }
-    }
-
-    /// Opens a folder of kernel parameters; nil when there is none.
-    ///
-    /// Their names are the same in all namespaces, and the kernel looks through all that a mount of procfs was ever asked
-    /// about (`proc_sys_compare`): 1 ms with a thousand sandboxes. A mount of our own was never asked.
-    private static func folder(_ path: String) -> Descriptor? {
-        let flags = O_PATH | O_DIRECTORY
-        if let own = try? FileSystemContext("proc").mount(),
-            let folder = try? Descriptor.open("sys/\(path)", flags, relativeTo: own.rawValue)
-        {
-            return folder
-        }
-        return try? Descriptor.open("/proc/sys/\(path)", flags)
     }
 }
 
