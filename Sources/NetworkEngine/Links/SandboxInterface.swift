@@ -48,8 +48,8 @@ struct SandboxInterface {
     /// Milliseconds.
     ///
     /// A link that comes up with IPv6 reports the groups that it listens to, and says so again within a second, twice, for
-    /// what the wire may have lost (RFC 3810, sections 6.1 and 8.3.2). A bridge carries a report to all its ports, and a
-    /// sandbox's wire loses nothing; so the second time is put off until nobody notices.
+    /// what the wire may have lost (RFC 3810, sections 6.1 and 8.3.2). A bridge carries a report to all its ports, and the
+    /// wires of one that is ours lose nothing; so the second time is put off until nobody notices.
     private static let aDay: Int32 = 86_400_000
 
     /// The kernel parameters that it has before it is up.
@@ -66,11 +66,10 @@ struct SandboxInterface {
         }
         if endpoint.address(.v6) != nil {
             // The addresses are ours alone: asking all others on the wire costs each of them, and a second.
-            parameters += [
-                (.acceptDuplicateDetection, 0), (.disableIPv6, 0), (.listenerReportInterval, aDay),
-            ]
-            // Not on a bridge: there every newcomer would tell all others its link-local address, which nobody had before.
-            if endpoint.link.bridge == nil { parameters.append((.neighbourNotify, 1)) }
+            parameters += [(.acceptDuplicateDetection, 0), (.disableIPv6, 0)]
+            // On a bridge of ours every newcomer would tell all others its link-local address, which nobody had before.
+            let isAmongOurs = endpoint.link.bridge?.hasPrefix(Network.interfaceMark) == true
+            parameters.append(isAmongOurs ? (.listenerReportInterval, aDay) : (.neighbourNotify, 1))
         } else if endpoint.address(.v4) != nil || endpoint.isLeased {
             // On a network of IPv4 alone nobody expects to be reached by IPv6, and every link that comes up with it
             // tells all others several times.
