@@ -158,4 +158,31 @@ struct RuntimeHookTests {
             }
         }
     }
+
+    @Test func `what hooks print goes to the files of crun's annotations, and a poststop hook that fails is told`()
+        async throws
+    {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(
+                host, "true",
+                """
+                .annotations = {"run.oci.hooks.stdout": "/run/hook.out", "run.oci.hooks.stderr": "/run/hook.err"}
+                | .hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "echo said; echo complained >&2"]}]
+                | .hooks.createContainer = .hooks.prestart | .hooks.poststop = [{path: "/bin/false"}]
+                """)
+            let result = try await bundle.swrun("run", "--bundle", RuntimeBundle.folder, "box")
+            #expect(result.status == 0 && result.errors.contains("poststop hook failed with exit code 1"), "\(result)")
+            #expect(try await host.must(["cat", "/run/hook.out"]) == "said\nsaid")
+            #expect(try await host.must(["cat", "/run/hook.err"]) == "complained\ncomplained")
+            let broken = try await RuntimeBundle(
+                host, "true",
+                """
+                .annotations = {"run.oci.hooks.stdout": "/nowhere/out"} | .hooks.prestart = [{path: "/bin/true"}]
+                """)
+            expectRefusal(
+                try await broken.swrun("run", "--bundle", RuntimeBundle.folder, "box"), status: 1,
+                names: "prestart hook #0", "/nowhere/out")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
 }

@@ -5,6 +5,8 @@ import SystemPackage
 /// A hook that failed, or could not be run.
 struct HookFailure: Error, CustomStringConvertible {
     var description: String
+    /// How it ended, as a shell reports it; nil when it was not run, or not to its end.
+    var status: Int32?
 }
 
 /// Runs hooks one after another: the state on standard input, what they print kept for the error.
@@ -27,36 +29,46 @@ enum HookRun {
     }
 
     private static func run(_ hook: HookStep, _ state: [UInt8], _ prepare: () -> Int32) throws(HookFailure) {
+        var ended: Int32?
         do throws(SystemError) {
             // Files in memory and not pipes: a hook that never reads, or prints without end, stops nobody.
             let input = try memory("hook-input")
             try input.writeAll(state)
             lseek(input.rawValue, 0, SEEK_SET)
             let output = try memory("hook-output")
+            let files = try (hook.output.map(open), hook.errors.map(open))
+            // Not in the closure of `??`, whose end would be the end of the descriptor.
+            let kept = output.rawValue
+            let numbers = (files.0?.descriptor.rawValue ?? kept, files.1?.descriptor.rawValue ?? kept)
             var pidfd: Int32 = -1
             let process = unsafe swn_clone3(0, SIGCHLD, &pidfd, -1)
-            if process == 0 { execute(hook, input.rawValue, output.rawValue, prepare) }
+            if process == 0 { execute(hook, input.rawValue, numbers, prepare) }
             guard process > 0 else { throw SystemError("clone", errno: .last) }
             let handle = ProcessHandle(owning: Descriptor(owning: pidfd), processIdentifier: process)
             var event = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
             let inTime = retryingOnInterrupt { unsafe poll(&event, 1, hook.timeout) } == 1
             if !inTime { try handle.send(signal: SIGKILL) }
-            let status = try handle.wait()
+            ended = try handle.wait()
             guard inTime else {
                 throw SystemError("run", "", errno: .timedOut, hint: "after \(hook.timeout / 1000) s")
             }
-            if status == 0 { return }
+            if ended == 0 { return }
             var printed = [UInt8](repeating: 0, count: 200)
             let count = unsafe pread(output.rawValue, &printed, printed.count, 0)
             let words = String(decoding: printed.prefix(max(0, count)), as: UTF8.self)
                 .split(separator: "\n").joined(separator: "; ")
-            throw SystemError("exit status \(status)", "", errno: Errno(rawValue: 0), hint: words)
+            throw SystemError("exit status \(ended ?? 0)", "", errno: Errno(rawValue: 0), hint: words)
         } catch {
             let reason =
                 error.errno.rawValue == 0
                 ? error.operation + (error.hint.map { $0.isEmpty ? "" : ": \($0)" } ?? "") : "\(error)"
-            throw HookFailure(description: "error running \(hook.name): \(hook.path): \(reason)")
+            throw HookFailure(description: "error running \(hook.name): \(hook.path): \(reason)", status: ended)
         }
+    }
+
+    /// A file that a document names for what hooks print.
+    private static func open(_ path: String) throws(SystemError) -> SharedDescriptor {
+        SharedDescriptor(try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600))
     }
 
     private static func memory(_ name: String) throws(SystemError) -> Descriptor {
@@ -65,9 +77,11 @@ enum HookRun {
         return Descriptor(owning: number)
     }
 
-    private static func execute(_ hook: HookStep, _ input: Int32, _ output: Int32, _ prepare: () -> Int32) -> Never {
+    private static func execute(
+        _ hook: HookStep, _ input: Int32, _ output: (Int32, Int32), _ prepare: () -> Int32
+    ) -> Never {
         swn_reset_signals(.max)
-        let streams = [dup2(input, 0), dup2(output, 1), dup2(output, 2)]
+        let streams = [dup2(input, 0), dup2(output.0, 1), dup2(output.1, 2)]
         guard streams == [0, 1, 2], swn_close_range(3, UInt32.max, UInt32(CLOSE_RANGE_CLOEXEC)) == 0 else {
             swn_exit_now(126)
         }

@@ -113,7 +113,9 @@ public struct OCIRuntime: Sendable {
             do throws(HookFailure) {
                 try HookRun.run([hook], state: plan.text(state.status, state.pid ?? 0), in: state.bundle)
             } catch {
-                warn(error.description)
+                // The words that crun has for it, which some look for.
+                let words = error.status.map { "poststop hook failed with exit code \($0): " } ?? ""
+                warn(words + error.description)
             }
         }
     }

@@ -10,6 +10,9 @@ struct HookStep: Sendable {
     var environment: CStringVector?
     /// In milliseconds; -1 for no limit.
     var timeout: Int32
+    /// Files that what it prints is appended to; nil to keep it for the error.
+    var output: String?
+    var errors: String?
 
     /// The steps of one kind.
     ///
@@ -53,12 +56,21 @@ struct HookPlan: Sendable {
 
     /// - Throws: `SpecError`.
     init(_ hooks: Spec.Hooks, state: State) throws(SpecError) {
-        prestart = try HookStep.steps(hooks.prestart, "prestart")
-        createRuntime = try HookStep.steps(hooks.createRuntime, "createRuntime")
-        createContainer = try HookStep.steps(hooks.createContainer, "createContainer")
+        // crun's annotations. A hook that is run inside has no file of the host in sight.
+        func steps(_ hooks: [Spec.Hook]?, _ kind: String) throws(SpecError) -> [HookStep] {
+            try HookStep.steps(hooks, kind).map { step in
+                var step = step
+                step.output = state.annotations?["run.oci.hooks.stdout"]
+                step.errors = state.annotations?["run.oci.hooks.stderr"]
+                return step
+            }
+        }
+        prestart = try steps(hooks.prestart, "prestart")
+        createRuntime = try steps(hooks.createRuntime, "createRuntime")
+        createContainer = try steps(hooks.createContainer, "createContainer")
         startContainer = try HookStep.steps(hooks.startContainer, "startContainer")
-        poststart = try HookStep.steps(hooks.poststart, "poststart")
-        poststop = try HookStep.steps(hooks.poststop, "poststop")
+        poststart = try steps(hooks.poststart, "poststart")
+        poststop = try steps(hooks.poststop, "poststop")
         self.state = state
     }
 
