@@ -109,6 +109,29 @@ struct RuntimeSeccompTests {
             #expect(try await bundle.leftovers() == "")
         }
     }
+
+    @Test
+    func `a call that nobody knows is left out of a list of what is denied, which is said, or refused when asked`()
+        async throws
+    {
+        try await TestHost.with { host in
+            let profile = """
+                .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
+                    syscalls: [{names: ["no_such_call", "mkdir"], action: "SCMP_ACT_ERRNO", errnoRet: 9}]}
+                """
+            let bundle = try await RuntimeBundle(host, "mkdir /tmp/x", profile)
+            let result = try await bundle.swrun("run", "--bundle", RuntimeBundle.folder, "box")
+            #expect(result.errors.contains("warning: seccomp: the rule for no_such_call is left out"), "\(result)")
+            // The rest of the rule holds.
+            #expect(result.status != 0 && result.errors.localizedCaseInsensitiveContains("bad file descriptor"))
+            let strict = try await RuntimeBundle(
+                host, "true", profile + #" | .annotations = {"run.oci.seccomp_fail_unknown_syscall": "1"}"#)
+            expectRefusal(
+                try await strict.swrun("run", "--bundle", RuntimeBundle.folder, "box"), status: 1, names: "no_such_call"
+            )
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
 }
 
 #if arch(x86_64)

@@ -141,7 +141,11 @@ extension OCIRuntime {
 
     func seccompProgram(_ spec: Spec) throws -> SeccompProgram? {
         guard let seccomp = spec.linux?.seccomp else { return nil }
-        let filter = try SeccompFilter(seccomp)
+        let mark = spec.annotations?["run.oci.seccomp_fail_unknown_syscall"] ?? "0"
+        let filter = try SeccompFilter(seccomp, refusingUnknownNames: mark != "0")
+        for name in filter.ineffectiveNames {
+            warn("seccomp: the rule for \(name) is left out: libseccomp does not know this system call")
+        }
         return try seccompCache?.program(for: filter) ?? filter.compile()
     }
 

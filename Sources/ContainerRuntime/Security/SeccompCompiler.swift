@@ -13,8 +13,14 @@ extension SeccompFilter {
     /// - Throws: `SeccompError` naming the system call or architecture that is not known.
     public func compile() throws(SeccompError) -> SeccompProgram {
         let tokens = try machineTokens()
-        for rule in rules where rule.action != defaultAction {
-            for name in rule.names { try checkKnown(name, rule) }
+        if unknownNames == .refused {
+            for rule in rules where rule.action != defaultAction {
+                for name in rule.names where !Self.knows(name) {
+                    throw SeccompError(
+                        "add rule for", name, errno: .invalidArgument, hint: "libseccomp does not know this system call"
+                    )
+                }
+            }
         }
         var assembler = SeccompAssembler()
         // What no table is for: another architecture, or x32 or x86_64 without the other.
@@ -53,14 +59,15 @@ extension SeccompFilter {
         return architectures.isEmpty ? [native] : tokens
     }
 
-    private func checkKnown(_ name: String, _ rule: Rule) throws(SeccompError) {
-        // -1 is __NR_SCMP_ERROR, a macro. Other negative numbers stand for calls of other architectures.
-        guard unsafe seccomp_syscall_resolve_name(name) == -1 else { return }
-        let deniesMore = !defaultAction.isPermissive || rule.action.isPermissive
-        if unknownNames == .skipped, deniesMore { return }
-        throw SeccompError(
-            "add rule for", name, errno: .invalidArgument, hint: "libseccomp does not know this system call")
+    /// System calls that a rule denies in vain, because nobody knows their number; what other filters leave out is denied
+    /// anyway. Engines' lists are longer than an older libseccomp's, so that this is no error.
+    public var ineffectiveNames: [String] {
+        guard defaultAction.isPermissive, unknownNames == .skipped else { return [] }
+        return rules.filter { !$0.action.isPermissive }.flatMap(\.names).filter { !Self.knows($0) }
     }
+
+    /// -1 is __NR_SCMP_ERROR, a macro. Other negative numbers stand for calls of other architectures.
+    private static func knows(_ name: String) -> Bool { unsafe seccomp_syscall_resolve_name(name) != -1 }
 
     /// The ranges of each architecture as the kernel tells them apart, the machine's own first.
     private func tables(_ tokens: Set<UInt32>, kill: UInt32) -> [(architecture: UInt32, ranges: [SeccompTable.Range])] {

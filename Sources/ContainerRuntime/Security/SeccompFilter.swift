@@ -102,8 +102,7 @@ public struct SeccompFilter: Hashable, Sendable {
     }
 
     public enum UnknownNames: Hashable, Sendable {
-        /// A rule for a call that libseccomp does not know is left out where that denies more, and refused where it
-        /// would deny less.
+        /// A rule for a call that libseccomp does not know is left out (`ineffectiveNames`).
         case skipped
         case refused
     }
