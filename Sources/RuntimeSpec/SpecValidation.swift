@@ -52,7 +52,8 @@ extension Spec.Linux {
 extension Spec.Mount {
     fileprivate func validate(_ field: String) throws(SpecError) {
         guard !destination.isEmpty else { throw SpecError("\(field).destination", "is empty") }
-        try Spec.checkAbsolute("\(field).destination", destination)
+        // A relative one begins at the root (config.md, "Mounts").
+        try Spec.checkText("\(field).destination", destination)
         try Spec.checkText("\(field).source", source ?? "")
         try Spec.checkText("\(field).type", type ?? "")
         for (index, option) in (options ?? []).enumerated() {

@@ -212,4 +212,22 @@ extension RuntimeNamespaceTests {
             #expect(try await bundle.leftovers() == "")
         }
     }
+
+    @Test func `a destination without a slash begins at the root, and two names of a domain that differ are refused`()
+        async throws
+    {
+        try await TestHost.with { host in
+            let change = #".mounts += [{destination: "srv/data", type: "tmpfs"}] | .domainname = "lab""#
+            let bundle = try await RuntimeBundle(
+                host, "grep -c ' /srv/data tmpfs' /proc/mounts; cat /proc/sys/kernel/domainname",
+                change + #" | .linux.sysctl = {"kernel.domainname": "lab"}"#)
+            #expect(try await bundle.must("run", "--bundle", RuntimeBundle.folder, "box") == "1\nlab")
+            let contradiction = try await RuntimeBundle(
+                host, "true", change + #" | .linux.sysctl = {"kernel.domainname": "other"}"#)
+            expectRefusal(
+                try await contradiction.swrun("run", "--bundle", RuntimeBundle.folder, "box"), status: 1,
+                names: "linux.sysctl.kernel.domainname", "lab")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
 }

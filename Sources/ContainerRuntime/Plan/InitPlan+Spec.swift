@@ -50,7 +50,7 @@ extension InitPlan {
 
         hostname = spec.hostname.flatMap { $0.isEmpty ? nil : $0 }
         domainname = spec.domainname.flatMap { $0.isEmpty ? nil : $0 }
-        sysctls = try SysctlStep.steps(linux)
+        sysctls = try SysctlStep.steps(linux, domainname: spec.domainname)
         pivots = options.pivots
         bringsLoopbackUp = options.bringsLoopbackUp && cloneFlags & NamespaceKind.net.flag != 0
 

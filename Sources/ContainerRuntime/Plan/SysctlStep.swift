@@ -5,7 +5,9 @@ extension SysctlStep {
     ///
     /// Only what belongs to a namespace of the container's own is allowed: everything else would change the host
     /// (CVE-2022-0811). The list is that of the kernel's documentation, Documentation/admin-guide/sysctl.
-    static func steps(_ linux: Spec.Linux) throws(SpecError) -> [SysctlStep] {
+    ///
+    /// - Parameter domainname: The document's own.
+    static func steps(_ linux: Spec.Linux, domainname: String?) throws(SpecError) -> [SysctlStep] {
         try (linux.sysctl ?? [:]).sorted { $0.key < $1.key }.map { name, value throws(SpecError) in
             let field = "linux.sysctl.\(name)"
             // A name may be written with slashes, and then its dots are part of a name such as an interface's.
@@ -21,6 +23,10 @@ extension SysctlStep {
             }
             guard linux.namespace(kind) != nil else {
                 throw SpecError(field, "needs a namespace of type \(kind.rawValue) in linux.namespaces")
+            }
+            // Two who set one thing: crun's rule.
+            if path == "kernel/domainname", let domainname, !domainname.isEmpty, domainname != value {
+                throw SpecError(field, "'\(value)' contradicts domainname '\(domainname)'")
             }
             return SysctlStep(name: name, path: path, value: value)
         }
