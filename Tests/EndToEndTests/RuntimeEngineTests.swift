@@ -25,6 +25,8 @@ struct RuntimeEngineTests {
         $E exec -t box tty | tr -d '\\r'
         $E pause box >/dev/null && $E inspect --format '{{.State.Status}}' box; $E unpause box >/dev/null
         $E update --memory 67108864 --memory-swap 134217728 box >/dev/null && echo updated
+        [ -z "${S-}" ] || $E stats --no-stream --format '{{.Name}} {{.MemUsage}}' box | grep -o '^box [1-9]' | cut -c1-3
+        $E top box | tail -1 | grep -o 'sleep 1000'
         $E logs box
         $E stop -t 0 box >/dev/null; $E inspect --format '{{.State.Status}} {{.State.ExitCode}}' box
         $E start box >/dev/null && $E restart -t 0 box >/dev/null; $E inspect --format '{{.State.Status}}' box
@@ -34,7 +36,7 @@ struct RuntimeEngineTests {
     private static let expected = [
         "hello", "7", "executable file not found", "/dev/pts/0", "typed", "1000",
         "CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2", "read-only", "Seccomp: 0", "may", "sleep", "5", "x",
-        "/dev/pts/0", "paused", "updated", "started", "exited 137", "running", "0",
+        "/dev/pts/0", "paused", "updated", "sleep 1000", "started", "exited 137", "running", "0",
     ]
 
     /// One hierarchy of the kernel's first version is what these engines can do with v1 controllers.
@@ -89,14 +91,22 @@ struct RuntimeEngineTests {
         }
     }
 
+    /// Statistics besides, for which engines look where /proc says that a cgroup is: on a test's host that is not there.
+    private static let expectedWithStatistics = {
+        var lines = expected
+        lines.insert("box", at: (expected.firstIndex(of: "updated") ?? 0) + 1)
+        return lines
+    }()
+
     /// Every container and podman's monitors are in scopes of systemd's, and none is left.
     private static let scopes = "systemctl list-units --type=scope --all --plain --no-legend | grep -v init.scope"
 
     @Test(.enabled(if: Products.has("podman", "conmon", "systemctl"), "podman, conmon or systemd is not installed"))
     func podmanWithSystemd() async throws {
-        let script = Self.podman(try await TestImages.shared.folder, "--cgroup-manager systemd") + "\n\(Self.scopes)"
+        let script =
+            "S=1\n" + Self.podman(try await TestImages.shared.folder, "--cgroup-manager systemd") + "\n\(Self.scopes)"
         let result = try await Command.run(["\(Products.package)/tools/with-systemd", "bash", "-c", script])
-        #expect(result.lines == Self.expected, "\(result)")
+        #expect(result.lines == Self.expectedWithStatistics, "\(result)")
     }
 
     @Test(
@@ -104,8 +114,8 @@ struct RuntimeEngineTests {
             if: Products.has("dockerd", "containerd", "docker", "systemctl"), "docker or systemd is not installed"))
     func dockerWithSystemd() async throws {
         let flags = "--exec-opt native.cgroupdriver=systemd --storage-driver vfs"
-        let script = Self.docker(try await TestImages.shared.folder, flags) + "\n\(Self.scopes)"
+        let script = "S=1\n" + Self.docker(try await TestImages.shared.folder, flags) + "\n\(Self.scopes)"
         let result = try await Command.run(["\(Products.package)/tools/with-systemd", "bash", "-c", script])
-        #expect(result.lines == Self.expected, "\(result)")
+        #expect(result.lines == Self.expectedWithStatistics, "\(result)")
     }
 }
