@@ -102,7 +102,8 @@ extension Spec.Linux {
             guard seen.insert(namespace.type).inserted else {
                 throw SpecError(field, "\(namespace.type.rawValue) is given twice")
             }
-            if let path = namespace.path { try Spec.checkAbsolute("\(field).path", path) }
+            // Engines in Go write an empty path for none.
+            if let path = namespace.path, !path.isEmpty { try Spec.checkAbsolute("\(field).path", path) }
         }
         for (index, device) in (devices ?? []).enumerated() { try device.validate("linux.devices[\(index)]") }
         for (index, path) in (maskedPaths ?? []).enumerated() {

@@ -92,6 +92,7 @@ struct SpecValidationTests {
         #expect(Self.field { $0.mounts?.append(.init(destination: "/x", type: "bind")) } == "mounts[7].source")
         #expect(Self.field { $0.linux?.namespaces?.append(.init(.pid)) } == "linux.namespaces[6]")
         #expect(Self.field { $0.linux?.namespaces?[0].path = "x" } == "linux.namespaces[0].path")
+        #expect(Self.field { $0.linux?.namespaces?[0].path = "" } == "fine")
         #expect(Self.field { $0.linux?.maskedPaths = ["proc"] } == "linux.maskedPaths[0]")
         #expect(Self.field { $0.linux?.rootfsPropagation = "x" } == "linux.rootfsPropagation")
         #expect(Self.field { $0.hostname = String(repeating: "a", count: 65) } == "hostname")
