@@ -47,8 +47,11 @@ public enum Output {
                     CLinux.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
                 }
                 if count < 0 {
-                    if descriptor == 1 { _exit(swn_errno() == EPIPE ? 128 + SIGPIPE : 1) }
-                    return
+                    guard descriptor == 1 else { return }
+                    let errno = swn_errno()
+                    if errno == EPIPE { _exit(128 + SIGPIPE) }
+                    errorLine("write to standard output: \(Errno(rawValue: errno).description)")
+                    _exit(1)
                 }
                 offset += count
             }

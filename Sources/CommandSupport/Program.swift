@@ -34,6 +34,16 @@ public struct Program: Sendable {
         }
     }
 
+    /// Takes the numbers of standard streams that whoever started the program has closed: a file of ours that got one of
+    /// them would be read from or written to by accident. What is in their place can only be used the wrong way round, so
+    /// that using it is an error, and is closed for programs that are started.
+    public static func occupyStandardStreams() {
+        for (number, flag) in [(Int32(0), O_WRONLY), (1, O_RDONLY), (2, O_RDONLY)]
+        where swn_fcntl(number, F_GETFD, 0) < 0 {
+            _ = swn_openat(AT_FDCWD, "/dev/null", flag | O_CLOEXEC, 0)
+        }
+    }
+
     /// Prints an error as `PROGRAM: message` in one line and returns the status that goes with it.
     @discardableResult
     public func report(_ error: any Error) -> ExitStatus {

@@ -59,7 +59,9 @@ extension NetworkEngine {
     /// - Throws: `NetworkError` that names what is wrong with the request, or what it collides with.
     @discardableResult
     public func createNetwork(_ request: NetworkRequest) throws -> Network {
-        try operate("create \(request.name)") { session in
+        // Before it is a part of every message.
+        try NetworkName.check(request.name)
+        return try operate("create \(request.name)") { session in
             try request.validate()
             guard try session.store.network(request.name) == nil else {
                 throw NetworkError(.taken, "network \(request.name) exists already")

@@ -5,6 +5,7 @@ import NetworkEngine
 let program = Program(name: "swnet")
 
 program.main {
+    Program.occupyStandardStreams()
     let arguments = Array(CommandLine.arguments.dropFirst())
     let environment = { (name: String) in getenv(name).map { String(cString: $0) } }
     // A runtime gives no arguments, and a person who types some means them, whatever the environment.

@@ -84,8 +84,30 @@ struct BadInputTests {
                 #expect(result.status == status && result.errors.contains(message), "\(result)")
                 #expect(result.errors.split(separator: "\n").count == 1 && result.output.isEmpty, "\(result)")
             }
+            let long = try await host.swnet("create", String(repeating: "a", count: 100_000))
+            #expect(long.status == 1 && long.errors.contains("has 100000 characters") && long.errors.utf8.count < 500)
             let difference = try await host.difference(from: before)
             #expect(difference == [])
+        }
+    }
+
+    /// Who closes a stream must not have what was meant for it written to a file that got its number.
+    @Test func `standard streams that are full or closed`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            // The first listing defines the default network.
+            try await host.net("ls")
+            let before = try await host.state()
+            for (stream, words) in [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")] {
+                for command in ["ls", "inspect lab", "graph", "--help", "ls --format json"] {
+                    let result = try await host.shell("\(NetworkHost.swnet) \(command) \(stream)")
+                    let said = result.errors.contains("write to standard output: \(words)")
+                    #expect(result.status == 1 && said, "\(command): \(result)")
+                }
+            }
+            let silent = try await host.shell("\(NetworkHost.swnet) rm nosuch <&- >&- 2>&-")
+            #expect(silent.status == 1 && silent.output.isEmpty && silent.errors.isEmpty, "\(silent)")
+            #expect(try await host.difference(from: before) == [])
         }
     }
 }
