@@ -95,6 +95,14 @@ struct SeccompFilterTests {
         }
     }
 
+    /// Profiles were written for runc's reading of them.
+    @Test func conditionsOfOneArgumentAreAlternatives() throws {
+        var specification = Spec.Linux.Seccomp(defaultAction: "SCMP_ACT_ERRNO")
+        let arguments = [100, 9001].map { Spec.Linux.Seccomp.Argument(index: 0, value: $0, op: "SCMP_CMP_EQ") }
+        specification.syscalls = [.init(names: ["read"], action: "SCMP_ACT_ALLOW", args: arguments)]
+        #expect(try SeccompFilter(specification).rules.map(\.arguments.count) == [1, 1])
+    }
+
     @Test func unknownNames() throws {
         // Left out, the filter is stricter than was asked for.
         _ = try SeccompFilter(defaultAction: .errno(1), rules: [.init(["reed", "read"], .allow)]).compile()

@@ -31,7 +31,13 @@ extension SeccompFilter {
         for rule in specification.syscalls ?? [] {
             var arguments: [Argument] = []
             for argument in rule.args ?? [] { arguments.append(try Argument(argument)) }
-            rules.append(Rule(rule.names, try Action(rule.action, errno: rule.errnoRet), arguments))
+            let action = try Action(rule.action, errno: rule.errnoRet)
+            // Two conditions of one argument cannot both hold as they are meant: as in runc, each is a rule of its own.
+            if Set(arguments.map(\.index)).count < arguments.count {
+                rules += arguments.map { Rule(rule.names, action, [$0]) }
+            } else {
+                rules.append(Rule(rule.names, action, arguments))
+            }
         }
         let notifies = rules.contains { $0.action == .notify }
         if notifies { flags.insert(.newListener) }
