@@ -7,7 +7,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 packages_build=(libmnl-dev libnftnl-dev libseccomp-dev libarchive-dev libpcap-dev libsystemd-dev pkg-config python3)
 packages_run=(busybox-static redis-tools iproute2 nftables conntrack aardvark-dns)
 packages_test=("${packages_run[@]}" iputils-ping socat tcpdump iperf3 jq bsdutils util-linux procps
-    strace skopeo umoci bzip2 xz-utils zstd containernetworking-plugins iptables graphviz dnsmasq-base dhcpcd-base systemd)
+    strace uidmap skopeo umoci bzip2 xz-utils zstd containernetworking-plugins iptables graphviz
+    dnsmasq-base dhcpcd-base systemd)
 
 # Colour is for terminals, and for those who want it (no-color.org).
 bold='' dim='' plain=''

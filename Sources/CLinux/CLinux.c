@@ -222,6 +222,38 @@ int swn_set_mempolicy(int mode, const uint64_t *nodes, size_t count) {
 
 int swn_ioprio_set(int priority) { return (int)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, priority); }
 
+int swn_landlock_version(void) { return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1U /* _VERSION */); }
+
+int swn_landlock_create(uint64_t files, uint64_t ports, uint64_t scopes) {
+    // The structure of Linux 6.12; an older kernel takes it as long as what it does not know is 0.
+    const struct {
+        uint64_t files, ports, scopes;
+    } attributes = {files, ports, scopes};
+    return (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
+}
+
+int swn_landlock_allow_path(int ruleset, int path, uint64_t allowed) {
+    struct landlock_path_beneath_attr rule = {.allowed_access = allowed, .parent_fd = path};
+    return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
+int swn_landlock_allow_port(int ruleset, uint16_t port, uint64_t allowed) {
+    // struct landlock_net_port_attr of Linux 6.7.
+    const struct {
+        uint64_t allowed, port;
+    } rule = {allowed, port};
+    return (int)syscall(SYS_landlock_add_rule, ruleset, 2 /* LANDLOCK_RULE_NET_PORT */, &rule, 0);
+}
+
+int swn_landlock_restrict(int ruleset) { return (int)syscall(SYS_landlock_restrict_self, ruleset, 0); }
+
+int swn_executable_memory(const char *name) {
+    // MFD_EXEC of Linux 6.3, which older ones refuse and do not need.
+    int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | 0x10U);
+    if (descriptor < 0 && errno == EINVAL) descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return descriptor;
+}
+
 void swn_exit_now(int status) { _exit(status); }
 
 int swn_interface_up(const char *name) {

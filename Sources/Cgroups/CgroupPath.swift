@@ -22,5 +22,8 @@ public struct CgroupPath: Hashable, Sendable, CustomStringConvertible {
         components = parts
     }
 
+    /// Of components that were looked at before.
+    init(_ components: [String]) { self.components = components }
+
     public var description: String { components.joined(separator: "/") }
 }

@@ -1,5 +1,6 @@
 import CLinux
 import LinuxSystem
+import RuntimeSpec
 import SystemPackage
 
 /// A container that could not be started: which step failed, on what, and what the kernel answered.
@@ -93,6 +94,17 @@ extension ProcessPlan {
                 "set \(limit.name) (process.rlimits[\(index)]) to", "\(limit.soft):\(limit.hard)", record)
             if record.errno == EPERM { error.description += " (raising the hard limit needs CAP_SYS_RESOURCE)" }
             return error
+        case .groups:
+            let groups = (security.groups ?? []).map(String.init).joined(separator: ", ")
+            return failure("set additional groups (process.user.additionalGids) to", groups, record)
+        case .gid: return failure("set the group (process.user.gid) to", "\(security.gid)", record)
+        case .uid: return failure("set the user (process.user.uid) to", "\(security.uid)", record)
+        case .oomScore:
+            return failure("set process.oomScoreAdj to", security.oomScoreAdjustment ?? "", record)
+        case .landlock:
+            let rules = security.landlock?.pathRules ?? []
+            let path = rules.indices.contains(index) ? rules[index].path : ""
+            return failure("confine by annotations[\(Spec.Landlock.annotation)]", path, record)
         case .label: return failure("set \(security.label?.field ?? "label") to", security.label?.value ?? "", record)
         // The words are the whole sentence.
         case .hook: return LaunchError(record.words, errno: record.errno)
@@ -145,13 +157,13 @@ extension InitStage {
         case .userNamespace: "become the superuser of the user namespace (is 0 in linux.uidMappings and gidMappings?)"
         case .cgroup: "join the cgroup"
         case .cgroupNamespace: "make a cgroup namespace"
+        case .timeNamespace: "make a time namespace (linux.timeOffsets)"
         case .processors: "take the processors of process.execCPUAffinity"
         case .scheduler: "set the scheduler (process.scheduler)"
         case .ioPriority: "set the priority of input and output (process.ioPriority)"
         case .memoryPolicy: "set the memory policy (linux.memoryPolicy)"
         case .keyring: "make a session keyring"
         case .session: "make a session"
-        case .oomScore: "set process.oomScoreAdj"
         case .loopback: "switch on lo"
         case .joinNamespace: "enter the container's namespaces"
         case .propagation: "set the propagation of mounts"
@@ -162,9 +174,6 @@ extension InitStage {
         case .domainname: "set domain name"
         case .personality: "set the execution domain"
         case .bounding: "drop capabilities from the bounding set"
-        case .groups: "set additional groups"
-        case .gid: "set the group"
-        case .uid: "set the user"
         case .capabilities: "set capabilities"
         case .ambient: "set ambient capabilities"
         case .noNewPrivileges: "set no_new_privs"

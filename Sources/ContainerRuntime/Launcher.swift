@@ -14,21 +14,21 @@ public enum Launcher {
     public static func create(_ plan: InitPlan) throws(LaunchError) -> CreatedContainer {
         // What belongs to the host's user namespace can be joined only before there is another.
         let visited = plan.joins.filter { $0.kind == .pid || (plan.userNamespace?.isNew == true && $0.kind != .user) }
+        // An ordinary user may make nothing before it is in a user namespace, and its new one makes the time's itself.
+        let isOrdinary = plan.userNamespace?.isOrdinary == true
+        let entrance = isOrdinary ? plan.joins.first { $0.kind == .user }.map { Passage.Door.namespace($0.path) } : nil
+        let timeOffsets = isOrdinary && entrance == nil ? nil : plan.timeOffsets
         let mapped: MappedMounts
         do throws(SystemError) {
             mapped = try MappedMounts(plan.mounts)
         } catch {
             throw LaunchError(error)
         }
-        return try clone(plan, flags: plan.cloneFlags, cgroup: plan.cgroup, map: plan.userNamespace) {
-            () throws(SystemError) in
-            let visits = NamespaceVisits()
-            if let offsets = plan.timeOffsets { try visits.beginTime(offsets) }
-            for join in visited {
-                let namespace = try Namespace(path: join.path)
-                try visits.begin(namespace.descriptor, join.kind)
-            }
-            return visits
+        return try clone(
+            plan, flags: plan.cloneFlags, cgroup: plan.cgroup, map: plan.userNamespace, through: entrance
+        ) { visits throws(SystemError) in
+            if let offsets = timeOffsets { try visits.beginTime(offsets) }
+            for join in visited { try visits.begin(join) }
         } child: { near, far in
             let child = ChildProcess(plan: plan.process, socket: far, parentSocket: near)
             child.run(ContainerInit(plan: plan, mapped: mapped, child: child).walk)
@@ -39,10 +39,11 @@ public enum Launcher {
     ///
     /// - Throws: `LaunchError`. The corresponding system calls are `setns` and `clone3`.
     public static func enter(_ plan: ExecPlan) throws(LaunchError) -> CreatedContainer {
-        try clone(plan, flags: 0, cgroup: plan.cgroup, map: nil) { () throws(SystemError) in
-            let visits = NamespaceVisits()
+        let entrance = plan.isOrdinary ? Passage.Door.process(plan.container) : nil
+        return try clone(
+            plan, flags: 0, cgroup: plan.cgroup, map: nil, through: entrance
+        ) { visits throws(SystemError) in
             try visits.begin(plan.container.descriptor, .pid)
-            return visits
         } child: { near, far in
             let child = ChildProcess(plan: plan.process, socket: far, parentSocket: near)
             child.run(ExecInit(plan: plan, child: child).walk)
@@ -50,24 +51,24 @@ public enum Launcher {
     }
 
     private static func clone(
-        _ plan: any LaunchPlan, flags: UInt64, cgroup: CgroupJoin, map: UserNamespaceStep?,
-        visit: () throws(SystemError) -> NamespaceVisits, child: (_ near: Int32, _ far: Int32) -> Never
+        _ plan: any LaunchPlan, flags: UInt64, cgroup: CgroupJoin, map: UserNamespaceStep?, through door: Passage.Door?,
+        visit: (NamespaceVisits) throws(SystemError) -> Void, child: (_ near: Int32, _ far: Int32) -> Never
     ) throws(LaunchError) -> CreatedContainer {
         guard swn_is_single_threaded() == 1 else {
             throw LaunchError("start a container: this process has more than one thread", errno: EINVAL)
         }
+        let passage = Passage(door: door, flags: flags, cgroup: cgroup.directory, map: map)
+        guard door == nil, let visits = try begin(visit) else {
+            return try passage.clone(plan, visit: visit, child: child)
+        }
         do throws(SystemError) {
             let pair = try SequencedSocket.pair()
             var pidfd: Int32 = -1
-            let visits = try visit()
             let pid = unsafe swn_clone3(flags | UInt64(CLONE_CLEAR_SIGHAND), SIGCHLD, &pidfd, cgroup.directory)
             let errno = Errno.last
             if pid == 0 { child(pair.near.descriptor.rawValue, pair.far.descriptor.rawValue) }
             visits.end()
-            guard pid > 0 else {
-                throw SystemError(
-                    "clone the container's process", errno: errno, hint: errno == .notPermitted ? "are you root?" : nil)
-            }
+            guard pid > 0 else { throw failure(errno, flags) }
             let child = HalfMadeChild(pidfd: pidfd, processIdentifier: pid)
             if let map, map.isNew {
                 try map.write(process: pid)
@@ -78,30 +79,84 @@ public enum Launcher {
             throw LaunchError(error)
         }
     }
+
+    /// - Returns: Nil where there would be no way back.
+    private static func begin(
+        _ visit: (NamespaceVisits) throws(SystemError) -> Void
+    ) throws(LaunchError) -> NamespaceVisits? {
+        let visits = NamespaceVisits()
+        do throws(SystemError) {
+            try visit(visits)
+            return visits
+        } catch {
+            if error.operation == NamespaceVisits.oneWay { return nil }
+            throw LaunchError(error)
+        }
+    }
+
+    /// Why the kernel has made no process, as far as that can be known.
+    static func failure(_ errno: Errno, _ flags: UInt64) -> SystemError {
+        var hint: String?
+        if errno == .notPermitted, flags & NamespaceKind.user.flag == 0 {
+            hint = "only root can do without a namespace of type user in linux.namespaces"
+        } else if errno == .notPermitted {
+            hint = "this host does not let users make user namespaces"
+        }
+        return SystemError("clone the container's process", errno: errno, hint: hint)
+    }
 }
 
 /// A time in which this process is in namespaces of others, so that its children are made there: a pid namespace is
 /// entered by whoever makes the child, and a child in a new user namespace cannot enter what belongs to the old one.
 final class NamespaceVisits {
     private var homes: [(Namespace.Home, NamespaceKind)] = []
+    /// Whether nobody comes home, because who is in the other user namespace may not.
+    private let isOneWay: Bool
+
+    init(isOneWay: Bool = false) { self.isOneWay = isOneWay }
 
     /// - Parameter target: A namespace of the kind, or a pidfd of a process in it. The corresponding system call is
     ///   `setns`.
     func begin(_ target: borrowing Descriptor, _ kind: NamespaceKind) throws(SystemError) {
-        let home = Namespace.Home(try Namespace(path: "/proc/self/ns/\(kind.rawValue)"))
+        let home = try home(kind)
         guard setns(target.rawValue, Int32(kind.flag)) == 0 else {
             throw SystemError("join \(kind.rawValue) namespace", errno: .last)
         }
-        homes.append((home, kind))
+        if let home { homes.append((home, kind)) }
+    }
+
+    func begin(_ join: NamespaceJoin) throws(SystemError) {
+        do throws(SystemError) {
+            let namespace = try Namespace(path: join.path)
+            try begin(namespace.descriptor, join.kind)
+        } catch {
+            if error.operation == Self.oneWay { throw error }
+            throw SystemError(
+                "join \(join.kind.rawValue) namespace (\(join.field))", join.path, errno: error.errno, hint: error.hint)
+        }
+    }
+
+    /// The operation of the error for who would not come home.
+    static let oneWay = "come back"
+
+    /// Where to come back to; nil for a way without return.
+    private func home(_ kind: NamespaceKind) throws(SystemError) -> Namespace.Home? {
+        if isOneWay { return nil }
+        let home = Namespace.Home(try Namespace(path: "/proc/self/ns/\(kind.rawValue)"))
+        // The superuser of a user namespace may not enter what is the host's, although it is there.
+        guard setns(home.namespace.descriptor.rawValue, Int32(kind.flag)) == 0 else {
+            throw SystemError(Self.oneWay, errno: .last)
+        }
+        return home
     }
 
     /// Makes a time namespace for the next child. Its clocks can be set only while nobody is in it.
     func beginTime(_ offsets: String) throws(SystemError) {
-        let home = Namespace.Home(try Namespace(path: "/proc/self/ns/time"))
+        let home = try home(.time)
         guard unshare(Int32(NamespaceKind.time.flag)) == 0 else {
             throw SystemError("make time namespace", errno: .last)
         }
-        homes.append((home, .time))
+        if let home { homes.append((home, .time)) }
         if offsets.isEmpty { return }
         do throws(SystemError) {
             try Descriptor.open("/proc/self/timens_offsets", O_WRONLY).write(text: offsets)
@@ -113,6 +168,7 @@ final class NamespaceVisits {
     }
 
     func end() {
+        if isOneWay { return }
         for (home, kind) in homes.reversed() {
             // Every later child would land in the container's namespace; the kernel never refuses the way home.
             if setns(home.namespace.descriptor.rawValue, Int32(kind.flag)) != 0 { abort() }
@@ -128,22 +184,5 @@ extension Namespace {
     fileprivate final class Home {
         let namespace: Namespace
         init(_ namespace: consuming Namespace) { self.namespace = namespace }
-    }
-}
-
-extension UserNamespaceStep {
-    /// Tells the kernel who the identifiers are, as somebody who may: user_namespaces(7).
-    ///
-    /// - Parameter field: Where the document has the maps.
-    func write(process: Int32, field: String = "linux") throws(SystemError) {
-        for (name, text) in [("uid_map", uidMap), ("gid_map", gidMap)] {
-            do throws(SystemError) {
-                try Descriptor.open("/proc/\(process)/\(name)", O_WRONLY).write(text: text)
-            } catch {
-                throw SystemError(
-                    "set \(name) (\(field).\(name.prefix(3))Mappings) to",
-                    text.split(separator: "\n").joined(separator: ", "), errno: error.errno)
-            }
-        }
     }
 }

@@ -9,7 +9,8 @@ import SystemPackage
 /// files that others can change while they are checked allow no certainty. So a program that is about to enter a
 /// running container, or to start one that shares writable files with others, first executes itself again from a
 /// read-only mount of its own file that is attached nowhere: whoever gets hold of it cannot write to it
-/// (CVE-2019-5736). Starting a container with a root of its own does without.
+/// (CVE-2019-5736). Starting a container with a root of its own does without. An ordinary user's program is safe when it
+/// is root's; one of the user's own is copied into memory and sealed.
 public enum ProtectedExecutable {
     /// Returns at once when the program's file is already on a read-only mount; else starts the program over, with
     /// the same arguments and environment. To be called before anything has been made.
@@ -17,17 +18,66 @@ public enum ProtectedExecutable {
     /// - Throws: `SystemError`. The corresponding system calls are `open_tree`, `mount_setattr` and `execveat`.
     public static func ensure() throws(SystemError) {
         if try isProtected() { return }
-        let mount = try MountTree.clone(path: "/proc/self/exe", recursive: false)
-        try MountTree.setAttributes(of: mount, set: UInt64(MOUNT_ATTR_RDONLY))
+        let program: Descriptor
+        do throws(SystemError) {
+            program = try MountTree.clone(path: "/proc/self/exe", recursive: false)
+        } catch {
+            // An ordinary user may mount nothing.
+            guard error.errno == .notPermitted else { throw error }
+            if try isForeign() { return }
+            if try isSealed() { return }
+            return try execute(try sealedCopy())
+        }
+        try MountTree.setAttributes(of: program, set: UInt64(MOUNT_ATTR_RDONLY))
+        try execute(program)
+    }
+
+    private static func execute(_ program: borrowing Descriptor) throws(SystemError) {
         let arguments = CStringVector(try strings("/proc/self/cmdline"))
         let variable = "\(pathVariable)=\(try path())"
         let environment = CStringVector(try strings("/proc/self/environ") + [Array(variable.utf8)])
         unsafe arguments.withPointer { arguments in
             unsafe environment.withPointer { environment in
-                _ = unsafe swn_execveat(mount.rawValue, "", arguments, environment, AT_EMPTY_PATH)
+                _ = unsafe swn_execveat(program.rawValue, "", arguments, environment, AT_EMPTY_PATH)
             }
         }
-        throw SystemError("execute again from a read-only mount", "/proc/self/exe", errno: .last)
+        throw SystemError("execute again from a read-only mount or copy", "/proc/self/exe", errno: .last)
+    }
+
+    /// Whether the file is the host's root's and closed to this user, whose containers have no more rights than it.
+    private static func isForeign() throws(SystemError) -> Bool {
+        let status = try Descriptor.open("/proc/self/exe", O_PATH).status()
+        // 65534 is who is in no map of this user namespace.
+        let isOthers = status.st_uid == 65534 || (status.st_uid == 0 && geteuid() != 0)
+        guard isOthers else { return false }
+        return unsafe faccessat(AT_FDCWD, "/proc/self/exe", W_OK, AT_EACCESS) != 0
+    }
+
+    /// Whether the program is such a copy already.
+    private static func isSealed() throws(SystemError) -> Bool {
+        let seals = swn_fcntl(try Descriptor.open("/proc/self/exe").rawValue, F_GET_SEALS, 0)
+        return seals >= 0 && seals & F_SEAL_WRITE != 0
+    }
+
+    /// A copy in memory that nobody can change. The corresponding system calls are `memfd_create` and
+    /// `fcntl(F_ADD_SEALS)`.
+    private static func sealedCopy() throws(SystemError) -> Descriptor {
+        let source = try Descriptor.open("/proc/self/exe")
+        let size = Int(try source.status().st_size)
+        let number = unsafe swn_executable_memory("swrun")
+        guard number >= 0 else { throw SystemError("make a file in memory", errno: .last) }
+        let copy = Descriptor(owning: number)
+        var rest = size
+        while rest > 0 {
+            let count = retryingOnInterrupt { sendfile(copy.rawValue, source.rawValue, nil, rest) }
+            guard count > 0 else { throw SystemError("copy", "/proc/self/exe", errno: .last) }
+            rest -= count
+        }
+        let seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
+        guard swn_fcntl(copy.rawValue, F_ADD_SEALS, seals) == 0 else {
+            throw SystemError("seal the copy of", "/proc/self/exe", errno: .last)
+        }
+        return copy
     }
 
     /// Where the program's file lies. The kernel does not know it any more of a mount that is attached nowhere, so whoever

@@ -13,9 +13,47 @@ public enum HelperProgram {
     /// - Throws: `SystemError` when it cannot be started. The corresponding C function is `posix_spawn`.
     public static func run(_ path: String, _ words: [String]) throws(SystemError) -> Int32 {
         let process = unsafe try spawn(path, words, [], flags: 0) { _ in }
+        return wait(process)
+    }
+
+    /// The same for a program that says on standard error what is wrong.
+    ///
+    /// - Returns: Its exit status, and its first 4 KiB of errors without the last line's end.
+    public static func runCollectingErrors(
+        _ path: String, _ words: [String]
+    ) throws(SystemError) -> (status: Int32, errors: String) {
+        var ends: [Int32] = [-1, -1]
+        guard unsafe pipe2(&ends, O_CLOEXEC) == 0 else { throw SystemError("make pipe", errno: .last) }
+        let output = Descriptor(owning: ends[0])
+        let process: pid_t
+        do {
+            let input = Descriptor(owning: ends[1])
+            process = unsafe try spawn(path, words, [], flags: 0, silent: [0, 1]) { actions in
+                unsafe posix_spawn_file_actions_adddup2(&actions, input.rawValue, 2)
+            }
+        }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        var count = 0
+        while count < bytes.count {
+            let (place, room) = (count, bytes.count - count)
+            let read = retryingOnInterrupt { unsafe CLinux.read(output.rawValue, &bytes[place], room) }
+            if read <= 0 { break }
+            count += read
+        }
+        while bytes[..<count].last == UInt8(ascii: "\n") { count -= 1 }
+        return (wait(process), String(decoding: bytes[..<count], as: UTF8.self))
+    }
+
+    private static func wait(_ process: pid_t) -> Int32 {
         var status: Int32 = 0
         _ = retryingOnInterrupt { unsafe waitpid(process, &status, 0) }
         return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    }
+
+    /// Finds a program of the system's in the usual folders, whatever the caller's `PATH` says; nil when it is not there.
+    public static func find(_ name: String) -> String? {
+        ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+            .lazy.map { "\($0)/\(name)" }.first { unsafe access($0, X_OK) == 0 }
     }
 
     /// Starts a program that goes on by itself, in a session of its own.

@@ -34,6 +34,17 @@ public struct ProcessHandle: ~Copyable, Sendable {
         return status
     }
 
+    /// The number of the process that a pidfd is about; nil when it is gone, or cannot be seen from here.
+    /// The corresponding file is /proc/self/fdinfo/N (pidfd_open(2)).
+    public static func number(of pidfd: borrowing Descriptor) -> Int32? {
+        guard let bytes = try? Descriptor.open("/proc/self/fdinfo/\(pidfd.rawValue)").readAll(limit: 4096) else {
+            return nil
+        }
+        let line = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "Pid:".utf8) }
+        let text = line.map { String(decoding: $0.dropFirst(4), as: UTF8.self).filter { $0 != "\t" && $0 != " " } }
+        return text.flatMap { Int32($0) }.flatMap { $0 > 0 ? $0 : nil }
+    }
+
     /// When a process started, in clock ticks since boot (field 22 of `/proc/PID/stat`, proc(5)); nil when it is gone.
     ///
     /// With the boot id this names a process for ever, although its number is reused.

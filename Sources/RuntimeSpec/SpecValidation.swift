@@ -7,6 +7,12 @@ extension Spec {
         guard ociVersion.hasPrefix("1.") else {
             throw SpecError("ociVersion", "version '\(ociVersion)' is not supported, only 1.x")
         }
+        // semver.org, 2.0.0: three numbers, and perhaps what comes before a release.
+        let numbers = ociVersion.prefix { $0 != "-" && $0 != "+" }
+            .split(separator: ".", omittingEmptySubsequences: false)
+        guard numbers.count == 3, numbers.allSatisfy({ !$0.isEmpty && $0.allSatisfy(\.isASCIIDigit) }) else {
+            throw SpecError("ociVersion", "'\(ociVersion)' is not a version of the form 1.0.2")
+        }
         if let root {
             if root.path.isEmpty { throw SpecError("root.path", "is empty") }
             try Self.checkText("root.path", root.path)
@@ -122,6 +128,8 @@ extension Spec.Linux {
         if let rootfsPropagation, !propagations.contains(rootfsPropagation) {
             throw SpecError("linux.rootfsPropagation", "unknown propagation '\(rootfsPropagation)'")
         }
+        try seccomp?.validate()
+        try resources?.validate()
         if let personality, !["LINUX", "LINUX32"].contains(personality.domain) {
             throw SpecError("linux.personality.domain", "unknown domain '\(personality.domain)'")
         }
@@ -143,4 +151,43 @@ extension Spec.Linux.Device {
             }
         }
     }
+}
+
+extension Spec.Linux.Seccomp {
+    fileprivate func validate() throws(SpecError) {
+        if let listenerMetadata, !listenerMetadata.isEmpty, (listenerPath ?? "").isEmpty {
+            throw SpecError("linux.seccomp.listenerMetadata", "needs linux.seccomp.listenerPath")
+        }
+        for (index, rule) in (syscalls ?? []).enumerated() {
+            let field = "linux.seccomp.syscalls[\(index)]"
+            guard !rule.names.isEmpty else { throw SpecError("\(field).names", "is empty") }
+            guard rule.errnoRet == nil || Self.answers(rule.action) else {
+                throw SpecError("\(field).errnoRet", "the action \(rule.action) returns no errno")
+            }
+        }
+        guard defaultErrnoRet == nil || Self.answers(defaultAction) else {
+            throw SpecError("linux.seccomp.defaultErrnoRet", "the action \(defaultAction) returns no errno")
+        }
+    }
+
+    private static func answers(_ action: String) -> Bool { ["SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"].contains(action) }
+}
+
+extension Spec.Linux.Resources {
+    fileprivate func validate() throws(SpecError) {
+        for (index, device) in (blockIO?.weightDevice ?? []).enumerated() where device.weight == nil {
+            guard device.leafWeight != nil else {
+                throw SpecError("linux.resources.blockIO.weightDevice[\(index)]", "has neither weight nor leafWeight")
+            }
+        }
+        for (name, limit) in (rdma ?? [:]).sorted(by: { $0.key < $1.key }) {
+            guard limit.hcaHandles != nil || limit.hcaObjects != nil else {
+                throw SpecError("linux.resources.rdma.\(name)", "has neither hcaHandles nor hcaObjects")
+            }
+        }
+    }
+}
+
+extension Character {
+    fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
 }

@@ -9,6 +9,9 @@ struct Features: Encodable {
     var hooks = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
     var mountOptions = MountOptionNames.all
     var linux = Linux()
+    /// What there is besides the specification.
+    var annotations = ["\(Spec.Landlock.annotation).version": "\(Spec.Landlock.newestVersion)"]
+    var potentiallyUnsafeConfigAnnotations = [Spec.Landlock.annotation, "run.oci.keep_original_groups"]
 
     struct Linux: Encodable {
         var namespaces = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"]
@@ -18,7 +21,7 @@ struct Features: Encodable {
         var apparmor = Switch(enabled: true)
         /// Processes get labels; files of mounts do not.
         var selinux = Switch(enabled: false)
-        var intelRdt = Switch(enabled: false)
+        var intelRdt = IntelRDT()
         var mountExtensions = MountExtensions()
         var netDevices = Switch(enabled: true)
         var memoryPolicy = MemoryPolicy()
@@ -29,7 +32,7 @@ struct Features: Encodable {
         var v2 = true
         var systemd = true
         var systemdUser = true
-        var rdma = false
+        var rdma = true
     }
 
     struct Seccomp: Encodable {
@@ -42,6 +45,19 @@ struct Features: Encodable {
             "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
             "SCMP_CMP_NE",
         ]
+        var knownFlags = Self.flags
+        var supportedFlags = Self.flags
+
+        private static let flags = [
+            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+        ]
+    }
+
+    struct IntelRDT: Encodable {
+        var enabled = true
+        var schemata = true
+        var monitoring = true
     }
 
     struct MountExtensions: Encodable {

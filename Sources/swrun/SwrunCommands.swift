@@ -1,6 +1,7 @@
 import CLinux
 import CommandSupport
 import ContainerRuntime
+import LinuxSystem
 import RuntimeSpec
 
 /// The command line of runc and crun.
@@ -14,7 +15,10 @@ enum SwrunCommands {
                 State is kept below --root, one directory for each container.
                 """,
             globals: [
-                .init("root", value: "DIR", help: "where containers are remembered (/run/swrun)"),
+                .init(
+                    "root", value: "DIR",
+                    help: "where containers are remembered (/run/swrun; $XDG_RUNTIME_DIR/swrun for whoever is not root)"
+                ),
                 .init("log", value: "FILE", help: "a file to write errors to besides standard error"),
                 .init("log-format", value: "FORMAT", help: "text or json"),
                 .init("debug", help: "accepted for engines; there is no more to say"),
@@ -22,7 +26,7 @@ enum SwrunCommands {
                 .init("cgroup-manager", value: "NAME", help: "cgroupfs, systemd or disabled"),
                 .init(
                     "rootless", value: "MODE",
-                    help: "true, false or auto: whether to do without a cgroup where it may not be made"),
+                    help: "true, false or auto: whether to do without a cgroup where none may be made nor is asked for"),
                 .init("criu", value: "FILE", help: ""),
             ],
             commands: [
@@ -32,7 +36,28 @@ enum SwrunCommands {
             context: runtime, explain: explain)
     }
 
-    static let defaultRoot = "/run/swrun"
+    /// The usual place, which is missing until there is a first container.
+    static let defaultRoot: String = {
+        // As runc has it: somebody's own directory, also of who only is root in a user namespace of theirs.
+        guard let own = variable("XDG_RUNTIME_DIR"), own.hasPrefix("/"),
+            geteuid() != 0 || (UserNamespace.isOwn && variable("USER") != "root")
+        else { return "/run/swrun" }
+        return "\(own)/swrun"
+    }()
+
+    private static func variable(_ name: String) -> String? {
+        unsafe getenv(name).map { unsafe String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    private static func cgroupUse(_ rootless: String, _ manager: String) throws -> CgroupUse {
+        if manager == "disabled" { return .never }
+        switch rootless {
+        case "auto": return .automatic
+        case "true": return .whereAllowed
+        case "false": return .always
+        default: throw CommandFailure("unknown value '\(rootless)' for --rootless (true, false or auto)")
+        }
+    }
 
     private static func runtime(_ flags: ParsedFlags) throws -> OCIRuntime {
         let format = flags.value("log-format") ?? "text"
@@ -45,11 +70,9 @@ enum SwrunCommands {
             throw CommandFailure("unknown cgroup-manager '\(manager)' (cgroupfs, systemd or disabled)")
         }
         let root = flags.value("root") ?? defaultRoot
-        let rootless = flags.value("rootless") ?? "auto"
         var runtime = OCIRuntime(
             store: ContainerStore(root), seccompCache: SeccompCache(directory: "\(root)/.seccomp"),
-            toleratesMissingCgroups: rootless == "true" || (rootless == "auto" && geteuid() != 0)
-                || manager == "disabled",
+            cgroups: try cgroupUse(flags.value("rootless") ?? "auto", manager),
             usesSystemd: flags.isOn("systemd-cgroup") || manager == "systemd")
         runtime.networkDevices = HostDevices.mover
         runtime.warn = { message in

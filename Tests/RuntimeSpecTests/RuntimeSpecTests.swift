@@ -88,6 +88,12 @@ struct SpecValidationTests {
         #expect(Self.field { $0.process?.oomScoreAdj = 1001 } == "process.oomScoreAdj")
         #expect(Self.field { $0.mounts?[1].destination = "" } == "mounts[1].destination")
         #expect(Self.field { $0.mounts?[1].destination = "dev\u{0}" } == "mounts[1].destination")
+        // Relative to the root, as the specification has it for old documents.
+        #expect(Self.field { $0.mounts?[1].destination = "dev" } == "fine")
+        for version in ["1.0", "1.x.2", "1.", "1.0.2.3", "1..2"] {
+            #expect(Self.field { $0.ociVersion = version } == "ociVersion")
+        }
+        #expect(Self.field { $0.ociVersion = "1.2.0-rc.1+dev" } == "fine")
         #expect(Self.field { $0.mounts?[0].type = nil } == "mounts[0].type")
         #expect(Self.field { $0.mounts?.append(.init(destination: "/x", type: "bind")) } == "mounts[7].source")
         #expect(Self.field { $0.linux?.namespaces?.append(.init(.pid)) } == "linux.namespaces[6]")
@@ -104,6 +110,16 @@ struct SpecValidationTests {
         #expect(Self.field { $0.linux?.devices = [.init(type: "x", path: "/dev/x")] } == "linux.devices[0].type")
         #expect(
             Self.field { $0.linux?.devices = [.init(type: "c", path: "/dev/x", major: 1)] } == "linux.devices[0].minor")
+        let filter = Spec.Linux.Seccomp(
+            defaultAction: "SCMP_ACT_ALLOW", syscalls: [.init(names: [], action: "SCMP_ACT_ERRNO")])
+        #expect(Self.field { $0.linux?.seccomp = filter } == "linux.seccomp.syscalls[0].names")
+        let number = Spec.Linux.Seccomp(
+            defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38,
+            syscalls: [.init(names: ["read"], action: "SCMP_ACT_ALLOW", errnoRet: 1)])
+        #expect(Self.field { $0.linux?.seccomp = number } == "linux.seccomp.syscalls[0].errnoRet")
+        #expect(
+            Self.field { $0.linux?.seccomp = .init(defaultAction: "SCMP_ACT_LOG", defaultErrnoRet: 1) }
+                == "linux.seccomp.defaultErrnoRet")
         #expect(
             Self.field { $0.process?.rlimits = [.init(type: "RLIMIT_NOFILE", soft: 2, hard: 1)] }
                 == "process.rlimits[0]")

@@ -40,6 +40,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -71,6 +72,7 @@
 #include <linux/inet_diag.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/landlock.h>
 #include <linux/keyctl.h>
 #include <linux/loop.h>
 #include <linux/magic.h>
@@ -179,6 +181,17 @@ int swn_is_single_threaded(void);
 char **swn_environment(void);
 /// `execveat(2)` with `AT_EMPTY_PATH` and friends.
 int swn_execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
+/// The version of the kernel's Landlock; -1 with `errno` when there is none (landlock_create_ruleset(2)).
+int swn_landlock_version(void);
+/// `landlock_create_ruleset(2)` with the rights and scopes to be handled; a descriptor, close-on-exec.
+int swn_landlock_create(uint64_t files, uint64_t ports, uint64_t scopes);
+/// `landlock_add_rule(2)` for an open path, or for a port of TCP.
+int swn_landlock_allow_path(int ruleset, int path, uint64_t allowed);
+int swn_landlock_allow_port(int ruleset, uint16_t port, uint64_t allowed);
+/// `landlock_restrict_self(2)` of the calling thread.
+int swn_landlock_restrict(int ruleset);
+/// A file in memory that can be executed and sealed (`memfd_create`), close-on-exec.
+int swn_executable_memory(const char *name);
 
 /// Signals (bit n-1 is signal n) back to their default action and none blocked: what an exec alone leaves ignored or
 /// blocked stays so.

@@ -93,11 +93,11 @@ struct CgroupMount {
         do throws(SystemError) {
             tree = try MountTree.clone(path: "\(place)/\(path)", recursive: false)
         } catch {
-            guard error.errno == .noSuchFileOrDirectory, let root = try Self.root(ofMountAt: place),
-                path.hasPrefix(root)
-            else { throw error }
-            // In a container that has no cgroup namespace itself, what is mounted is a part of the hierarchy.
-            tree = try MountTree.clone(path: "\(place)/\(path.dropFirst(root.count))", recursive: false)
+            guard error.errno == .noSuchFileOrDirectory, let root = try Self.root(ofMountAt: place) else { throw error }
+            // In a container that has no cgroup namespace itself, what is mounted is a part of the hierarchy: this
+            // process's directory is below it, or out of sight, and then all that is in sight is what there is to see.
+            let rest = path.hasPrefix(root) ? path.dropFirst(root.count) : ""
+            tree = try MountTree.clone(path: "\(place)/\(rest)", recursive: false)
         }
         try MountTree.setAttributes(of: tree, set: attributes)
         return tree

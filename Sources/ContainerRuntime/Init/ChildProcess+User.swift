@@ -10,6 +10,7 @@ extension ChildProcess {
         let security = plan.security
         umask(mode_t(security.umask))
         if let domain = security.personality, personality(domain) < 0 { throw InitFailure(.personality) }
+        let ruleset = try makeLandlockRules()
         // With the right to read it, whoever runs the program.
         let environment = plan.command.environment { homeDirectory() }
         try setLimits()
@@ -17,7 +18,7 @@ extension ChildProcess {
         let available = try dropBounding(security.capabilities.bounding)
 
         // Groups before the user, because afterwards there is no right to change them.
-        if let groups = security.groups, unsafe swn_setgroups(groups.count, groups) != 0 { throw InitFailure(.groups) }
+        if let groups = security.groups { try set(groups: groups) }
         guard swn_setresgid(security.gid, security.gid, security.gid) == 0 else { throw InitFailure(.gid) }
         // Permitted capabilities survive the change of user, so that the ones asked for can be set after it.
         guard swn_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 else { throw InitFailure(.uid) }
@@ -43,7 +44,7 @@ extension ChildProcess {
         }
         try CommandCheck(plan: plan).verify(path)
 
-        try waitForGoAhead(keeping: label)
+        try waitForGoAhead(keeping: [label, ruleset])
 
         let hooks = hooks.map { hook in
             var hook = hook
@@ -66,13 +67,27 @@ extension ChildProcess {
         if security.noNewPrivileges {
             try setCapabilities(available)
             guard swn_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 else { throw InitFailure(.noNewPrivileges) }
+            try obey(ruleset)
             try loadFilter()
         } else {
+            try obey(ruleset)
             try loadFilter()
             try setCapabilities(available)
         }
         execute(path, environment)
         throw InitFailure(.execute)
+    }
+
+    private func set(groups: [UInt32]) throws(InitFailure) {
+        if unsafe swn_setgroups(groups.count, groups) == 0 { return }
+        let errno = swn_errno()
+        // With the right to do it, only the user namespace can refuse: that of an ordinary user who maps only itself.
+        let right = CapabilitySet(name: "CAP_SETGID") ?? CapabilitySet()
+        let isDenied = errno == EPERM && (try? CapabilitySet.permitted())?.isSuperset(of: right) == true
+        // Then the user's stay, as nobody's.
+        if isDenied && groups.isEmpty { return }
+        let words = "an ordinary user's container has none without newgidmap: setgroups is denied"
+        throw InitFailure(.groups, errno: errno, words: isDenied ? words : nil)
     }
 
     /// From the container's /etc/passwd, which may be any file.
@@ -181,7 +196,7 @@ extension ChildProcess {
         guard buffer[0] == UInt8(ascii: "/") else { throw InitFailure(.workingDirectoryOutside, errno: EXDEV) }
     }
 
-    private func waitForGoAhead(keeping label: Int32) throws(InitFailure) {
+    private func waitForGoAhead(keeping needed: [Int32]) throws(InitFailure) {
         report(InitRecord(.ready))
         var byte: UInt8 = 0
         let count = retryingOnInterrupt { unsafe recv(socket, &byte, 1, 0) }
@@ -189,7 +204,7 @@ extension ChildProcess {
         if count == 0 { swn_exit_now(1) }
         guard count == 1 else { throw InitFailure(.goAhead) }
         guard plan.startListener >= 0 else { return }
-        try closeAll(but: [socket, plan.startListener, plan.waitingDescriptor, label])
+        try closeAll(but: [socket, plan.startListener, plan.waitingDescriptor] + needed)
         try waitForStart()
     }
 

@@ -23,7 +23,7 @@ struct ChildProcess {
 
     /// From here on the process dies with its launcher, and nobody but root may look at it.
     func tieToParent() throws(InitFailure) {
-        close(parentSocket)
+        leaveParentsSocket()
         if plan.lockDescriptor >= 0 { close(plan.lockDescriptor) }
         // Not dumpable means that no other process of a shared pid namespace can reach the runtime's program through
         // /proc/PID/exe, or its descriptors through /proc/PID/fd (CVE-2016-9962, CVE-2019-5736). The exec ends it.
@@ -32,6 +32,9 @@ struct ChildProcess {
         // The clone has taken care of those with a handler.
         swn_reset_signals(plan.inherited.ignoredSignals)
     }
+
+    /// Or the launcher's end would not be the end.
+    func leaveParentsSocket() { close(parentSocket) }
 
     /// The kernel forgets the signal when credentials change, so this is called again after that.
     func armDeathSignal(_ signal: Int32) throws(InitFailure) {
@@ -69,20 +72,22 @@ struct ChildProcess {
     func prepareSession() throws(InitFailure) -> Int32 {
         // The host's session keyring would be shared otherwise. A kernel without keyrings has none to share.
         if plan.makesKeyring && swn_join_session_keyring() < 0 && swn_errno() != ENOSYS { throw InitFailure(.keyring) }
-        if let adjustment = plan.security.oomScoreAdjustment {
-            // The host's /proc is still there, and shows a process of another pid namespace as itself.
-            do throws(SystemError) {
-                try Descriptor.open("/proc/self/oom_score_adj", O_WRONLY).write(text: adjustment)
-            } catch {
-                throw InitFailure(.oomScore, 0, error)
-            }
-        }
         // A container must not read or signal the terminal that its launcher was started from.
         guard setsid() >= 0 else { throw InitFailure(.session) }
         guard let label = plan.security.label else { return -1 }
         let file = unsafe swn_openat(AT_FDCWD, label.path, O_WRONLY | O_CLOEXEC, 0)
         guard file >= 0 else { throw InitFailure(.label) }
         return file
+    }
+
+    /// As long as the host's /proc is there, which shows a process of another pid namespace as itself.
+    func setOutOfMemoryScore() throws(InitFailure) {
+        guard let adjustment = plan.security.oomScoreAdjustment else { return }
+        do throws(SystemError) {
+            try Descriptor.open("/proc/self/oom_score_adj", O_WRONLY).write(text: adjustment)
+        } catch {
+            throw InitFailure(.oomScore, 0, error)
+        }
     }
 
     /// Waits until the launcher has said who this process's identifiers are on the host.

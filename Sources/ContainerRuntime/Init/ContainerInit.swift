@@ -14,8 +14,10 @@ struct ContainerInit {
     let child: ChildProcess
 
     func walk() throws(InitFailure) {
+        let isOrdinary = plan.userNamespace?.isOrdinary == true
+        if isOrdinary && plan.userNamespace?.isNew == true { try prepareAsUser() }
         try child.tieToParent()
-        if plan.userNamespace?.isNew == true { try child.waitForMaps() }
+        if plan.userNamespace?.isNew == true, !isOrdinary { try child.waitForMaps() }
         try child.takeStreams()
         try joinNamespaces()
         try child.join(plan.cgroup)
@@ -25,6 +27,7 @@ struct ContainerInit {
         if plan.makesCgroupNamespace {
             guard unshare(Int32(NamespaceKind.cgroup.flag)) == 0 else { throw InitFailure(.cgroupNamespace) }
         }
+        if !isOrdinary { try child.setOutOfMemoryScore() }
         let label = try child.prepareSession()
         let sources = plan.userNamespace == nil ? [:] : openSources()
         if plan.userNamespace != nil { try child.becomeRoot() }
@@ -48,6 +51,29 @@ struct ContainerInit {
         }
         try enterRoot(mounted.root)
         try child.becomeUser(label: label, hooks: hooks.startContainer, state: hooks.text(.created, number))
+    }
+
+    /// What an ordinary user's process does as long as its files in /proc are the user's, who is to write its maps: those of
+    /// a process that nobody may look at belong to root. Nobody else is in a user namespace that was just made.
+    private func prepareAsUser() throws(InitFailure) {
+        child.leaveParentsSocket()
+        try child.waitForMaps()
+        if let offsets = plan.timeOffsets { try makeTimeNamespace(offsets) }
+        try child.setOutOfMemoryScore()
+    }
+
+    /// The launcher, who does it otherwise, may not.
+    private func makeTimeNamespace(_ offsets: String) throws(InitFailure) {
+        guard unshare(Int32(NamespaceKind.time.flag)) == 0 else { throw InitFailure(.timeNamespace) }
+        do throws(SystemError) {
+            if !offsets.isEmpty { try Descriptor.open("/proc/self/timens_offsets", O_WRONLY).write(text: offsets) }
+            let namespace = try Namespace(path: "/proc/self/ns/time_for_children")
+            guard setns(namespace.descriptor.rawValue, Int32(NamespaceKind.time.flag)) == 0 else {
+                throw SystemError("setns", errno: .last)
+            }
+        } catch {
+            throw InitFailure(.timeNamespace, 0, error)
+        }
     }
 
     /// Opens what is to be shown of the host while this process is still the user who launched it: the superuser of a user
@@ -80,7 +106,9 @@ struct ContainerInit {
                 waiting.append(index)
             }
         }
-        for index in plan.joins.indices.filter({ plan.joins[$0].kind == .user }) + waiting {
+        // An ordinary user's process was made inside.
+        let isInside = plan.userNamespace?.isOrdinary == true
+        for index in plan.joins.indices.filter({ plan.joins[$0].kind == .user && !isInside }) + waiting {
             do throws(SystemError) {
                 try enter(plan.joins[index])
             } catch {

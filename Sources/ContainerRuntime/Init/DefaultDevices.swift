@@ -34,7 +34,7 @@ enum DefaultDevices {
         }
         for node in nodes {
             let number = swn_makedev(node.major, node.minor)
-            try make(
+            _ = try make(
                 node.name, mode: FileKind.characterDevice.bits | 0o666, number: number, in: directory,
                 host: "/dev/\(node.name)")
         }
@@ -54,16 +54,20 @@ enum DefaultDevices {
             parts.count == 1
             ? try root.duplicate()
             : try resolver.open(parts.dropLast().joined(separator: "/"), isDirectory: true, isPlain: false)
-        try make(name, mode: device.mode, number: device.number, in: directory, host: "/\(device.path)")
+        // The host's node keeps its owner.
+        guard try make(name, mode: device.mode, number: device.number, in: directory, host: "/\(device.path)") else {
+            return
+        }
         guard unsafe fchownat(directory.rawValue, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW) == 0 else {
             throw SystemError("change owner of", device.path, errno: .last)
         }
     }
 
+    /// - Returns: Whether the node is the container's own, new or of its image.
     private static func make(
         _ name: String, mode: UInt32, number: UInt64, in directory: borrowing Descriptor, host: String
-    ) throws(SystemError) {
-        if unsafe mknodat(directory.rawValue, name, mode, dev_t(number)) == 0 { return }
+    ) throws(SystemError) -> Bool {
+        if unsafe mknodat(directory.rawValue, name, mode, dev_t(number)) == 0 { return true }
         switch swn_errno() {
         case EEXIST:
             // The image's own: right, or not to be trusted with the name.
@@ -71,13 +75,21 @@ enum DefaultDevices {
             guard unsafe fstatat(directory.rawValue, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
                 FileKind(mode: status.st_mode) == FileKind(mode: mode), UInt64(status.st_rdev) == number
             else { throw SystemError("make device", name, errno: .fileExists) }
+            return true
         case EPERM:
             // Without the right to make nodes, as in a user namespace, the host's node is shown instead.
             let source = try MountTree.clone(path: host, recursive: false)
+            let status = try source.status()
+            guard FileKind(mode: status.st_mode) == FileKind(mode: mode), UInt64(status.st_rdev) == number else {
+                throw SystemError(
+                    "make device", name, errno: .notPermitted,
+                    hint: "without the right to make one it is the host's \(host), which is another device")
+            }
             try MountTree.setAttributes(of: source, set: UInt64(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC))
             let file = try Descriptor.open(
                 name, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o644, relativeTo: directory.rawValue)
             try MountTree.attach(source, to: file)
+            return false
         default: throw SystemError("make device", name, errno: .last)
         }
     }

@@ -16,19 +16,37 @@ struct ExecInit {
         try child.takeInitialProcessors()
         try child.join(plan.cgroup)
         try child.setScheduling()
+        if !plan.isOrdinary { try child.setOutOfMemoryScore() }
         let label = try child.prepareSession()
         // All at once: there is no moment in which the process is half inside. The pid namespace is the launcher's
         // part.
         let kinds: [NamespaceKind] = [.mnt, .net, .ipc, .uts, .cgroup]
-        let flags = plan.ownNamespaces.union(kinds).reduce(UInt64(0)) { $0 | $1.flag }
-        guard setns(plan.container.descriptor.rawValue, Int32(flags)) == 0 else {
-            throw InitFailure(.joinNamespace, errno: swn_errno())
-        }
+        // Nobody enters a user namespace twice.
+        let own = plan.isOrdinary ? plan.ownNamespaces.subtracting([.user]) : plan.ownNamespaces
+        try enter(own.union(kinds))
         if plan.ownNamespaces.contains(.user) { try child.becomeRoot() }
         if child.plan.terminal != nil {
             let devpts = unsafe swn_openat(AT_FDCWD, "/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
             try child.makeTerminal(devpts: devpts, root: -1)
         }
         try child.becomeUser(label: label)
+    }
+
+    private func enter(_ kinds: Set<NamespaceKind>) throws(InitFailure) {
+        func answer(_ kinds: Set<NamespaceKind>) -> Int32 {
+            let flags = kinds.reduce(UInt64(0)) { $0 | $1.flag }
+            return setns(plan.container.descriptor.rawValue, Int32(flags)) == 0 ? 0 : swn_errno()
+        }
+        var errno = answer(kinds)
+        if errno == EPERM {
+            // Into those that it shares with the host, who is in a user namespace may not enter, and is there already.
+            let others = kinds.filter { identity($0, "self") != identity($0, "\(plan.containerNumber)") }
+            if others != kinds { errno = answer(others) }
+        }
+        guard errno == 0 else { throw InitFailure(.joinNamespace, errno: errno) }
+    }
+
+    private func identity(_ kind: NamespaceKind, _ process: String) -> NamespaceIdentity? {
+        try? Namespace(path: "/proc/\(process)/ns/\(kind.rawValue)").identity
     }
 }

@@ -20,6 +20,7 @@ enum InitStage: UInt16, Sendable {
     case joinNamespace
     case cgroup
     case cgroupNamespace
+    case timeNamespace
     case processors
     case scheduler
     case ioPriority
@@ -54,6 +55,7 @@ enum InitStage: UInt16, Sendable {
     case ambient
     case noNewPrivileges
     case label
+    case landlock
     case seccomp
     case workingDirectory
     case workingDirectoryOutside

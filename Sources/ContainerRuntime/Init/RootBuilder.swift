@@ -113,24 +113,16 @@ struct RootBuilder {
             // /proc, /sys and /dev are written to and trusted later: a link in their place is refused.
             let target = try resolver.open(step.destination, isDirectory: true, isPlain: step.role != .ordinary)
             if try mountPlainly(type, step, on: target) { return }
-            let context = try FileSystemContext(type)
-            for setting in step.settings {
-                if let value = setting.value {
-                    try context.set(setting.name, value)
-                } else {
-                    try context.set(setting.name)
+            do throws(SystemError) {
+                try mountNew(type, step, on: target, &mounted)
+            } catch {
+                guard error.errno == .notPermitted, let source = hostsOwn(type), unsafe access(source, F_OK) == 0 else {
+                    throw error
                 }
-            }
-            let mount = try context.mount(
-                attributes: step.role == .dev ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
-            if step.copiesUp { try CopyUp.copy(from: target, to: mount) }
-            if step.role == .dev { try fill(mount) }
-            try setAttributes(of: mount, step, isNew: true)
-            try MountTree.attach(mount, to: target)
-            switch step.role {
-            case .proc: mounted.proc = mount.release()
-            case .devpts: mounted.pts = mount.release()
-            default: break
+                // Only the owner of what it shows may mount a new one: the host's is shown, as with runc and crun.
+                let tree = try MountTree.clone(path: source, recursive: true)
+                try setAttributes(of: tree, step)
+                try MountTree.attach(tree, to: target)
             }
         case .remount:
             // What is no mount of its own is refused by the kernel.
@@ -142,6 +134,42 @@ struct RootBuilder {
             try CgroupMount(hierarchies: hierarchies, attributes: step.set, isNamespaced: isNamespaced)
                 .attach(to: target)
         }
+    }
+
+    private func mountNew(
+        _ type: String, _ step: MountStep, on target: borrowing Descriptor, _ mounted: inout Mounted
+    ) throws(SystemError) {
+        let context = try FileSystemContext(type)
+        for setting in step.settings {
+            if let value = setting.value {
+                try context.set(setting.name, value)
+            } else {
+                try context.set(setting.name)
+            }
+        }
+        let mount = try context.mount(
+            attributes: step.role == .dev ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
+        if step.copiesUp { try CopyUp.copy(from: target, to: mount) }
+        if step.role == .dev { try fill(mount) }
+        try setAttributes(of: mount, step, isNew: true)
+        try MountTree.attach(mount, to: target)
+        switch step.role {
+        case .proc: mounted.proc = mount.release()
+        case .devpts: mounted.pts = mount.release()
+        default: break
+        }
+    }
+
+    /// What a file system of the kernel shows of a namespace that is the host's; nil for one of the container's own.
+    private func hostsOwn(_ type: String) -> String? {
+        let (path, kind): (String, NamespaceKind)
+        switch type {
+        case "sysfs": (path, kind) = ("/sys", .net)
+        case "proc": (path, kind) = ("/proc", .pid)
+        case "mqueue": (path, kind) = ("/dev/mqueue", .ipc)
+        default: return nil
+        }
+        return plan.cloneFlags & kind.flag == 0 && !plan.joins.contains { $0.kind == kind } ? path : nil
     }
 
     /// Mounts in two calls what needs neither a descriptor afterwards nor more than `mount(2)` can say.

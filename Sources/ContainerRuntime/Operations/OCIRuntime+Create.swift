@@ -62,10 +62,12 @@ extension OCIRuntime {
         _ finish: (consuming CreatedContainer, borrowing StoredContainer, inout Descriptor?) throws -> Result
     ) throws -> Result {
         let filter = try seccompProgram(bundle.spec)
+        let landlock = try LandlockStep(bundle.spec, warn: warn)
         for text in bundle.spec.process?.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
         if let label = bundle.spec.linux?.mountLabel, !label.isEmpty, !LabelStep.hasSELinux {
             warn("linux.mountLabel '\(label)' is left out: SELinux is not enabled on this host")
         }
+        var control = try ResctrlGroup(bundle.spec, container: options.identifier)
         let stored = try store.reserve(options.identifier)
         var record = bundle.record(options.identifier)
         var cgroup: Cgroup?
@@ -81,6 +83,12 @@ extension OCIRuntime {
             record.unit = place.unit?.name
             record.hasUserUnit = place.unit?.isUser
             cgroup = try makeCgroup(unit.path, bundle.spec, isDetached)
+            if cgroup?.path != unit.path { record.cgroupPath = cgroup?.path.description }
+            if control != nil {
+                defer { record.resctrlGroups = control?.made }
+                try control?.make()
+            }
+            if control != nil { try stored.write(record) }
             let gate = try StartGate(in: stored.directory, isOpen: isDetached)
             var launch = LaunchOptions(bundle: bundle.path, seccomp: filter, parentDeathSignal: isDetached ? 0 : 9)
             launch.preservedDescriptors = options.preservedDescriptors
@@ -91,6 +99,7 @@ extension OCIRuntime {
             launch.pivots = options.pivots
             launch.relaysTerminal = !isDetached
             launch.keepsGroups = bundle.spec.keepsGroups
+            launch.landlock = landlock
             launch.seccompListener = try SeccompListener(
                 bundle.spec.linux?.seccomp, state: State(record, .creating))
             launch.hookState = State(record, .creating)
@@ -99,6 +108,7 @@ extension OCIRuntime {
             var container = try launchContainer(spec, launch, cgroup, &devices)
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
+            try control?.add(process: record.pid)
             try stored.write(record)
             // The container is in it.
             _ = consume unit
@@ -109,6 +119,7 @@ extension OCIRuntime {
         } catch {
             devices?.restore()
             if let cgroup { try? Self.remove(cgroup) }
+            if let groups = record.resctrlGroups { try? ResctrlGroup.remove(groups) }
             try? record.stopUnit()
             try? stored.remove()
             throw error
@@ -154,18 +165,17 @@ extension OCIRuntime {
         // An engine looks there for what the container uses.
         let isEngines = isDetached || !(spec.linux?.cgroupsPath ?? "").isEmpty
         let tracking: Set<CgroupController> = isEngines ? [.cpu, .memory, .pids, .io, .freezer, .cpuset] : []
-        do throws(CgroupError) {
-            let root = try CgroupRoot.find()
-            return try Cgroup.create(
+        func make(_ path: CgroupPath, _ root: CgroupRoot) throws(CgroupError) -> Cgroup {
+            try Cgroup.create(
                 path, limits: limits, tracking: root.available(tracking),
                 // systemd knows its processes by a hierarchy that controls nothing.
                 everywhere: usesSystemd || spec.linux?.namespace(.cgroup) == nil, isInhabited: usesSystemd, root: root)
-        } catch {
-            let isDenied = [.permissionDenied, .notPermitted, .readOnlyFileSystem, .noSuchFileOrDirectory]
-                .contains(error.errno)
-            let isAskedFor = spec.linux?.resources != nil || !(spec.linux?.cgroupsPath ?? "").isEmpty
-            guard toleratesMissingCgroups || !isAskedFor, isDenied, !usesSystemd else { throw error }
-            return nil
+        }
+        do {
+            return usesSystemd ? try make(path, try CgroupRoot.find()) : try cgroups.cgroup(for: spec, path, make: make)
+        } catch let error as CgroupError {
+            guard let field = error.controller.flatMap({ spec.linux?.resources?.field(of: $0) }) else { throw error }
+            throw SpecError(field, "\(error)")
         }
     }
 }

@@ -46,6 +46,7 @@ extension OCIRuntime {
             // may not have got to the point where an occupied one is refused.
             if record.pid > 0 { try Self.remove(cgroup) } else { try cgroup.delete() }
         }
+        if let groups = record.resctrlGroups { try ResctrlGroup.remove(groups) }
         // Its processes are gone, so that systemd does not wait for their end.
         try record.stopUnit()
         let spec = record.hasHooks ? try? container.spec() : nil

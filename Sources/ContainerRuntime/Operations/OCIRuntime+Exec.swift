@@ -29,37 +29,43 @@ extension OCIRuntime {
         launch.seccompListener = try SeccompListener(spec.linux?.seccomp, state: State(record, .running))
         launch.preservedDescriptors = options.preservedDescriptors
         launch.keepsGroups = spec.keepsGroups
+        // What was left out was told when the container was made.
+        launch.landlock = try LandlockStep(spec) { _ in }
         launch.relaysTerminal = !options.isDetached
         launch.personality = spec.linux?.personality
         if spec.linux?.namespace(.user) != nil { launch.ownNamespaces.insert(.user) }
         if spec.linux?.namespace(.time) != nil { launch.ownNamespaces.insert(.time) }
+        let control = try ResctrlGroup(spec, container: record.id)
         if options.isDetached {
-            _ = try start(process, in: target, launch, options, cgroup)
+            _ = try start(process, in: target, launch, options, cgroup, control)
             return 0
         }
         // Before the launch, so that no signal is lost.
         let supervision = try Supervision()
-        return try supervision.run(try start(process, in: target, launch, options, cgroup))
+        return try supervision.run(try start(process, in: target, launch, options, cgroup, control))
     }
 
     private func start(
         _ process: Spec.Process, in target: borrowing ProcessHandle, _ launch: LaunchOptions, _ options: ExecOptions,
-        _ cgroup: Cgroup?
+        _ cgroup: Cgroup?, _ control: ResctrlGroup?
     ) throws -> StartedContainer {
         guard let cgroup, cgroup.exists else {
             guard options.cgroups.isEmpty else {
                 throw ContainerError(.failed, "a container without a cgroup has none inside (--cgroup)")
             }
-            return try start(ExecPlan(process: process, in: target, options: launch), options)
+            return try start(ExecPlan(process: process, in: target, options: launch), options, control)
         }
         let entrance = try cgroup.entrance(inside: options.cgroups)
         var launch = launch
         launch.cgroup = CgroupJoin(entrance)
-        return try start(ExecPlan(process: process, in: target, options: launch), options)
+        return try start(ExecPlan(process: process, in: target, options: launch), options, control)
     }
 
-    private func start(_ plan: ExecPlan, _ options: ExecOptions) throws -> StartedContainer {
+    private func start(
+        _ plan: ExecPlan, _ options: ExecOptions, _ control: ResctrlGroup?
+    ) throws -> StartedContainer {
         var made = try Launcher.enter(plan)
+        try control?.add(process: made.processIdentifier)
         try made.waitUntilReady()
         if let pidFile = options.pidFile { try PIDFile.write(made.processIdentifier, to: pidFile) }
         if let socket = options.consoleSocket, let terminal = made.takeConsole() {

@@ -12,8 +12,7 @@ public struct OCIRuntime: Sendable {
     public var store: ContainerStore
     /// Where compiled filters are kept.
     public var seccompCache: SeccompCache?
-    /// Whether a cgroup that may not be made is done without.
-    public var toleratesMissingCgroups: Bool
+    public var cgroups: CgroupUse
     /// Moves interfaces of the host into containers; nil refuses documents that ask for it.
     public var networkDevices: NetworkDevices?
     /// Told what goes wrong without being an error.
@@ -22,12 +21,12 @@ public struct OCIRuntime: Sendable {
     public var usesSystemd: Bool
 
     public init(
-        store: ContainerStore, seccompCache: SeccompCache? = nil, toleratesMissingCgroups: Bool = false,
+        store: ContainerStore, seccompCache: SeccompCache? = nil, cgroups: CgroupUse = .automatic,
         usesSystemd: Bool = false
     ) {
         self.store = store
         self.seccompCache = seccompCache
-        self.toleratesMissingCgroups = toleratesMissingCgroups
+        self.cgroups = cgroups
         self.usesSystemd = usesSystemd
     }
 
@@ -157,7 +156,12 @@ public struct OCIRuntime: Sendable {
     }
 
     private func signalAll(_ record: StateRecord, _ signal: Int32) throws {
-        guard let cgroup = try record.cgroup, cgroup.exists else { return }
+        guard let cgroup = try record.cgroup, cgroup.exists else {
+            for process in ProcessSearch.processes(besides: record.pid) {
+                try? ProcessHandle(processIdentifier: process).send(signal: signal)
+            }
+            return
+        }
         if signal == SIGKILL { return try cgroup.kill() }
         for process in try cgroup.processes() {
             // One that ends meanwhile needs no signal.
@@ -195,7 +199,8 @@ public struct OCIRuntime: Sendable {
         let record = try container.record()
         // Without a pid namespace of its own a container may have processes when its first one is gone.
         if let cgroup = try record.cgroup, cgroup.exists { return try cgroup.processes().sorted() }
-        return try container.status(of: record, in: nil) == .stopped ? [] : [record.pid]
+        guard try container.status(of: record, in: nil) != .stopped else { return [] }
+        return try container.spec().hasOwnProcesses ? ProcessSearch.processes(besides: record.pid) : [record.pid]
     }
 
     /// Changes the limits of a container that has not stopped.

@@ -6,9 +6,13 @@ public import RuntimeSpec
 public struct ExecPlan: Sendable {
     /// A pidfd of the container's first process: all its namespaces, and no chance to meet another process.
     let container: SharedDescriptor
+    /// Its number.
+    let containerNumber: Int32
     var cgroup: CgroupJoin
     /// Besides those that every container has, or shares without harm.
     var ownNamespaces: Set<NamespaceKind>
+    /// Whether it is an ordinary user who has a user namespace to enter.
+    var isOrdinary: Bool
     var process: ProcessPlan
 
     /// - Parameter process: What to run; who wants the container's own limits and capabilities, copies them from the
@@ -21,8 +25,10 @@ public struct ExecPlan: Sendable {
     ) throws {
         try process.validate()
         self.container = SharedDescriptor(try container.pidfd.duplicate())
+        containerNumber = container.processIdentifier
         cgroup = options.cgroup
         ownNamespaces = options.ownNamespaces
+        isOrdinary = ownNamespaces.contains(.user) && geteuid() != 0
         self.process = try ProcessPlan(process, options: options)
         try self.process.scheduling.setProcessors(process.execCPUAffinity)
     }

@@ -11,8 +11,6 @@ extension InitPlan {
         try spec.validate()
         guard let process = spec.process else { throw SpecError("process", "missing") }
         let linux = spec.linux ?? Spec.Linux()
-        // Whoever asks for a share of the cache counts on others not having it.
-        if linux.intelRdt != nil { throw SpecError("linux.intelRdt", "is not supported by this runtime") }
         hooks = nil
         if let hooks = spec.hooks, !hooks.isEmpty {
             guard let state = options.hookState else { throw SpecError("hooks", "is not supported here") }
@@ -22,6 +20,7 @@ extension InitPlan {
         (cloneFlags, makesCgroupNamespace, joins) = try Self.namespaces(linux)
         timeOffsets = try Self.timeOffsets(linux)
         userNamespace = try UserNamespaceStep(linux)
+        userNamespace?.isOrdinary = geteuid() != 0
         cgroup = options.cgroup
         root = try Self.root(spec, options)
         isRootReadOnly = spec.root?.readonly ?? false
@@ -128,6 +127,7 @@ extension ProcessPlan {
         security = try SecurityStep(
             process, seccomp: options.seccomp, personality: linux?.personality ?? options.personality,
             keepsGroups: options.keepsGroups)
+        security.landlock = options.landlock
         scheduling = try SchedulingStep(process, memoryPolicy: linux?.memoryPolicy)
         command = try CommandStep(process)
         streams = options.streams

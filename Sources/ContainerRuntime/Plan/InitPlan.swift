@@ -84,6 +84,8 @@ struct UserNamespaceStep: Hashable, Sendable {
     var gidMap = ""
     /// Whether the clone makes it.
     var isNew: Bool
+    /// Whether it is an ordinary user who makes it or joins it, and may do nothing outside of it.
+    var isOrdinary = false
 }
 
 struct SysctlStep: Hashable, Sendable {
@@ -128,6 +130,7 @@ struct SecurityStep: Sendable {
     /// What the kernel's security module confines the program to.
     var label: LabelStep?
     var seccomp: SeccompProgram?
+    var landlock: LandlockStep?
     var rlimits: [RlimitStep]
     var oomScoreAdjustment: String?
     var personality: UInt?

@@ -90,6 +90,8 @@ public struct LaunchOptions: Sendable {
     public var hookState: State?
     /// Who answers for the system calls that the filter asks about.
     public var seccompListener: SeccompListener?
+    /// What Landlock denies.
+    var landlock: LandlockStep?
     /// The container's execution domain, for a further process of it.
     public var personality: Spec.Linux.Personality?
     /// Whether this process copies what is written to the container's terminal.

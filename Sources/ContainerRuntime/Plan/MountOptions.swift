@@ -131,7 +131,9 @@ public enum MountOptionNames {
         let propagations = MountOptions.propagations.keys.flatMap { [$0, "r\($0)"] }
         return
             (attributes + propagations + Array(MountOptions.ignored)
-            + ["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"])
+            + ["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"]
+            // The kernel's, for any file system.
+            + ["dirsync", "lazytime", "nolazytime", "sync"])
             .sorted()
     }()
 }

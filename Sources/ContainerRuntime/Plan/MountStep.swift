@@ -98,7 +98,12 @@ extension MountStep {
         case "proc": role = .proc
         case "sysfs": role = .sysfs
         case "tmpfs" where destination == "dev": role = .dev
-        case "devpts": role = .devpts
+        case "devpts":
+            role = .devpts
+            // The group of terminals, where the container has only its user's: the kernel refuses one that is in no map.
+            if let namespace = try UserNamespaceStep(linux), namespace.isNew {
+                settings.removeAll { $0.name == "gid" && $0.value.map(namespace.hasGroup) == false }
+            }
         default: break
         }
         source = .fileSystem(type)

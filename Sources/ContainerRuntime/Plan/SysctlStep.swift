@@ -1,3 +1,4 @@
+import LinuxSystem
 import RuntimeSpec
 
 extension SysctlStep {
@@ -21,15 +22,24 @@ extension SysctlStep {
             guard let kind = owner(of: path) else {
                 throw SpecError(field, "does not belong to a namespace, so it would change the host")
             }
-            guard linux.namespace(kind) != nil else {
+            guard let namespace = linux.namespace(kind) else {
                 throw SpecError(field, "needs a namespace of type \(kind.rawValue) in linux.namespaces")
             }
             // Two who set one thing: crun's rule.
             if path == "kernel/domainname", let domainname, !domainname.isEmpty, domainname != value {
                 throw SpecError(field, "'\(value)' contradicts domainname '\(domainname)'")
             }
+            if let path = namespace.path, !path.isEmpty, isOwn(path, kind.kernel) {
+                throw SpecError(field, "belongs to the host's \(kind.rawValue) namespace, which \(path) is")
+            }
             return SysctlStep(name: name, path: path, value: value)
         }
+    }
+
+    /// Whether a path is another name of the namespace that this process is in.
+    private static func isOwn(_ path: String, _ kind: NamespaceKind) -> Bool {
+        guard let named = try? Namespace(path: path).identity else { return false }
+        return named == (try? Namespace(path: "/proc/self/ns/\(kind.rawValue)").identity)
     }
 
     private static func owner(of path: String) -> Spec.Linux.Namespace.Kind? {

@@ -28,6 +28,18 @@ extension UserNamespaceStep {
     }
 }
 
+extension UserNamespaceStep {
+    /// Whether a group, as a number in a mount option, is anybody in the namespace. What is no number is the kernel's to
+    /// refuse.
+    func hasGroup(_ text: String) -> Bool {
+        guard let group = UInt32(text) else { return true }
+        return gidMap.split(separator: "\n").contains { line in
+            let numbers = line.split(separator: " ").compactMap { UInt32($0) }
+            return numbers.count == 3 && group >= numbers[0] && group - numbers[0] < numbers[2]
+        }
+    }
+}
+
 extension MountMapping {
     /// Nil for a mount whose files belong to whom they belong. Without maps of its own a mount has the container's, which
     /// turns files of the container's root into its root's.

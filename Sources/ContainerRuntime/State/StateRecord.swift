@@ -20,6 +20,8 @@ public struct StateRecord: Codable, Hashable, Sendable {
     public var unit: String?
     /// Whether it is a unit of the user's own systemd.
     public var hasUserUnit: Bool?
+    /// The groups of resctrl that were made for it, below where that is mounted.
+    public var resctrlGroups: [String]?
     /// Whether something has to be run when it starts or goes; the hooks themselves are in the document.
     public var hasHooks: Bool
     public var annotations: [String: String]?

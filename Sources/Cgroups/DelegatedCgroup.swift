@@ -1,0 +1,42 @@
+import CLinux
+import LinuxSystem
+
+/// A cgroup of the v2 hierarchy that an ordinary user was given, to make others in (systemd's `Delegate=`).
+public struct DelegatedCgroup: Hashable, Sendable {
+    /// The v2 hierarchy alone: nothing is delegated in those of v1.
+    public let root: CgroupRoot
+    /// Below the hierarchy's root.
+    public let components: [String]
+
+    /// The one that this process is in or, better, the one above: limits can be shared out only below a cgroup that has
+    /// no processes of its own. Nil where the user may write to neither.
+    ///
+    /// The corresponding files are /proc/self/cgroup (cgroups(7)) and /proc/self/mountinfo.
+    public static func find() -> DelegatedCgroup? {
+        guard let mountPoint = (try? CgroupRoot.find())?.unified,
+            let line = lines(of: "/proc/self/cgroup").first(where: { $0.hasPrefix("0::/") }),
+            let mount = lines(of: "/proc/self/mountinfo").map({ $0.split(separator: " ") })
+                .last(where: { $0.count > 4 && $0[4] == mountPoint })
+        else { return nil }
+        // What is mounted may be a part of the hierarchy, as in a container without a cgroup namespace.
+        let shown = mount[3].split(separator: "/")
+        let path = line.dropFirst("0::".count).split(separator: "/")
+        guard path.starts(with: shown), !path.contains("..") else { return nil }
+        let own = path.dropFirst(shown.count).map(String.init)
+        for place in [Array(own.dropLast()), own] where !place.isEmpty {
+            let path = ([mountPoint] + place).joined(separator: "/")
+            // A process may be moved only by who may write to the common ancestor's list, too.
+            guard access(path, W_OK) == 0, access("\(path)/cgroup.procs", W_OK) == 0 else { continue }
+            return DelegatedCgroup(root: CgroupRoot(unified: mountPoint), components: place)
+        }
+        return nil
+    }
+
+    private static func lines(of file: String) -> [Substring] {
+        guard let bytes = try? Descriptor.open(file).readAll() else { return [] }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    }
+
+    /// A path of a container's, begun here.
+    public func path(below path: CgroupPath) -> CgroupPath { CgroupPath(components + path.components) }
+}
