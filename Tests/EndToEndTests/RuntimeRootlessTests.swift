@@ -271,7 +271,7 @@ extension RuntimeRootlessTests {
                 $E rm -t 0 -f box other >/dev/null; $E ps -aq | wc -l
                 ls \(RootlessBundle.runtime)/swrun
                 # The process that keeps its user namespace.
-                kill $(pgrep -x podman) 2>/dev/null
+                kill -KILL $(pgrep -x podman) 2>/dev/null
                 """
             let result = try await host.run(["unshare", "-m", "bash", "-c", script])
             #expect(
