@@ -6,7 +6,7 @@ import sys
 # A module may depend on modules of lower rows only; modules of one row do not know each other, but for the arrows
 # listed below, which lead from one half of a row to the other.
 RANKS = [
-    ["CLinux", "CMnl", "CNftnl", "CSeccomp", "CArchive", "CPcap", "CSystemd", "JSONCoding"],
+    ["CLinux", "CMnl", "CNftnl", "CSeccomp", "CArchive", "CPcap", "CStaticStart", "CSystemd", "JSONCoding"],
     ["Addressing", "RuntimeSpec", "LinuxSystem"],
     ["NetworkModel", "CNI", "PacketCapture", "Netlink", "Cgroups"],
     ["Rtnetlink", "Nftables", "SystemdUnits"],
