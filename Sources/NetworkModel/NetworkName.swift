@@ -12,7 +12,9 @@ public enum NetworkName {
         guard !name.isEmpty else { throw NetworkError(.invalid, "a network's name is empty") }
         guard name.utf8.count <= maximumLength else {
             throw NetworkError(
-                .invalid, "network name '\(name.prefix(maximumLength))…' has \(name.utf8.count) characters (at most \(maximumLength))")
+                .invalid,
+                "network name '\(name.prefix(maximumLength))…' has \(name.utf8.count) characters "
+                    + "(at most \(maximumLength))")
         }
         let isAlphanumeric = { (byte: UInt8) in
             switch byte {

@@ -136,7 +136,7 @@ struct EndpointAnnouncementTests {
 
     /// A bridge carries what a newcomer says of itself to each of its ports: with a thousand of them that is what a connect
     /// costs. What has to be said is which groups it listens to, once for each of its two kinds of addresses.
-    @Test func `a newcomer of IPv6 is heard twice by its neighbours, who reach it and its groups at once`() async throws {
+    @Test func `a newcomer of IPv6 is heard twice by its neighbours, and reached by them at once`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
             for name in ["friend", "web"] { try await host.must(["ip", "netns", "add", name]) }
@@ -150,7 +150,9 @@ struct EndpointAnnouncementTests {
             try await host.must(["ping", "-c", "1", "-w", "30", "fd00:44::9"], at: .inside("friend"))
             // The kernel would say it again within a second of each time (RFC 3810, section 9.11).
             try await Task.sleep(for: .seconds(3))
-            let reports = { seen.outputSoFar.split(separator: "\n").count { $0.contains("multicast listener report v2") } }
+            let reports = {
+                seen.outputSoFar.split(separator: "\n").count { $0.contains("multicast listener report v2") }
+            }
             #expect((1...2).contains(reports()), "\(seen.outputSoFar)")
             let advertisements = seen.outputSoFar.split(separator: "\n").filter {
                 $0.contains("> 33:33:00:00:00:01") && $0.contains("neighbor advertisement")
