@@ -19,6 +19,7 @@ extension Session {
                 notice("repair \(difference.object): \(error)")
             }
         }
+        do { try shrinkFirewall() } catch { notice("repair firewall: \(error)") }
         let left = try check()
         let repaired = found.filter { $0.isOurs && !left.contains($0) }
         if !repaired.isEmpty { noteRepair(repaired) }

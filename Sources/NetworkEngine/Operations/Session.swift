@@ -75,6 +75,7 @@ extension Session {
                 for undone in begun.reversed().map(\.inverse) {
                     do { try perform(undone) } catch { failures.append("undo: \(error)") }
                 }
+                do { try shrinkFirewall(after: plan) } catch { failures.append("undo: \(error)") }
                 break
             }
         }
@@ -113,6 +114,11 @@ extension Session {
                 isKept = isKept || interrupted.interruption == .complete && Self.isStillThere(step)
                 notice("clean up after an interrupted '\(interrupted.operation)': \(error)")
             }
+        }
+        do {
+            try shrinkFirewall(after: interrupted)
+        } catch {
+            notice("clean up after an interrupted '\(interrupted.operation)': \(error)")
         }
         try PortIndex.rebuild(store)
         try store.end()
@@ -227,6 +233,21 @@ extension Session {
         try firewall.build(
             [table], recorded: try recordedElements(of: try store.sandboxes()),
             FirewallChange(removed: change.removed.filter(table.concerns), added: added.added))
+    }
+
+    private mutating func shrinkFirewall(after plan: NetworkPlan) throws {
+        guard plan.steps.contains(where: { if case .firewall = $0 { true } else { false } }) else { return }
+        try shrinkFirewall()
+    }
+
+    /// Builds the table anew when it has parts that nothing needs: then it is as it was before what was undone.
+    ///
+    /// All records are read for it, so what goes as it should leaves a part for the next who needs it.
+    mutating func shrinkFirewall() throws {
+        guard let parts = try firewall.parts() else { return }
+        let recorded = try recordedElements(of: try store.sandboxes())
+        guard !parts.isSubset(of: Ruleset.parts(of: recorded)) else { return }
+        try firewall.build([.networks], recorded: recorded)
     }
 
     /// Everything that the records say the firewall has to hold.
