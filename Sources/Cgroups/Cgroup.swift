@@ -127,7 +127,9 @@ extension Cgroup {
         for hierarchy in plan.hierarchies {
             let directory = CgroupDirectory(mountPoint: hierarchy.mountPoint, path: path)
             try make(directory, in: hierarchy.mountPoint, made: &made, adopting: adopting)
-            if hierarchy.controllers.contains("cpuset") { try fillCpuset(in: hierarchy.mountPoint) }
+            if hierarchy.controllers.contains("cpuset") {
+                try fillCpuset(directory, in: hierarchy.mountPoint, isNew: made.last == directory)
+            }
             try directory.write(
                 plan.version1Settings.filter { hierarchy.controllers.contains($0.controller.version1Name) })
             if hierarchy.controllers.contains("devices"), let rules = plan.deviceRules {
@@ -177,16 +179,25 @@ extension Cgroup {
 
     /// Copies processors and memory nodes down to the cgroup where they are empty: in v1 they begin empty, and a
     /// cgroup without them takes no process (ENOSPC).
-    private func fillCpuset(in mountPoint: String) throws(CgroupError) {
-        var above = CgroupDirectory(path: mountPoint)
-        for directory in parents(in: mountPoint) + [CgroupDirectory(mountPoint: mountPoint, path: path)] {
-            for file in ["cpuset.cpus", "cpuset.mems"] {
-                guard let present = try directory.read(file), present.allSatisfy(\.isWhitespace) else { continue }
-                let inherited = try above.read(file)?.filter { !$0.isWhitespace } ?? ""
-                try directory.write(inherited, to: file, controller: .cpuset)
-            }
-            above = directory
+    private func fillCpuset(
+        _ leaf: CgroupDirectory, in mountPoint: String, isNew: Bool
+    ) throws(CgroupError) {
+        let above = [CgroupDirectory(path: mountPoint)] + parents(in: mountPoint)
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            // What was made a moment ago has none.
+            if !isNew, try leaf.readValue(file) != "" { continue }
+            guard let inherited = try Self.cpuset(file, of: above[...]) else { continue }
+            try leaf.write(inherited, to: file, controller: .cpuset)
         }
+    }
+
+    /// What the last of some cgroups has in a file; it is filled from those above it where it has nothing. Nil when the
+    /// kernel does not have the file.
+    private static func cpuset(_ file: String, of cgroups: ArraySlice<CgroupDirectory>) throws(CgroupError) -> String? {
+        guard let last = cgroups.last, let present = try last.readValue(file) else { return nil }
+        guard present.isEmpty, let inherited = try cpuset(file, of: cgroups.dropLast()) else { return present }
+        try last.write(inherited, to: file, controller: .cpuset)
+        return inherited
     }
 
     /// Switches controllers on in every cgroup above this one. None of ours with children holds processes, which is

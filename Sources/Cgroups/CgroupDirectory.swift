@@ -51,6 +51,17 @@ struct CgroupDirectory: Hashable {
         }
     }
 
+    /// Reads a file that holds one value, without the blanks around and in it; nil when the kernel does not have it.
+    func readValue(_ file: String) throws(CgroupError) -> String? {
+        do throws(SystemError) {
+            let bytes = try Descriptor.open("\(path)/\(file)").readRecord()
+            return String(decoding: bytes.filter { $0 > UInt8(ascii: " ") }, as: UTF8.self)
+        } catch {
+            if error.errno == .noSuchFileOrDirectory || error.errno == .operationNotSupportedByDevice { return nil }
+            throw CgroupError("read \(file)", name, error)
+        }
+    }
+
     /// Reads a file of `key value` lines, such as `memory.stat` and `cgroup.events`.
     func readTable(_ file: String) throws(CgroupError) -> [Substring: UInt64] {
         guard let text = try read(file) else { return [:] }

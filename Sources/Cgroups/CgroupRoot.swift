@@ -34,6 +34,7 @@ public struct CgroupRoot: Hashable, Sendable {
 
     /// Those of some controllers that this machine has.
     public func available(_ controllers: Set<CgroupController>) -> Set<CgroupController> {
+        if controllers.isEmpty { return [] }
         let unifiedNames = unified.flatMap { try? CgroupDirectory(path: $0).words("cgroup.controllers") } ?? []
         return controllers.filter { controller in
             hierarchy(of: controller) != nil || controller.version2Name.map { unifiedNames.contains($0) } ?? false

@@ -37,6 +37,9 @@ extension Cgroup {
     ///   lacks a path which is about all of them, unless they all do.
     /// - Throws: `CgroupError`; ENOENT for a path that is missing, EINVAL for a controller that this machine does not have.
     public func entrance(inside subpaths: [CgroupSubpath]) throws(CgroupError) -> CgroupEntrance {
+        if subpaths.isEmpty {
+            return try Self.entrance(unified: unifiedDirectory, version1Directories, name: path.description)
+        }
         for name in subpaths.flatMap(\.controllers) where !root.hierarchies.contains(where: { $0.knows(name) }) {
             throw CgroupError(
                 "join", path.description, errno: .invalidArgument, hint: "unknown controller \(name)")
@@ -74,20 +77,36 @@ extension Cgroup {
         )
     }
 
-    /// The corresponding system call is `open`.
+    /// Opens those of some directories that there are. The corresponding system call is `open`.
     private static func entrance(
         unified: CgroupDirectory?, _ version1: [CgroupDirectory], name: String
     ) throws(CgroupError) -> CgroupEntrance {
         var directory: Int32 = -1
         var files: [Int32] = []
         do throws(SystemError) {
-            if let unified { directory = try Descriptor.openDirectory(unified.path).release() }
-            for place in version1 { files.append(try Descriptor.open("\(place.path)/tasks", O_WRONLY).release()) }
+            if let unified {
+                directory = try present { () throws(SystemError) in try Descriptor.openDirectory(unified.path) }
+            }
+            for place in version1 {
+                let file = try present { () throws(SystemError) in try Descriptor.open("\(place.path)/tasks", O_WRONLY)
+                }
+                if file >= 0 { files.append(file) }
+            }
         } catch {
             _ = CgroupEntrance(directory: directory, taskFiles: files)
             throw CgroupError("open", name, error)
         }
+        guard directory >= 0 || !files.isEmpty else { throw missing(unified ?? version1.first) }
         return CgroupEntrance(directory: directory, taskFiles: files)
+    }
+
+    private static func present(_ open: () throws(SystemError) -> Descriptor) throws(SystemError) -> Int32 {
+        do throws(SystemError) {
+            return try open().release()
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return -1
+        }
     }
 }
 

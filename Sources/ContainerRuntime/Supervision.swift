@@ -39,7 +39,7 @@ public struct Supervision: ~Copyable {
             guard retryingOnInterrupt({ unsafe poll(&events, nfds_t(events.count), -1) }) >= 0 else {
                 throw SystemError("poll", errno: .last)
             }
-            while let number = signals.next() {
+            while events[1].revents != 0, let number = signals.next() {
                 // A container that has just ended needs no signal any more.
                 if number == SIGWINCH, relay != nil { relay?.copySize() } else { try? process.send(signal: number) }
             }

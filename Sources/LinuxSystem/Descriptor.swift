@@ -71,14 +71,33 @@ extension Descriptor {
     /// - Parameter limit: The most bytes accepted; a longer file is EFBIG, so that no input exhausts memory.
     public borrowing func readAll(limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16384)
         while true {
-            let count = retryingOnInterrupt { unsafe read(rawValue, &chunk, chunk.count) }
-            guard count >= 0 else { throw SystemError("read", procPath, errno: .last) }
-            if count == 0 { return bytes }
-            bytes.append(contentsOf: chunk[..<count])
+            let chunk = try readOnce(16384)
+            if chunk.isEmpty { return bytes }
+            if bytes.isEmpty { bytes = chunk } else { bytes += chunk }
             if bytes.count > limit { throw SystemError("read", procPath, errno: .fileTooLarge) }
         }
+    }
+
+    /// Reads a file of /proc or of a cgroup that is one record, which the kernel answers whole in one call. A file that is
+    /// a list, such as mountinfo and cgroup.procs, it answers in parts.
+    ///
+    /// - Parameter limit: The most bytes accepted; a longer file is EFBIG.
+    public borrowing func readRecord(limit: Int = 16384) throws(SystemError) -> [UInt8] {
+        let bytes = try readOnce(limit + 1)
+        if bytes.count > limit { throw SystemError("read", procPath, errno: .fileTooLarge) }
+        return bytes
+    }
+
+    /// What one call answers: memory that it does not fill is not touched. The corresponding system call is `read`.
+    private borrowing func readOnce(_ size: Int) throws(SystemError) -> [UInt8] {
+        var answer = 0
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            answer = retryingOnInterrupt { unsafe read(rawValue, buffer.baseAddress, size) }
+            count = max(0, answer)
+        }
+        guard answer >= 0 else { throw SystemError("read", procPath, errno: .last) }
+        return bytes
     }
 
     /// Writes every byte. The corresponding system call is `write`, repeated.

@@ -68,11 +68,13 @@ extension Descriptor {
     ///
     /// The temporary name starts with a dot and ends with the writer's process id; a left-over is ignored by readers
     /// that list names without a leading dot.
+    ///
+    /// - Parameter temporary: Another name, for who is alone in the directory.
     public borrowing func replaceFile(
-        _ name: String, with bytes: some Collection<UInt8>, mode: UInt32 = 0o644
+        _ name: String, with bytes: some Collection<UInt8>, mode: UInt32 = 0o644, by temporary: String? = nil
     ) throws(SystemError) {
         let slash = name.lastIndex(of: "/").map { name.index(after: $0) } ?? name.startIndex
-        let temporary = "\(name[..<slash]).\(name[slash...]).\(getpid())"
+        let temporary = temporary ?? "\(name[..<slash]).\(name[slash...]).\(getpid())"
         do throws(SystemError) {
             let file = try Descriptor.open(
                 temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode, relativeTo: rawValue)

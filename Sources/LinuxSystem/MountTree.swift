@@ -60,6 +60,16 @@ public enum MountTree {
         }
     }
 
+    /// Changes the propagation of all mounts of this process's mount namespace, or of its root alone.
+    /// The corresponding system call is `mount`.
+    public static func setPropagationOfAll(_ propagation: UInt64, recursive: Bool = true) throws(SystemError) {
+        // MS_REC of sys/mount.h, which cannot be included next to linux/mount.h.
+        let flags = UInt(propagation) | (recursive ? 16384 : 0)
+        guard unsafe swn_mount(nil, "/", nil, flags, nil) == 0 else {
+            throw SystemError("change propagation of", "/", errno: .last)
+        }
+    }
+
     /// Makes the files of a mount that is attached to nothing yet belong, as seen through it, to whom a user namespace
     /// says. The corresponding system call is `mount_setattr(MOUNT_ATTR_IDMAP)`, of Linux 5.12.
     public static func mapIdentifiers(
@@ -71,6 +81,14 @@ public enum MountTree {
         guard unsafe swn_mount_setattr(mount.rawValue, "", flags, &attributes) == 0 else {
             throw SystemError("map identifiers of mount", mount.procPath, errno: .last)
         }
+    }
+
+    /// Shows a directory at a path below the working directory, of which no component may be anybody else's.
+    ///
+    /// - Returns: Whether it is shown. The corresponding system call is `mount(MS_BIND)`.
+    public static func bind(_ directory: String, at path: String) -> Bool {
+        // MS_BIND, likewise.
+        unsafe swn_mount(directory, path, nil, 4096, nil) == 0
     }
 
     /// Detaches the mount at a path and everything below it. The corresponding system call is `umount2(MNT_DETACH)`.

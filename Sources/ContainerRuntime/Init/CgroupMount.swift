@@ -23,15 +23,21 @@ struct CgroupMount {
             try MountTree.attach(directory, to: target)
             // Nobody else can be in a file system that was made a moment ago.
             try directory.enter()
+            let own = isNamespaced ? [] : try Self.ownPaths()
             for hierarchy in list {
-                if isNamespaced, plainMount(hierarchy)?.attach(at: hierarchy.directory) == true { continue }
+                if isNamespaced {
+                    if plainMount(hierarchy)?.attach(at: hierarchy.directory) == true { continue }
+                } else if let path = own.first(where: { $0.controllers == hierarchy.line })?.path,
+                    MountTree.bind("/sys/fs/cgroup/\(hierarchy.directory)/\(path)", at: hierarchy.directory)
+                {
+                    continue
+                }
                 let place = try Descriptor.open(
                     hierarchy.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW, relativeTo: directory.rawValue)
                 try MountTree.attach(try mount(hierarchy), to: place)
             }
-            if attributes & UInt64(MOUNT_ATTR_RDONLY) != 0 {
-                try MountTree.setAttributes(of: directory, set: attributes, recursive: true)
-            }
+            // All of them at once.
+            try MountTree.setAttributes(of: directory, set: attributes, recursive: true)
         }
     }
 
@@ -60,9 +66,7 @@ struct CgroupMount {
 
     private func mount(_ hierarchy: CgroupHierarchies.Hierarchy) throws(SystemError) -> Descriptor {
         guard isNamespaced else {
-            let isNamed = hierarchy.settings.contains { $0.name == "name" }
-            let controllers = isNamed ? "name=\(hierarchy.directory)" : hierarchy.directory
-            return try bind(hierarchy.directory, controllers: controllers)
+            return try bind(hierarchy.directory, controllers: hierarchy.line)
         }
         let context = try FileSystemContext("cgroup")
         try context.set("source", "cgroup")
@@ -78,13 +82,7 @@ struct CgroupMount {
 
     /// The directory of the host's mount that this process is in, from /proc/self/cgroup (cgroups(7)).
     private func bind(_ directory: String, controllers: String) throws(SystemError) -> Descriptor {
-        let lines = try Descriptor.open("/proc/self/cgroup").readAll(limit: 1 << 16).split(
-            separator: UInt8(ascii: "\n"))
-        let path = lines.lazy.compactMap { line -> String? in
-            let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3, fields[1].elementsEqual(controllers.utf8) else { return nil }
-            return String(decoding: fields[2], as: UTF8.self)
-        }.first
+        let path = try Self.ownPaths().first { $0.controllers == controllers }?.path
         guard let path else {
             throw SystemError("find cgroup of", controllers, errno: .noSuchFileOrDirectory)
         }
@@ -103,6 +101,16 @@ struct CgroupMount {
         return tree
     }
 
+    /// The lines of /proc/self/cgroup (cgroups(7)): where this process is in each hierarchy.
+    private static func ownPaths() throws(SystemError) -> [(controllers: String, path: String)] {
+        let lines = try Descriptor.open("/proc/self/cgroup").readRecord().split(separator: UInt8(ascii: "\n"))
+        return lines.compactMap { line in
+            let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3 else { return nil }
+            return (String(decoding: fields[1], as: UTF8.self), String(decoding: fields[2], as: UTF8.self))
+        }
+    }
+
     /// Which directory of its file system the mount at a place shows (proc_pid_mountinfo(5)).
     private static func root(ofMountAt place: String) throws(SystemError) -> String? {
         let bytes = try Descriptor.open("/proc/self/mountinfo").readAll()
@@ -111,5 +119,12 @@ struct CgroupMount {
             guard fields.count == 6, fields[4].elementsEqual(place.utf8) else { return nil }
             return String(decoding: fields[3], as: UTF8.self)
         }.first
+    }
+}
+
+extension CgroupHierarchies.Hierarchy {
+    /// What /proc/self/cgroup calls it.
+    fileprivate var line: String {
+        settings.contains { $0.name == "name" } ? "name=\(directory)" : directory
     }
 }

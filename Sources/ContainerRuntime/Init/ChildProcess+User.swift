@@ -19,28 +19,15 @@ extension ChildProcess {
 
         // Groups before the user, because afterwards there is no right to change them.
         if let groups = security.groups { try set(groups: groups) }
-        guard swn_setresgid(security.gid, security.gid, security.gid) == 0 else { throw InitFailure(.gid) }
-        // Permitted capabilities survive the change of user, so that the ones asked for can be set after it.
-        guard swn_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 else { throw InitFailure(.uid) }
-        guard swn_setresuid(security.uid, security.uid, security.uid) == 0 else { throw InitFailure(.uid) }
-        // A change of user makes the process dumpable by its new user and clears the death signal.
-        guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
-        try armDeathSignal(SIGKILL)
-
-        // As the user, with no more than the program's own capabilities: what it may not enter stays closed.
-        if security.uid != 0 {
-            try set(.capabilities) { () throws(SystemError) in
-                let all = try CapabilitySet.permitted()
-                let effective = security.capabilities.effective.intersection(all)
-                try CapabilitySet.apply(effective: effective, permitted: all, inheritable: CapabilitySet())
-            }
-        }
+        try becomeProgramsUser()
         try enterWorkingDirectory()
         let path = try CommandCheck(plan: plan).find()
         // The check reads files that the user may perhaps only execute.
-        try set(.capabilities) { () throws(SystemError) in
-            let all = try CapabilitySet.permitted()
-            try CapabilitySet.apply(effective: all, permitted: all, inheritable: CapabilitySet())
+        if security.uid != 0 {
+            try set(.capabilities) { () throws(SystemError) in
+                let all = try CapabilitySet.permitted()
+                try CapabilitySet.apply(effective: all, permitted: all, inheritable: CapabilitySet())
+            }
         }
         try CommandCheck(plan: plan).verify(path)
 
@@ -52,7 +39,8 @@ extension ChildProcess {
             return hook
         }
         try run(hooks, state) { (try? setCapabilities(available)) == nil ? 126 : 0 }
-        if plan.startListener < 0 { try armDeathSignal(plan.parentDeathSignal) }
+        // Until here it is SIGKILL.
+        if plan.startListener < 0, plan.parentDeathSignal != SIGKILL { try armDeathSignal(plan.parentDeathSignal) }
         // Everything the launcher had open is closed by the exec, also what nobody thought of (CVE-2024-21626).
         let first = UInt32(3 + plan.preservedDescriptors)
         guard swn_close_range(first, UInt32.max, UInt32(CLOSE_RANGE_CLOEXEC)) == 0 else {
@@ -88,6 +76,26 @@ extension ChildProcess {
         if isDenied && groups.isEmpty { return }
         let words = "an ordinary user's container has none without newgidmap: setgroups is denied"
         throw InitFailure(.groups, errno: errno, words: isDenied ? words : nil)
+    }
+
+    private func becomeProgramsUser() throws(InitFailure) {
+        let security = plan.security
+        // Who is the superuser in every way already would only be told so again.
+        if plan.inheritsBoundingSet, plan.inherited.isSuperuser, security.uid == 0, security.gid == 0 { return }
+        guard swn_setresgid(security.gid, security.gid, security.gid) == 0 else { throw InitFailure(.gid) }
+        // Permitted capabilities survive the change of user, so that the ones asked for can be set after it.
+        guard swn_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 else { throw InitFailure(.uid) }
+        guard swn_setresuid(security.uid, security.uid, security.uid) == 0 else { throw InitFailure(.uid) }
+        // A change of user makes the process dumpable by its new user and clears the death signal.
+        guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
+        try armDeathSignal(SIGKILL)
+        // As the user, with no more than the program's own capabilities: what it may not enter stays closed.
+        guard security.uid != 0 else { return }
+        try set(.capabilities) { () throws(SystemError) in
+            let all = try CapabilitySet.permitted()
+            let effective = security.capabilities.effective.intersection(all)
+            try CapabilitySet.apply(effective: effective, permitted: all, inheritable: CapabilitySet())
+        }
     }
 
     /// From the container's /etc/passwd, which may be any file.

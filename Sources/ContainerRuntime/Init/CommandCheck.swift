@@ -36,6 +36,9 @@ struct CommandCheck {
 
     /// Follows the chain of interpreters from `path`.
     func verify(_ path: String) throws(InitFailure) {
+        // The exec closes them.
+        swn_leave_descriptors_open(1)
+        defer { swn_leave_descriptors_open(0) }
         var next = path
         // The kernel follows five (fs/exec.c, exec_binprm).
         for _ in 0..<6 {
@@ -66,8 +69,9 @@ struct CommandCheck {
 enum Interpreter {
     /// The path after `#!`, or the loader a program names (`PT_INTERP`); nil for neither.
     static func of(_ file: borrowing Descriptor) -> String? {
+        let beginning = read(file, at: 0, count: 1024)
         // The kernel looks at no more of a script (linux/binfmts.h, BINPRM_BUF_SIZE).
-        let head = read(file, at: 0, count: 256)
+        let head = beginning.prefix(256)
         if head.starts(with: [UInt8(ascii: "#"), UInt8(ascii: "!")]) {
             let blanks: [UInt8] = [UInt8(ascii: " "), UInt8(ascii: "\t")]
             let line = head.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }.drop { blanks.contains($0) }
@@ -76,9 +80,13 @@ enum Interpreter {
         }
         // elf(5): 64-bit, program headers at byte 32, their size at 54, their number at 56.
         guard head.starts(with: [0x7F, 0x45, 0x4C, 0x46, 2]), head.count >= 64 else { return nil }
-        let (offset, size, count) = (number(head, 32, 8), number(head, 54, 2), number(head, 56, 2))
+        let (offset, size, count) = (number(beginning, 32, 8), number(beginning, 54, 2), number(beginning, 56, 2))
         guard size == 56, count > 0, count <= 128, offset < 1 << 40 else { return nil }
-        let headers = read(file, at: offset, count: size * count)
+        let end = offset + size * count
+        // Nearly always they follow the header.
+        let headers =
+            end <= beginning.count
+            ? Array(beginning[offset..<end]) : read(file, at: offset, count: size * count)
         for start in stride(from: 0, to: headers.count - 55, by: 56) where number(headers, start, 4) == 3 {
             let (place, length) = (number(headers, start + 8, 8), number(headers, start + 32, 8))
             guard length > 1, length <= Int(PATH_MAX), place < 1 << 40 else { return nil }

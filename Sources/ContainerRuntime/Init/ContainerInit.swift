@@ -196,7 +196,6 @@ struct ContainerInit {
             }
         }
         do throws(SystemError) {
-            let host = try Descriptor.openDirectory("/")
             guard fchdir(root.rawValue) == 0 else { throw SystemError("fchdir", errno: .last) }
             guard plan.pivots else {
                 // The host's mounts stay below: only who has no CAP_SYS_CHROOT is kept from them.
@@ -208,13 +207,11 @@ struct ContainerInit {
                 return
             }
             // With the same directory for both, the old root ends up mounted on top of the new one, and no directory
-            // is needed in the image to put it into.
+            // is needed in the image to put it into. What is on top is what is unmounted (pivot_root(2), "Notes").
+            let host = plan.propagation.isShared ? try Descriptor.openDirectory("/") : nil
             guard unsafe swn_pivot_root(".", ".") == 0 else { throw SystemError("pivot_root", errno: .last) }
-            guard fchdir(host.rawValue) == 0 else { throw SystemError("fchdir", errno: .last) }
             // Or the host would lose its mounts with the copies.
-            if plan.propagation.isShared {
-                try MountTree.setAttributes(of: host, propagation: MountOptions.slave, recursive: true)
-            }
+            if let host { try MountTree.setAttributes(of: host, propagation: MountOptions.slave, recursive: true) }
             try MountTree.detach(".")
             guard unsafe chdir("/") == 0 else { throw SystemError("chdir", errno: .last) }
         } catch {

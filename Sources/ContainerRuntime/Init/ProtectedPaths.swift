@@ -66,7 +66,7 @@ private struct Masks: ~Copyable {
         }
         let context = try FileSystemContext("tmpfs")
         try context.set("mode", "755")
-        try context.set("size", "4k")
+        // The root alone: there is no file to hold anything.
         try context.set("nr_inodes", "1")
         let attributes = UInt64(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
         let mount = try context.mount(attributes: attributes)

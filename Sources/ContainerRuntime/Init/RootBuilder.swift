@@ -50,11 +50,10 @@ struct RootBuilder {
     /// Nothing that is mounted here shows outside, and what the host unmounts goes here as well.
     private func setPropagation() throws(InitFailure) {
         do throws(SystemError) {
-            let host = try Descriptor.openDirectory("/")
-            try MountTree.setAttributes(of: host, propagation: plan.propagation.ofHost, recursive: true)
+            try MountTree.setPropagationOfAll(plan.propagation.ofHost)
             // What goes on top of it, which is the container's root, would go on top of the host's as well.
             if plan.propagation.isShared {
-                try MountTree.setAttributes(of: host, propagation: MountOptions.privately)
+                try MountTree.setPropagationOfAll(MountOptions.privately, recursive: false)
             }
         } catch {
             throw InitFailure(.propagation, 0, error)

@@ -13,7 +13,7 @@ extension OCIRuntime {
         let bundle = try Bundle(options)
         try bundle.requireConsole(options.consoleSocket, isDetached: true)
         if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
-        try make(bundle, options, isDetached: true) { container, stored, console in
+        _ = try make(bundle, options, isDetached: true) { container, stored, console in
             if let terminal = console.take(), let socket = options.consoleSocket {
                 try ConsoleSocket.send(terminal, to: socket)
             }
@@ -34,7 +34,7 @@ extension OCIRuntime {
         // Before the launch, so that no signal is lost.
         let supervision = try Supervision()
         var notify: NotifySocket?
-        let started = try make(bundle, options, isDetached: false) { container, stored, console in
+        let made = try make(bundle, options, isDetached: false) { container, stored, console in
             if let pidFile = options.pidFile { try PIDFile.write(container.processIdentifier, to: pidFile) }
             notify = try options.notifySocket.flatMap { try NotifySocket(in: stored.directory, manager: $0) }
             var started = try container.start()
@@ -47,20 +47,28 @@ extension OCIRuntime {
             if bundle.spec.hooks?.poststart?.isEmpty == false {
                 try runPoststart(bundle.spec, try state(options.identifier))
             }
-            status = try supervision.run(started, notify: notify)
+            status = try supervision.run(made.result, notify: notify)
         } catch {
             try? delete(options.identifier, force: true)
             throw error
         }
-        if !keeps { try delete(options.identifier, force: true) }
+        if !keeps { try delete(made.stored, ended: made.record, in: made.cgroup) }
         return status
+    }
+
+    /// What has been made, and what is known of it.
+    private struct Made<Result: ~Copyable>: ~Copyable {
+        let result: Result
+        let stored: StoredContainer
+        let record: StateRecord
+        let cgroup: Cgroup?
     }
 
     /// What both have in common: all of it is undone when a step fails.
     private func make<Result: ~Copyable>(
         _ bundle: Bundle, _ options: CreateOptions, isDetached: Bool,
         _ finish: (consuming CreatedContainer, borrowing StoredContainer, inout Descriptor?) throws -> Result
-    ) throws -> Result {
+    ) throws -> Made<Result> {
         let filter = try seccompProgram(bundle.spec)
         let landlock = try LandlockStep(bundle.spec, warn: warn)
         for text in bundle.spec.process?.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
@@ -75,7 +83,9 @@ extension OCIRuntime {
         do {
             let place = try CgroupPlace(bundle.spec, options.identifier, usesSystemd)
             record.cgroupPath = place.path.description
-            try stored.write(record)
+            // Nobody asks for what is there in a moment, and after a crash the document tells what there is to remove.
+            let isSeen = isDetached || record.hasHooks || place.unit != nil
+            if isSeen { try stored.write(record) }
             try stored.write(document: bundle.bytes)
             let unit = try StartedUnit(place, bundle.spec, container: options.identifier)
             record.cgroupPath = unit.path.description
@@ -89,11 +99,11 @@ extension OCIRuntime {
                 try control?.make()
             }
             if control != nil { try stored.write(record) }
-            let gate = try StartGate(in: stored.directory, isOpen: isDetached)
+            let gate = try StartGate(in: stored.directory, isOpen: isDetached, isSeen: isSeen)
             var launch = LaunchOptions(bundle: bundle.path, seccomp: filter, parentDeathSignal: isDetached ? 0 : 9)
             launch.preservedDescriptors = options.preservedDescriptors
             launch.startListener = gate.listenerNumber
-            launch.waitingDescriptor = gate.waiting.rawValue
+            launch.waitingDescriptor = gate.waitingNumber
             launch.lockDescriptor = stored.directory.rawValue
             launch.makesKeyring = options.makesKeyring
             launch.pivots = options.pivots
@@ -115,7 +125,8 @@ extension OCIRuntime {
             var console = container.takeConsole()
             // From here on only the container's process keeps the lock that says it waits.
             _ = consume gate
-            return try finish(container, stored, &console)
+            let result = try finish(container, stored, &console)
+            return Made(result: result, stored: stored, record: record, cgroup: cgroup)
         } catch {
             devices?.restore()
             if let cgroup { try? Self.remove(cgroup) }

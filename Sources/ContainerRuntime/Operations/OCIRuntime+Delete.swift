@@ -17,6 +17,14 @@ extension OCIRuntime {
         }
     }
 
+    /// Removes a container whose process this one has seen end. It is fine when another command has done so.
+    func delete(_ container: borrowing StoredContainer, ended record: StateRecord, in cgroup: Cgroup?) throws {
+        try container.lock()
+        guard try container.directory.status().st_nlink > 0 else { return }
+        if let cgroup { try Self.remove(cgroup) }
+        try forget(container, record)
+    }
+
     private func delete(_ container: borrowing StoredContainer, force: Bool) throws {
         try container.lock()
         // Another command may have deleted it while this one waited.
@@ -46,6 +54,10 @@ extension OCIRuntime {
             // may not have got to the point where an occupied one is refused.
             if record.pid > 0 { try Self.remove(cgroup) } else { try cgroup.delete() }
         }
+        try forget(container, record)
+    }
+
+    private func forget(_ container: borrowing StoredContainer, _ record: StateRecord) throws {
         if let groups = record.resctrlGroups { try ResctrlGroup.remove(groups) }
         // Its processes are gone, so that systemd does not wait for their end.
         try record.stopUnit()

@@ -12,7 +12,7 @@ extension CgroupHierarchies {
         }
         let text: [UInt8]
         do {
-            text = try Descriptor.open("/proc/self/cgroup").readAll(limit: 1 << 16)
+            text = try Descriptor.open("/proc/self/cgroup").readRecord()
         } catch {
             throw SpecError("mounts", "\(error)")
         }

@@ -39,10 +39,12 @@ public struct ContainerStore: Hashable, Sendable {
                 throw SystemError("mkdir", "\(path)/\(identifier)", errno: .last)
             }
             do {
-                let container = try StoredContainer(identifier, in: try root.duplicate())
-                try container.lock()
+                let directory = try StoredContainer.open(identifier, in: root)
+                try StoredContainer.lock(directory, identifier)
                 // Between the two a `delete` may have taken the empty directory for the rest of a crash.
-                if try container.directory.status().st_nlink > 0 { return container }
+                if try directory.status().st_nlink > 0 {
+                    return StoredContainer(identifier, directory: directory, root: root)
+                }
             } catch {
                 _ = unsafe unlinkat(root.rawValue, identifier, AT_REMOVEDIR)
                 throw error
@@ -56,7 +58,9 @@ public struct ContainerStore: Hashable, Sendable {
     public func open(_ identifier: String) throws -> StoredContainer {
         try Self.validate(identifier)
         do throws(SystemError) {
-            return try StoredContainer(identifier, in: try Descriptor.openDirectory(path))
+            let root = try Descriptor.openDirectory(path)
+            let directory = try StoredContainer.open(identifier, in: root)
+            return StoredContainer(identifier, directory: directory, root: root)
         } catch {
             if error.errno == .noSuchFileOrDirectory { throw ContainerError.notFound }
             throw error

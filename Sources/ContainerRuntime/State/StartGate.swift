@@ -11,18 +11,29 @@ struct StartGate: ~Copyable {
     /// Handed to the container's process; -1 for one that its launcher starts.
     let listenerNumber: Int32
     private let listener: Descriptor?
-    /// Locked until the process executes the container's program: the kernel lets go of it with the last descriptor.
-    let waiting: Descriptor
+    /// Handed to it as well: the file that is locked until it executes the container's program, when the kernel lets go of
+    /// it with the last descriptor.
+    let waitingNumber: Int32
+    private let waiting: Descriptor?
 
     /// - Parameter isOpen: Whether another command may start the container.
-    init(in directory: borrowing Descriptor, isOpen: Bool) throws(SystemError) {
+    /// - Parameter isSeen: Whether it matters to others that the program has not begun: not for one that begins in a moment.
+    init(in directory: borrowing Descriptor, isOpen: Bool, isSeen: Bool) throws(SystemError) {
+        guard isOpen || isSeen else {
+            listenerNumber = -1
+            listener = nil
+            waitingNumber = -1
+            waiting = nil
+            return
+        }
         let file = try Descriptor.open(
             "waiting", O_RDONLY | O_CREAT | O_NOFOLLOW, mode: 0o600, relativeTo: directory.rawValue)
         guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else { throw SystemError("lock", "waiting", errno: .last) }
         let number = isOpen ? try Self.socket(in: directory, listening: true).release() : -1
         listenerNumber = number
         listener = number >= 0 ? Descriptor(owning: number) : nil
-        waiting = file
+        waitingNumber = file.rawValue
+        waiting = consume file
     }
 
     /// By descriptor, because an address holds only 107 bytes, and the directory's path may be longer.

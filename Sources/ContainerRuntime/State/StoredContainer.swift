@@ -15,18 +15,24 @@ public struct StoredContainer: ~Copyable {
     let directory: Descriptor
     private let root: Descriptor
 
-    init(_ identifier: String, in root: consuming Descriptor) throws(SystemError) {
+    init(_ identifier: String, directory: consuming Descriptor, root: consuming Descriptor) {
         self.identifier = identifier
-        directory = try Descriptor.open(identifier, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, relativeTo: root.rawValue)
+        self.directory = directory
         self.root = root
     }
 
+    static func open(_ identifier: String, in root: borrowing Descriptor) throws(SystemError) -> Descriptor {
+        try Descriptor.open(identifier, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, relativeTo: root.rawValue)
+    }
+
     /// Waits until no other command changes the container. The corresponding system call is `flock`.
-    borrowing func lock() throws(SystemError) {
+    static func lock(_ directory: borrowing Descriptor, _ identifier: String) throws(SystemError) {
         guard retryingOnInterrupt({ flock(directory.rawValue, LOCK_EX) }) == 0 else {
             throw SystemError("lock", identifier, errno: .last)
         }
     }
+
+    borrowing func lock() throws(SystemError) { try Self.lock(directory, identifier) }
 
     /// Ends the lock, also in processes that have inherited the descriptor.
     borrowing func unlock() { flock(directory.rawValue, LOCK_UN) }
@@ -44,7 +50,8 @@ public struct StoredContainer: ~Copyable {
 
     borrowing func write(_ record: StateRecord) throws {
         try directory.replaceFile(
-            "state.json", with: try JSONEncoding.encode(record, layout: .init(isIndented: false)), mode: 0o600)
+            "state.json", with: try JSONEncoding.encode(record, layout: .init(isIndented: false)), mode: 0o600,
+            by: ".state.json")
     }
 
     borrowing func write(document: [UInt8]) throws(SystemError) {
@@ -107,9 +114,21 @@ public struct StoredContainer: ~Copyable {
         return handle
     }
 
-    /// Forgets the container. The record goes last, so that what a crash leaves can still be deleted.
+    /// Forgets the container. The record goes after what is always there, so that what a crash leaves can still be
+    /// deleted.
     borrowing func remove() throws(SystemError) {
-        for name in try directory.entries() where name != "state.json" {
+        for name in ["config.json", "waiting", "start", "state.json"] { try directory.remove(name) }
+        do throws(SystemError) {
+            try root.remove(identifier, directory: true)
+        } catch {
+            guard error.errno == .directoryNotEmpty else { throw error }
+            try removeRest()
+            try root.remove(identifier, directory: true)
+        }
+    }
+
+    private borrowing func removeRest() throws(SystemError) {
+        for name in try directory.entries() {
             if name == "notify",
                 let folder = try? Descriptor.open(
                     name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, relativeTo: directory.rawValue)
@@ -120,8 +139,6 @@ public struct StoredContainer: ~Copyable {
                 try directory.remove(name)
             }
         }
-        try directory.remove("state.json")
-        try root.remove(identifier, directory: true)
     }
 }
 
