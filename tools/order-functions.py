@@ -141,7 +141,21 @@ def swnet_commands(swnet, folder):
     yield ["rm", "ordernet"]
 
 
-COMMANDS = {"swrun": swrun_commands, "swnet": swnet_commands}
+def swbox_commands(swbox, folder):
+    """With the bundle of swrun's as an image."""
+    for place in ["/run/swbox", "/var/lib/swbox"]:
+        os.makedirs(place, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
+    subprocess.run(["tar", "-C", f"{folder}/true/rootfs", "-cf", f"{folder}/box.tar", "."], check=True)
+    subprocess.run([swbox, "import", f"{folder}/box.tar", "box"], check=True, capture_output=True)
+    yield ["run", "--rm", "--net=bridge", "-p", "18081:80", "box", "true"]
+    yield ["run", "-d", "--name", "orderbox", "box", "sleep", "1000"]
+    yield ["exec", "orderbox", "true"]
+    yield ["ps"]
+    yield ["rm", "-f", "orderbox"]
+
+
+COMMANDS = {"swrun": swrun_commands, "swnet": swnet_commands, "swbox": swbox_commands}
 
 
 def main():
