@@ -264,7 +264,7 @@ int swn_interface_up(const char *name) {
     request.ifr_flags = IFF_UP;
     int result = ioctl(descriptor, SIOCSIFFLAGS, &request);
     int error = errno;
-    close(descriptor);
+    swn_close(descriptor);
     errno = error;
     return result;
 }

@@ -11,8 +11,12 @@
 
 // Tests, and debug builds, have the shared runtime, whose parts are never left out.
 #ifdef STATIC_PROGRAM
+#include <errno.h>
 #include <malloc.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
 static char *no_arguments[1];
 static char **arguments = no_arguments;
@@ -35,6 +39,26 @@ __attribute__((weak)) char **_swift_stdlib_getUnsafeArgvArgc(int *count) {
 __attribute__((weak)) void _swift_stdlib_overrideUnsafeArgvArgc(char **words, int count) {
     arguments = words;
     argument_count = count;
+}
+
+/// The seeds of hashing: the runtime would first ask whether there is such a call (stdlib/public/stubs/Random.cpp).
+__attribute__((weak)) void swift_stdlib_random(void *bytes, size_t count) {
+    static char rest[64];
+    static size_t left;
+    while (count > 0) {
+        if (left == 0) {
+            ssize_t answer = getrandom(rest, sizeof rest, 0);
+            if (answer < 0 && errno != EINTR) abort();
+            if (answer > 0) left = (size_t)answer;
+            continue;
+        }
+        size_t part = count < left ? count : left;
+        left -= part;
+        memcpy(bytes, rest + left, part);
+        memset(rest + left, 0, part);
+        bytes = (char *)bytes + part;
+        count -= part;
+    }
 }
 
 /// All off. The runtime's structure has 88 bytes; of it only the first is read where nothing is installed.

@@ -126,8 +126,9 @@ extension Cgroup {
     ) throws(CgroupError) {
         for hierarchy in plan.hierarchies {
             let directory = CgroupDirectory(mountPoint: hierarchy.mountPoint, path: path)
-            try make(directory, in: hierarchy.mountPoint, made: &made, adopting: adopting)
-            if hierarchy.controllers.contains("cpuset") {
+            let hasCpuset = hierarchy.controllers.contains("cpuset")
+            try make(directory, in: hierarchy.mountPoint, made: &made, adopting: adopting, hasCpuset: hasCpuset)
+            if hasCpuset {
                 try fillCpuset(directory, in: hierarchy.mountPoint, isNew: made.last == directory)
             }
             try directory.write(
@@ -146,7 +147,8 @@ extension Cgroup {
 
     /// Makes the directory and its parents. The leaf is tried first: its parent is nearly always there.
     private func make(
-        _ directory: CgroupDirectory, in mountPoint: String, made: inout [CgroupDirectory], adopting: Bool
+        _ directory: CgroupDirectory, in mountPoint: String, made: inout [CgroupDirectory], adopting: Bool,
+        hasCpuset: Bool = false
     ) throws(CgroupError) {
         do throws(CgroupError) {
             if try directory.make() {
@@ -163,7 +165,11 @@ extension Cgroup {
             }
         } catch {
             guard error.errno == .noSuchFileOrDirectory else { throw error }
-            for parent in parents(in: mountPoint) { _ = try parent.make() }
+            var above = [CgroupDirectory(path: mountPoint)]
+            for parent in parents(in: mountPoint) {
+                above.append(parent)
+                if try parent.make(), hasCpuset { try Self.handDownCpuset(of: above) }
+            }
             if try directory.make() { made.append(directory) }
         }
     }
@@ -182,6 +188,8 @@ extension Cgroup {
     private func fillCpuset(
         _ leaf: CgroupDirectory, in mountPoint: String, isNew: Bool
     ) throws(CgroupError) {
+        // Where the kernel handed them down, the last of them is there.
+        if isNew, try leaf.readValue("cpuset.mems") != "" { return }
         let above = [CgroupDirectory(path: mountPoint)] + parents(in: mountPoint)
         for file in ["cpuset.cpus", "cpuset.mems"] {
             // What was made a moment ago has none.
@@ -189,6 +197,12 @@ extension Cgroup {
             guard let inherited = try Self.cpuset(file, of: above[...]) else { continue }
             try leaf.write(inherited, to: file, controller: .cpuset)
         }
+    }
+
+    /// Fills a cgroup that we have made for others to be in, the last of these, and has the kernel do so for those.
+    private static func handDownCpuset(of cgroups: [CgroupDirectory]) throws(CgroupError) {
+        for file in ["cpuset.cpus", "cpuset.mems"] { _ = try cpuset(file, of: cgroups[...]) }
+        try cgroups.last?.write("1", to: "cgroup.clone_children", controller: .cpuset)
     }
 
     /// What the last of some cgroups has in a file; it is filled from those above it where it has nothing. Nil when the

@@ -135,11 +135,14 @@ struct CgroupDirectory: Hashable {
     func write(deviceRules rules: [DeviceRule]) throws(CgroupError) {
         var rule: DeviceRule?
         do throws(SystemError) {
-            let allow = try Descriptor.open("\(path)/devices.allow", O_WRONLY)
-            let deny = try Descriptor.open("\(path)/devices.deny", O_WRONLY)
+            let allow = try Descriptor.open("\(path)/devices.allow", O_WRONLY).release()
+            var files = [allow]
+            defer { Descriptor.closeAll(files) }
+            let deny = try Descriptor.open("\(path)/devices.deny", O_WRONLY).release()
+            files.append(deny)
             for next in rules {
                 rule = next
-                let file = next.allow ? allow.rawValue : deny.rawValue
+                let file = next.allow ? allow : deny
                 let text = Array("\(next.description)\n".utf8)
                 guard CLinux.write(file, text, text.count) == text.count else {
                     throw SystemError("write", "", errno: .last)

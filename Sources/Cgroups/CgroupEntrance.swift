@@ -19,13 +19,7 @@ public struct CgroupEntrance: ~Copyable, Sendable {
     }
 
     deinit {
-        // They were opened one after the other, so that few calls close them all.
-        let numbers = directory >= 0 ? [directory] + taskFiles : taskFiles
-        var first = 0
-        for last in numbers.indices where last + 1 == numbers.count || numbers[last + 1] != numbers[last] + 1 {
-            _ = swn_close_range(UInt32(numbers[first]), UInt32(numbers[last]), 0)
-            first = last + 1
-        }
+        Descriptor.closeAll(directory >= 0 ? [directory] + taskFiles : taskFiles)
     }
 
     /// Moves the calling thread into the v1 cgroups; to be called in the child, which must be single-threaded. It

@@ -11,7 +11,7 @@ public struct CgroupPath: Hashable, Sendable, CustomStringConvertible {
     ///
     /// - Throws: `CgroupError` with EINVAL for an empty path, `.` and `..`, line breaks and names over 255 bytes.
     public init(_ text: String) throws(CgroupError) {
-        let parts = text.split(separator: "/").map(String.init)
+        let parts = text.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
         let valid = parts.allSatisfy { part in
             part != "." && part != ".." && part.utf8.count <= 255 && !part.utf8.contains { $0 < 32 || $0 == 127 }
         }

@@ -83,20 +83,21 @@ public struct CgroupRoot: Hashable, Sendable {
     public init(mountInfo: String) {
         var hierarchies: [CgroupHierarchy] = []
         var unified: String?
-        for line in mountInfo.split(separator: "\n") where line.contains(" - cgroup") {
-            let fields = line.split(separator: " ")
-            guard let dash = fields.firstIndex(of: "-"), dash > 5, fields.count > dash + 3 else { continue }
-            let mountPoint = unescape(fields[4])
-            switch fields[dash + 1] {
-            case "cgroup2":
-                unified = unified ?? mountPoint
-            case "cgroup":
-                let options = fields[dash + 3].split(separator: ",").map(String.init)
-                let controllers = Set(options).intersection(version1Controllers)
+        // By bytes: a machine may have thousands of mounts.
+        for line in mountInfo.utf8.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " "))
+            guard let dash = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), dash > 5, fields.count > dash + 3
+            else { continue }
+            if fields[dash + 1].elementsEqual("cgroup2".utf8) {
+                unified = unified ?? unescape(Substring(fields[4]))
+            } else if fields[dash + 1].elementsEqual("cgroup".utf8) {
+                let options = fields[dash + 3].split(separator: UInt8(ascii: ",")).map { String(Substring($0)) }
+                let controllers = Set(options.filter { version1Controllers.contains($0) })
                 let known = hierarchies.contains { $0.controllers == controllers && !controllers.isEmpty }
-                if !known { hierarchies.append(CgroupHierarchy(mountPoint: mountPoint, controllers: controllers)) }
-            default:
-                continue
+                if !known {
+                    let mountPoint = unescape(Substring(fields[4]))
+                    hierarchies.append(CgroupHierarchy(mountPoint: mountPoint, controllers: controllers))
+                }
             }
         }
         self.init(hierarchies: hierarchies, unified: unified)
@@ -110,14 +111,14 @@ extension CgroupRoot: CustomStringConvertible {
 
 /// Every v1 controller that the kernel has had (`kernel/cgroup/cgroup-v1.c`, `include/linux/cgroup_subsys.h`), to tell
 /// them from other mount options such as `xattr` and `release_agent=`.
-private let version1Controllers: Set<String> = [
+private let version1Controllers: [String] = [
     "cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "devices", "freezer", "hugetlb", "net_cls", "net_prio",
     "perf_event", "rdma", "misc",
 ]
 
 /// Undoes the kernel's octal escapes of space, tab, newline and backslash (`\040`).
 private func unescape(_ field: Substring) -> String {
-    guard field.contains("\\") else { return String(field) }
+    guard field.utf8.contains(UInt8(ascii: "\\")) else { return String(field) }
     var bytes: [UInt8] = []
     var rest = Array(field.utf8)[...]
     while let byte = rest.popFirst() {

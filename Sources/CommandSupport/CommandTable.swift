@@ -54,10 +54,8 @@ public struct CommandTable<Context>: Sendable {
     }
 
     private func command(named name: String) throws(CommandFailure) -> Command<Context> {
-        guard let command = commands.first(where: { $0.name == name }) else {
-            throw CommandFailure("unknown command '\(name)' (\(program.name) --help)", status: program.arguments)
-        }
-        return command
+        for command in commands where command.name == name { return command }
+        throw CommandFailure("unknown command '\(name)' (\(program.name) --help)", status: program.arguments)
     }
 
     private func run(_ command: Command<Context>, _ words: [String], _ globals: ParsedFlags) throws -> ExitStatus {

@@ -52,9 +52,9 @@ public struct FlagGrammar: Sendable {
             if argument == "--" {
                 parsed.arguments += rest
                 break
-            } else if argument.hasPrefix("--") {
-                try parseLong(argument.dropFirst(2), &rest, &parsed)
-            } else if argument.hasPrefix("-") && argument != "-" {
+            } else if argument.utf8.starts(with: "--".utf8) {
+                try parseLong(Substring(argument.utf8.dropFirst(2)), &rest, &parsed)
+            } else if argument.utf8.first == UInt8(ascii: "-") && argument != "-" {
                 try parseShort(argument, &rest, &parsed)
             } else {
                 parsed.arguments.append(argument)
@@ -70,13 +70,13 @@ public struct FlagGrammar: Sendable {
     private func parseLong(
         _ text: Substring, _ rest: inout ArraySlice<String>, _ parsed: inout ParsedFlags
     ) throws(FlagError) {
-        let equals = text.firstIndex(of: "=")
+        let equals = text.utf8.firstIndex(of: UInt8(ascii: "="))
         let name = text[..<(equals ?? text.endIndex)]
         guard !name.isEmpty, let flag = flags.first(where: { $0.names.contains { $0 == name } }) else {
             throw FlagError("unknown flag: --\(name)", isHelp: name == "help")
         }
         if let equals {
-            try parsed.add(String(text[text.index(after: equals)...]), to: flag, written: "--\(name)")
+            try parsed.add(String(text[text.utf8.index(after: equals)...]), to: flag, written: "--\(name)")
         } else if flag.isSwitch {
             try parsed.add("true", to: flag, written: "--\(name)")
         } else {

@@ -57,7 +57,7 @@ public struct UserDatabase: Sendable {
     static func home(of uid: UInt32, passwd: [UInt8]) -> String {
         let number = "\(uid)"
         let entry = UserDatabase(passwd: passwd, group: []).entry(passwd, columns: 6) { $0[2] == number }
-        guard let home = entry?[5], home.hasPrefix("/") else { return "/" }
+        guard let home = entry?[5], home.utf8.first == UInt8(ascii: "/") else { return "/" }
         return home
     }
 

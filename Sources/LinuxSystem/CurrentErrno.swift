@@ -1,6 +1,7 @@
 import CLinux
 
 /// The only place that reads the C global, so that files above need not import libc for it.
+@usableFromInline
 enum CurrentErrno {
-    static var value: Int32 { swn_errno() }
+    @usableFromInline static var value: Int32 { swn_errno() }
 }

@@ -20,6 +20,16 @@ public struct Descriptor: ~Copyable, Sendable {
         return number
     }
 
+    /// Closes descriptors, given up by their owners: those that were opened one after the other in one call.
+    /// The corresponding system call is `close_range`.
+    public static func closeAll(_ numbers: [Int32]) {
+        var first = 0
+        for last in numbers.indices where last + 1 == numbers.count || numbers[last + 1] != numbers[last] + 1 {
+            _ = swn_close_range(UInt32(numbers[first]), UInt32(numbers[last]), 0)
+            first = last + 1
+        }
+    }
+
     /// Opens a path of this process's own mount namespace, close-on-exec.
     ///
     /// - Throws: `SystemError` with the path. The corresponding system call is `openat`.
@@ -130,6 +140,7 @@ extension Descriptor {
 }
 
 /// Repeats a call for as long as a signal interrupts it.
+@inlinable
 @inline(__always)
 public func retryingOnInterrupt<Result: SignedInteger>(_ call: () -> Result) -> Result {
     while true {

@@ -64,6 +64,11 @@ extension Descriptor {
         return try Descriptor(owning: number).readAll(limit: limit)
     }
 
+    private static func temporaryName(for name: String) -> String {
+        let slash = name.lastIndex(of: "/").map { name.index(after: $0) } ?? name.startIndex
+        return "\(name[..<slash]).\(name[slash...]).\(getpid())"
+    }
+
     /// Replaces a file in one step: a reader sees the old bytes or the new ones, never a part, even after a crash.
     ///
     /// The temporary name starts with a dot and ends with the writer's process id; a left-over is ignored by readers
@@ -73,8 +78,7 @@ extension Descriptor {
     public borrowing func replaceFile(
         _ name: String, with bytes: some Collection<UInt8>, mode: UInt32 = 0o644, by temporary: String? = nil
     ) throws(SystemError) {
-        let slash = name.lastIndex(of: "/").map { name.index(after: $0) } ?? name.startIndex
-        let temporary = temporary ?? "\(name[..<slash]).\(name[slash...]).\(getpid())"
+        let temporary = temporary ?? Self.temporaryName(for: name)
         do throws(SystemError) {
             let file = try Descriptor.open(
                 temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode, relativeTo: rawValue)
@@ -89,6 +93,12 @@ extension Descriptor {
 
 /// Makes a directory and its parents, like `mkdir -p`, and opens it.
 public func openMakingDirectories(_ path: String, mode: UInt32 = 0o755) throws(SystemError) -> Descriptor {
+    // It is there nearly always.
+    do throws(SystemError) {
+        return try Descriptor.openDirectory(path)
+    } catch {
+        guard error.errno == .noSuchFileOrDirectory else { throw error }
+    }
     if unsafe mkdir(path, mode) != 0 && CurrentErrno.value == ENOENT {
         var prefix = path.hasPrefix("/") ? "/" : ""
         for component in path.split(separator: "/") {

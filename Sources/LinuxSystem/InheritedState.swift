@@ -7,6 +7,8 @@ public struct InheritedState: Hashable, Sendable {
     public var ignoredSignals: UInt64
     /// The capabilities that can be had at all.
     public var boundingSet: CapabilitySet
+    /// Those that this process has.
+    public var permitted: CapabilitySet
     /// Whether this process was started as the superuser, in every way in which it can be: real, effective and saved. It
     /// is what the kernel said at the exec (getauxval(3)).
     public var isSuperuser: Bool
@@ -24,6 +26,7 @@ public struct InheritedState: Hashable, Sendable {
         }
         return InheritedState(
             ignoredSignals: try set("SigIgn:\t"), boundingSet: CapabilitySet(rawValue: try set("CapBnd:\t")),
+            permitted: CapabilitySet(rawValue: try set("CapPrm:\t")),
             isSuperuser: [AT_UID, AT_EUID, AT_GID, AT_EGID].allSatisfy { getauxval(UInt($0)) == 0 })
     }
 }

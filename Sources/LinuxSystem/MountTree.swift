@@ -83,12 +83,13 @@ public enum MountTree {
         }
     }
 
-    /// Shows a directory at a path below the working directory, of which no component may be anybody else's.
+    /// Shows a file or directory at another path. Of neither may a component be anybody else's, or both are open
+    /// (`procPath`).
     ///
     /// - Returns: Whether it is shown. The corresponding system call is `mount(MS_BIND)`.
-    public static func bind(_ directory: String, at path: String) -> Bool {
+    public static func bind(_ source: String, at path: String) -> Bool {
         // MS_BIND, likewise.
-        unsafe swn_mount(directory, path, nil, 4096, nil) == 0
+        unsafe swn_mount(source, path, nil, 4096, nil) == 0
     }
 
     /// Detaches the mount at a path and everything below it. The corresponding system call is `umount2(MNT_DETACH)`.

@@ -12,9 +12,13 @@ public struct PlainMount: Sendable {
     /// - Parameters:
     ///   - settings: What the file system is told, `source` among it.
     ///   - attributes: `MOUNT_ATTR_*` bits.
+    ///   - isReadOnly: Whether the file system itself may be read-only where its mount is, because `MS_RDONLY` is about
+    ///     both.
     /// - Returns: Nil for what cannot be said in this way: a value with a comma, or a file system that is to be written
-    ///   to and mounted read-only here, because `MS_RDONLY` is about both.
-    public init?(_ type: String, _ settings: [(name: String, value: String?)], attributes: UInt64) {
+    ///   to and mounted read-only here.
+    public init?(
+        _ type: String, _ settings: [(name: String, value: String?)], attributes: UInt64, isReadOnly: Bool = false
+    ) {
         var source = type
         var options: [String] = []
         for (name, value) in settings {
@@ -29,6 +33,10 @@ public struct PlainMount: Sendable {
         }
         var rest = attributes
         var flags: UInt64 = 0
+        if isReadOnly, rest & UInt64(MOUNT_ATTR_RDONLY) != 0 {
+            rest &= ~UInt64(MOUNT_ATTR_RDONLY)
+            flags |= 1
+        }
         for (attribute, flag) in Self.flags where rest & attribute == attribute {
             rest &= ~attribute
             flags |= flag
@@ -48,18 +56,11 @@ public struct PlainMount: Sendable {
         (UInt64(MOUNT_ATTR_NODIRATIME), 2048), (UInt64(MOUNT_ATTR_NOSYMFOLLOW), 256),
     ]
 
-    /// Mounts at a path below the working directory, of which no component may be anybody else's.
+    /// Mounts at a path of which no component may be anybody else's, or on an open file or directory (`procPath`).
     ///
     /// - Returns: Whether it is mounted; why not, `FileSystemContext` says in words. The corresponding system call is
     ///   `mount`.
-    public func attach(at path: String = ".") -> Bool {
+    public func attach(at path: String) -> Bool {
         unsafe data.withCString { unsafe swn_mount(source, path, type, flags, $0) == 0 }
-    }
-}
-
-extension Descriptor {
-    /// Makes an open directory the working directory of this process. The corresponding system call is `fchdir`.
-    public borrowing func enter() throws(SystemError) {
-        guard fchdir(rawValue) == 0 else { throw SystemError("change directory to", procPath, errno: .last) }
     }
 }

@@ -4,7 +4,7 @@ extension Spec {
     /// Whether this runtime and this kernel can do it is not asked here.
     /// - Throws: `SpecError` for the first field that is wrong, in the order of the document.
     public func validate() throws(SpecError) {
-        guard ociVersion.hasPrefix("1.") else {
+        guard ociVersion.utf8.starts(with: "1.".utf8) else {
             throw SpecError("ociVersion", "version '\(ociVersion)' is not supported, only 1.x")
         }
         // semver.org, 2.0.0: three numbers, and perhaps what comes before a release.

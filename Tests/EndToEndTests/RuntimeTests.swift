@@ -38,6 +38,37 @@ struct RuntimeTests {
         }
     }
 
+    @Test func `a container starts under a limit of 2 MiB of memory`() async throws {
+        try await TestHost.with { host in
+            // What becomes its program is in the cgroup before it begins to make the root.
+            try await bundle(
+                host,
+                """
+                .process.terminal = false | .process.args = ["busybox", "true"]
+                | .linux.resources.memory = {"limit": 2097152, "swap": 2097152}
+                """)
+            let result = try await run(host)
+            #expect(result.status == 0, "\(result)")
+        }
+    }
+
+    @Test func `a read-only sysfs of a container that shares the host's network leaves the host's as it is`()
+        async throws
+    {
+        try await TestHost.with { host in
+            try await bundle(
+                host,
+                """
+                .process.terminal = false | .process.args = ["grep", " /sys sysfs ", "/proc/mounts"]
+                | .linux.namespaces |= map(select(.type != "network"))
+                """)
+            let before = try await host.must(["grep", " /sys sysfs ", "/proc/mounts"])
+            let result = try await run(host)
+            #expect(result.output.contains(" ro,"), "\(result)")
+            #expect(try await host.must(["grep", " /sys sysfs ", "/proc/mounts"]) == before)
+        }
+    }
+
     @Test func `a namespace that is given is joined`() async throws {
         try await TestHost.with { host in
             try await host.must(["ip", "netns", "add", "web"])

@@ -18,40 +18,50 @@ struct CgroupMount {
                 isNamespaced
                 ? try FileSystemContext("cgroup2").mount(attributes: attributes) : try bind("", controllers: "")
             try MountTree.attach(mount, to: target)
-        case .legacy(let list):
-            let directory = try makeDirectories(list)
+        case .own(let list):
+            let directory = try makeDirectories(list.map { ($0.name, $0.links.map(String.init)) })
             try MountTree.attach(directory, to: target)
             // Nobody else can be in a file system that was made a moment ago.
-            try directory.enter()
-            let own = isNamespaced ? [] : try Self.ownPaths()
-            for hierarchy in list {
-                if isNamespaced {
-                    if plainMount(hierarchy)?.attach(at: hierarchy.directory) == true { continue }
-                } else if let path = own.first(where: { $0.controllers == hierarchy.line })?.path,
-                    MountTree.bind("/sys/fs/cgroup/\(hierarchy.directory)/\(path)", at: hierarchy.directory)
-                {
-                    continue
-                }
-                let place = try Descriptor.open(
-                    hierarchy.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW, relativeTo: directory.rawValue)
-                try MountTree.attach(try mount(hierarchy), to: place)
+            for own in list where !MountTree.bind(own.path, at: "\(directory.procPath)/\(own.name)") {
+                try attach(try MountTree.clone(path: own.path, recursive: false), in: directory, own.name)
             }
-            // All of them at once.
-            try MountTree.setAttributes(of: directory, set: attributes, recursive: true)
+            try setAttributes(of: directory)
+        case .legacy(let list):
+            let directory = try makeDirectories(list.map { ($0.directory, $0.links) })
+            try MountTree.attach(directory, to: target)
+            for hierarchy in list {
+                let path = "\(directory.procPath)/\(hierarchy.directory)"
+                if isNamespaced, plainMount(hierarchy)?.attach(at: path) == true { continue }
+                try attach(try mount(hierarchy), in: directory, hierarchy.directory)
+            }
+            try setAttributes(of: directory)
         }
     }
 
-    private func makeDirectories(_ list: [CgroupHierarchies.Hierarchy]) throws(SystemError) -> Descriptor {
+    private func attach(
+        _ mount: borrowing Descriptor, in directory: borrowing Descriptor, _ name: String
+    ) throws(SystemError) {
+        let place = try Descriptor.open(name, O_PATH | O_DIRECTORY | O_NOFOLLOW, relativeTo: directory.rawValue)
+        try MountTree.attach(mount, to: place)
+    }
+
+    /// Of all that is in it at once.
+    private func setAttributes(of directory: borrowing Descriptor) throws(SystemError) {
+        try MountTree.setAttributes(of: directory, set: attributes, recursive: true)
+    }
+
+    private func makeDirectories(_ list: [(name: String, links: [String])]) throws(SystemError) -> Descriptor {
         let context = try FileSystemContext("tmpfs")
         try context.set("source", "tmpfs")
         try context.set("mode", "755")
-        try context.set("size", "64k")
+        // What nobody can write to holds no more than this.
+        if attributes & UInt64(MOUNT_ATTR_RDONLY) == 0 { try context.set("size", "64k") }
         let directory = try context.mount(attributes: attributes & ~UInt64(MOUNT_ATTR_RDONLY))
-        for hierarchy in list {
-            try directory.makeDirectory(hierarchy.directory)
-            for link in hierarchy.links {
-                guard unsafe symlinkat(hierarchy.directory, directory.rawValue, link) == 0 else {
-                    throw SystemError("link \(link) to", hierarchy.directory, errno: .last)
+        for (name, links) in list {
+            try directory.makeDirectory(name)
+            for link in links {
+                guard unsafe symlinkat(name, directory.rawValue, link) == 0 else {
+                    throw SystemError("link \(link) to", name, errno: .last)
                 }
             }
         }

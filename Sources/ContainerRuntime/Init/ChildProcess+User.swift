@@ -166,12 +166,15 @@ extension ChildProcess {
     private func setCapabilities(_ bounding: CapabilitySet) throws(InitFailure) {
         let wanted = plan.security.capabilities
         try set(.capabilities) { () throws(SystemError) in
-            let available = try CapabilitySet.permitted()
+            // A user namespace has given it others than the launcher's.
+            let available = plan.inheritsBoundingSet ? plan.inherited.permitted : try CapabilitySet.permitted()
             try CapabilitySet.apply(
                 effective: wanted.effective.intersection(available),
                 permitted: wanted.permitted.intersection(available),
                 inheritable: wanted.inheritable.intersection(available).intersection(bounding))
         }
+        // The kernel takes out of the ambient set what is not inheritable (capabilities(7)).
+        if wanted.inheritable.isEmpty { return }
         _ = swn_prctl(PR_CAP_AMBIENT, UInt(PR_CAP_AMBIENT_CLEAR_ALL), 0, 0, 0)
         for number in 0..<UInt64(64) where wanted.ambient.rawValue & (1 << number) != 0 {
             guard swn_prctl(PR_CAP_AMBIENT, UInt(PR_CAP_AMBIENT_RAISE), UInt(number), 0, 0) == 0 else {

@@ -116,6 +116,9 @@ struct ContainerInit {
             }
         }
         if plan.bringsLoopbackUp {
+            // The exec closes what it takes.
+            swn_leave_descriptors_open(1)
+            defer { swn_leave_descriptors_open(0) }
             guard unsafe swn_interface_up("lo") == 0 else { throw InitFailure(.loopback) }
         }
     }
@@ -212,8 +215,8 @@ struct ContainerInit {
             guard unsafe swn_pivot_root(".", ".") == 0 else { throw SystemError("pivot_root", errno: .last) }
             // Or the host would lose its mounts with the copies.
             if let host { try MountTree.setAttributes(of: host, propagation: MountOptions.slave, recursive: true) }
+            // This leaves the new root as what "." and "/" are.
             try MountTree.detach(".")
-            guard unsafe chdir("/") == 0 else { throw SystemError("chdir", errno: .last) }
         } catch {
             throw InitFailure(.pivot, 0, error)
         }

@@ -21,6 +21,11 @@ enum DefaultDevices {
         ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore"), ("ptmx", "pts/ptmx"),
     ]
 
+    /// Whether a name in /dev is that of a node or a link.
+    static func has(_ name: String) -> Bool {
+        nodes.contains { $0.name == name } || links.contains { $0.0 == name } || name == "console"
+    }
+
     /// Fills an open directory, usually a tmpfs that is not attached yet, so that nobody can be in the way.
     ///
     /// - Parameter withConsole: Whether there is to be a place for the terminal, which may be read-only later.

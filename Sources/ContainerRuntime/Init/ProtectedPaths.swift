@@ -30,7 +30,11 @@ struct ProtectedPaths: ~Copyable {
         var masks = Masks()
         for (index, path) in plan.maskedPaths.enumerated() {
             do throws(SystemError) {
-                if let target = try open(path) { try masks.hide(target) }
+                if let target = try open(path, O_DIRECTORY) {
+                    try masks.hide(directory: target)
+                } else if swn_errno() == ENOTDIR, let target = try open(path) {
+                    try masks.hide(file: target)
+                }
             } catch {
                 throw InitFailure(.maskedPath, Int32(index), error)
             }
@@ -38,9 +42,9 @@ struct ProtectedPaths: ~Copyable {
     }
 
     /// The place itself; nil when this kernel or image has none. A link is not followed: it would mask its target.
-    private func open(_ path: String) throws(SystemError) -> Descriptor? {
+    private func open(_ path: String, _ flags: Int32 = 0) throws(SystemError) -> Descriptor? {
         let resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-        let number = unsafe swn_openat2(root, path, UInt64(O_PATH | O_CLOEXEC | O_NOFOLLOW), 0, resolve)
+        let number = unsafe swn_openat2(root, path, UInt64(O_PATH | O_CLOEXEC | O_NOFOLLOW | flags), 0, resolve)
         guard number >= 0 else {
             if swn_errno() == ENOENT || swn_errno() == ENOTDIR { return nil }
             throw SystemError("open", path, errno: .last)
@@ -49,29 +53,28 @@ struct ProtectedPaths: ~Copyable {
     }
 }
 
-/// What is mounted over masked paths: one empty read-only tmpfs over all directories, and over files the host's null
-/// device, not the image's, which could be anything (CVE-2025-31133).
+/// What is mounted over masked paths: an empty read-only tmpfs over a directory, and over a file the host's null device,
+/// not the image's, which could be anything (CVE-2025-31133).
 private struct Masks: ~Copyable {
-    /// The tmpfs once it is attached, for only then may it be copied, and the device. Closed by the exec.
-    private var directory: Int32 = -1
+    /// The device. Closed by the exec.
     private var null: Int32 = -1
+    /// The root alone: there is no file to hold anything.
+    private let settings: [(name: String, value: String?)] = [("mode", "755"), ("nr_inodes", "1")]
+    private let attributes =
+        UInt64(MOUNT_ATTR_RDONLY) | UInt64(MOUNT_ATTR_NOSUID) | UInt64(MOUNT_ATTR_NODEV) | UInt64(MOUNT_ATTR_NOEXEC)
 
-    mutating func hide(_ target: borrowing Descriptor) throws(SystemError) {
-        guard try target.kind() == .directory else {
-            if null < 0 { null = try Self.openNull() }
-            return try MountTree.attach(try MountTree.clone(ofNumber: null, recursive: false), to: target)
-        }
-        if directory >= 0 {
-            return try MountTree.attach(try MountTree.clone(ofNumber: directory, recursive: false), to: target)
-        }
+    func hide(directory target: borrowing Descriptor) throws(SystemError) {
+        let mount = PlainMount("tmpfs", settings, attributes: attributes, isReadOnly: true)
+        if mount?.attach(at: target.procPath) == true { return }
         let context = try FileSystemContext("tmpfs")
-        try context.set("mode", "755")
-        // The root alone: there is no file to hold anything.
-        try context.set("nr_inodes", "1")
-        let attributes = UInt64(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
-        let mount = try context.mount(attributes: attributes)
-        try MountTree.attach(mount, to: target)
-        directory = mount.release()
+        for (name, value) in settings { try context.set(name, value ?? "") }
+        try MountTree.attach(try context.mount(attributes: attributes), to: target)
+    }
+
+    mutating func hide(file target: borrowing Descriptor) throws(SystemError) {
+        if null < 0 { null = try Self.openNull() }
+        if MountTree.bind("/proc/self/fd/\(null)", at: target.procPath) { return }
+        try MountTree.attach(try MountTree.clone(ofNumber: null, recursive: false), to: target)
     }
 
     private static func openNull() throws(SystemError) -> Int32 {

@@ -18,6 +18,8 @@ struct RootBuilder {
         /// The container's /proc and /dev/pts, or -1. The exec closes them.
         var proc: Int32 = -1
         var pts: Int32 = -1
+        /// The container's own /dev, or -1.
+        var dev: Int32 = -1
     }
 
     func build() throws(InitFailure) -> Mounted {
@@ -109,9 +111,10 @@ struct RootBuilder {
             try setAttributes(of: tree, step)
             try MountTree.attach(tree, to: target)
         case .fileSystem(let type):
+            if mountInDev(type, step, mounted) { return }
             // /proc, /sys and /dev are written to and trusted later: a link in their place is refused.
             let target = try resolver.open(step.destination, isDirectory: true, isPlain: step.role != .ordinary)
-            if try mountPlainly(type, step, on: target) { return }
+            if mountPlainly(type, step, on: target.procPath) { return }
             do throws(SystemError) {
                 try mountNew(type, step, on: target, &mounted)
             } catch {
@@ -155,6 +158,7 @@ struct RootBuilder {
         switch step.role {
         case .proc: mounted.proc = mount.release()
         case .devpts: mounted.pts = mount.release()
+        case .dev: mounted.dev = mount.release()
         default: break
         }
     }
@@ -175,8 +179,8 @@ struct RootBuilder {
     ///
     /// - Returns: Whether it is mounted; where it could not be, the other way says why.
     private func mountPlainly(
-        _ type: String, _ step: MountStep, on target: borrowing Descriptor
-    ) throws(SystemError) -> Bool {
+        _ type: String, _ step: MountStep, on target: String
+    ) -> Bool {
         let isNeeded =
             switch step.role {
             case .proc: !plan.sysctls.isEmpty
@@ -185,22 +189,38 @@ struct RootBuilder {
             case .ordinary, .sysfs: false
             }
         guard !isNeeded, !step.copiesUp, step.recursiveSet | step.recursiveClear | step.propagation == 0,
-            let mount = PlainMount(type, step.settings.map { ($0.name, $0.value) }, attributes: step.set)
+            // Nothing writes to what the kernel tells of devices but who may, and who may can change it back.
+            let mount = PlainMount(
+                type, step.settings.map { ($0.name, $0.value) }, attributes: step.set, isReadOnly: type == "sysfs")
         else { return false }
-        // The target is the working directory, so that nothing is looked up by a path.
-        try target.enter()
-        return mount.attach()
+        // By its descriptor, as the host's /proc shows it: nothing is looked up in the container.
+        return mount.attach(at: target)
+    }
+
+    /// Mounts at a place of the /dev that was made and filled here, in which nobody can have changed anything.
+    private func mountInDev(_ type: String, _ step: MountStep, _ mounted: borrowing Mounted) -> Bool {
+        // A link there leads out of it.
+        guard mounted.dev >= 0, let name = Self.nameInDev(step.destination), !DefaultDevices.has(name) else {
+            return false
+        }
+        return mountPlainly(type, step, on: "/proc/self/fd/\(mounted.dev)/\(name)")
     }
 
     /// Fills the container's own /dev, also with the places of the mounts that come into it.
     private func fill(_ dev: borrowing Descriptor) throws(SystemError) {
         try DefaultDevices.fill(dev, withConsole: plan.process.terminal != nil)
-        var names: Set<Substring> = []
-        for mount in plan.mounts where mount.destination.hasPrefix("dev/") {
-            guard case .fileSystem = mount.source else { continue }
-            let name = mount.destination.dropFirst("dev/".count)
-            if !name.contains("/"), names.insert(name).inserted { try dev.makeDirectory(String(name)) }
+        var names: Set<String> = []
+        for mount in plan.mounts {
+            guard case .fileSystem = mount.source, let name = Self.nameInDev(mount.destination) else { continue }
+            if names.insert(name).inserted { try dev.makeDirectory(name) }
         }
+    }
+
+    /// The name of a place that is in /dev itself.
+    private static func nameInDev(_ destination: String) -> String? {
+        guard destination.utf8.starts(with: "dev/".utf8) else { return nil }
+        let name = destination.utf8.dropFirst("dev/".utf8.count)
+        return name.contains(UInt8(ascii: "/")) ? nil : String(Substring(name))
     }
 
     private func copy(of path: String, _ isRecursive: Bool, _ step: MountStep) throws(SystemError) -> Descriptor {

@@ -80,7 +80,7 @@ struct TargetResolver {
             }
             if followsLinks, let target = linkTarget(part, in: directory) {
                 let rest = parts[(position + 1)...].joined(separator: "/")
-                return (target.hasPrefix("/") ? "" : above + "/") + target + "/" + rest
+                return (target.utf8.first == UInt8(ascii: "/") ? "" : above + "/") + target + "/" + rest
             }
             if position == parts.count - 1 && !isDirectory {
                 let file = openat(directory.rawValue, part)

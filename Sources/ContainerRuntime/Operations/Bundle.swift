@@ -26,7 +26,7 @@ struct Bundle {
         guard count > 0 else { throw SystemError("read link", directory.procPath, errno: .last) }
         let folder = String(decoding: buffer[..<count], as: UTF8.self)
         let document = options.document ?? "config.json"
-        let file = document.hasPrefix("/") ? document : "\(folder)/\(document)"
+        let file = document.utf8.first == UInt8(ascii: "/") ? document : "\(folder)/\(document)"
         path = folder
         bytes = try Descriptor.open(file).readAll(limit: 16 << 20)
         do {
@@ -56,8 +56,10 @@ struct Bundle {
         let root = spec.root?.path ?? ""
         return StateRecord(
             ociVersion: spec.ociVersion, id: identifier, pid: 0, startTime: 0, bundle: path,
-            rootfs: root.hasPrefix("/") ? root : "\(path)/\(root)", created: Timestamp.now(nanoseconds: true),
-            owner: getuid(), hasHooks: !(spec.hooks?.isEmpty ?? true), annotations: spec.annotations)
+            rootfs: root.utf8.first == UInt8(ascii: "/") ? root : "\(path)/\(root)",
+            created: Timestamp.now(nanoseconds: true),
+            owner: UInt32(getauxval(UInt(AT_UID))), hasHooks: !(spec.hooks?.isEmpty ?? true),
+            annotations: spec.annotations)
     }
 
     /// A terminal of a container that nobody stays with has to go somewhere.

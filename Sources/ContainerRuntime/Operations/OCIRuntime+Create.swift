@@ -158,6 +158,12 @@ extension OCIRuntime {
         let entrance = try cgroup.entrance()
         var options = options
         options.cgroup = CgroupJoin(entrance)
+        if spec.linux?.namespace(.cgroup) == nil {
+            // It was made in all of them.
+            options.cgroup.places = cgroup.root.hierarchies.map {
+                HierarchyPlace(mountPoint: $0.mountPoint, path: "\($0.mountPoint)/\(cgroup.path)")
+            }
+        }
         return try launch(try InitPlan(spec: spec, options: options))
     }
 

@@ -22,7 +22,7 @@ extension OCIRuntime {
         try container.lock()
         guard try container.directory.status().st_nlink > 0 else { return }
         if let cgroup { try Self.remove(cgroup) }
-        try forget(container, record)
+        try forget(container, record, waits: record.hasHooks || record.unit != nil)
     }
 
     private func delete(_ container: borrowing StoredContainer, force: Bool) throws {
@@ -57,12 +57,12 @@ extension OCIRuntime {
         try forget(container, record)
     }
 
-    private func forget(_ container: borrowing StoredContainer, _ record: StateRecord) throws {
+    private func forget(_ container: borrowing StoredContainer, _ record: StateRecord, waits: Bool = true) throws {
         if let groups = record.resctrlGroups { try ResctrlGroup.remove(groups) }
         // Its processes are gone, so that systemd does not wait for their end.
         try record.stopUnit()
         let spec = record.hasHooks ? try? container.spec() : nil
-        try container.remove()
+        try container.remove(waits: waits)
         if let spec { runPoststop(spec, State(record, .stopped)) }
     }
 

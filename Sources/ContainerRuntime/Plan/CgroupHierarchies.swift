@@ -3,6 +3,18 @@ import LinuxSystem
 import RuntimeSpec
 
 extension CgroupHierarchies {
+    /// Nil unless the hierarchies are where they are looked for.
+    init?(own places: [HierarchyPlace]) {
+        let folder = "/sys/fs/cgroup/"
+        let directories = places.compactMap { place -> OwnDirectory? in
+            guard place.mountPoint.utf8.starts(with: folder.utf8) else { return nil }
+            let name = String(Substring(place.mountPoint.utf8.dropFirst(folder.utf8.count)))
+            return name.utf8.contains(UInt8(ascii: "/")) ? nil : OwnDirectory(name: name, path: place.path)
+        }
+        guard !directories.isEmpty, directories.count == places.count else { return nil }
+        self = .own(directories)
+    }
+
     /// What this machine has, from /proc/self/cgroup (cgroups(7)): one line `ID:CONTROLLERS:PATH` a hierarchy, the
     /// unified one with the id 0.
     static func current() throws(SpecError) -> CgroupHierarchies {

@@ -6,17 +6,19 @@ extension CommandStep {
         guard let name = arguments.first else { throw SpecError("process.args", "is empty") }
         self.name = name
         let variables = Self.variables(process.env ?? [])
-        if name.contains("/") {
+        if name.utf8.contains(UInt8(ascii: "/")) {
             candidates = [name]
         } else {
-            let variable = variables.first { $0.hasPrefix("PATH=") }?.dropFirst("PATH=".count)
+            let variable = variables.first { $0.utf8.starts(with: "PATH=".utf8) }
+                .map { Substring($0.utf8.dropFirst("PATH=".utf8.count)) }
             // What execvp(3) searches when there is no PATH, without the current directory.
             let path = variable.map(String.init) ?? "/bin:/usr/bin"
-            candidates = path.split(separator: ":").filter { $0.hasPrefix("/") }.map { "\($0)/\(name)" }
+            candidates = path.utf8.split(separator: UInt8(ascii: ":")).map { Substring($0) }
+                .filter { $0.utf8.first == UInt8(ascii: "/") }.map { "\($0)/\(name)" }
         }
         self.arguments = CStringVector(arguments)
         self.variables = variables
-        let hasHome = variables.contains { $0.hasPrefix("HOME=") }
+        let hasHome = variables.contains { $0.utf8.starts(with: "HOME=".utf8) }
         environment = hasHome ? CStringVector(variables) : nil
         workingDirectory = process.cwd
     }
@@ -24,10 +26,10 @@ extension CommandStep {
     /// Each variable once: of a name that comes twice the last counts, in the place of the first. `HOME` says nothing when
     /// it is empty, and is then looked up like a missing one.
     private static func variables(_ list: [String]) -> [String] {
-        var places: [Substring: Int] = [:]
+        var places: [String: Int] = [:]
         var result: [String] = []
         for variable in list {
-            let name = variable.prefix { $0 != "=" }
+            let name = String(Substring(variable.utf8.prefix { $0 != UInt8(ascii: "=") }))
             if let place = places[name] {
                 result[place] = variable
             } else {

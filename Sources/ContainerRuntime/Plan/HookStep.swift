@@ -21,7 +21,7 @@ struct HookStep: Sendable {
         var steps: [HookStep] = []
         for (index, hook) in (hooks ?? []).enumerated() {
             let field = "hooks.\(kind)[\(index)]"
-            guard hook.path.hasPrefix("/") else {
+            guard hook.path.utf8.first == UInt8(ascii: "/") else {
                 throw SpecError("\(field).path", "'\(hook.path)' is not an absolute path")
             }
             if let timeout = hook.timeout, !(1...1_000_000).contains(timeout) {

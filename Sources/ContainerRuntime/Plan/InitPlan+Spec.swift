@@ -29,7 +29,7 @@ extension InitPlan {
         var mounts: [MountStep] = []
         let label = Self.mountLabel(linux)
         for (index, mount) in (spec.mounts ?? []).enumerated() {
-            mounts.append(try MountStep(mount, index: index, bundle: options.bundle, linux).labelled(label))
+            mounts.append(try MountStep(mount, index: index, options: options, linux).labelled(label))
         }
         self.mounts = mounts
         fillsDev = !mounts.contains { $0.destination == "dev" }
@@ -116,7 +116,7 @@ extension InitPlan {
     private static func root(_ spec: Spec, _ options: LaunchOptions) throws(SpecError) -> RootFilesystem {
         if let root = options.root { return root }
         guard let path = spec.root?.path else { throw SpecError("root", "missing") }
-        return .directory(path.hasPrefix("/") ? path : "\(options.bundle)/\(path)")
+        return .directory(path.utf8.first == UInt8(ascii: "/") ? path : "\(options.bundle)/\(path)")
     }
 }
 

@@ -46,6 +46,13 @@ public enum StandardStreams: Hashable, Sendable {
     case descriptors(input: Int32, output: Int32, error: Int32)
 }
 
+/// A cgroup's directory in one hierarchy of cgroup v1.
+public struct HierarchyPlace: Hashable, Sendable {
+    public var mountPoint: String
+    /// Absolute.
+    public var path: String
+}
+
 /// The cgroup a container starts in, as open files of it, borrowed until the container has started.
 public struct CgroupJoin: Hashable, Sendable {
     /// Files that the child writes `0` to in order to move itself: `cgroup.procs`, or `tasks` of cgroup v1, which for
@@ -53,6 +60,8 @@ public struct CgroupJoin: Hashable, Sendable {
     public var descriptors: [Int32]
     /// A cgroup v2 directory to be cloned into, which costs no move at all; -1 for none.
     public var directory: Int32
+    /// Where it is in v1, if it is in every hierarchy.
+    public var places: [HierarchyPlace] = []
 
     public init(descriptors: [Int32] = [], directory: Int32 = -1) {
         self.descriptors = descriptors

@@ -21,8 +21,8 @@ struct MountOptions {
     init(_ options: [String], field: String) throws(SpecError) {
         for (index, option) in options.enumerated() where !option.isEmpty {
             if try apply(option, field: "\(field).options[\(index)]") { continue }
-            if let equals = option.firstIndex(of: "=") {
-                let value = String(option[option.index(after: equals)...])
+            if let equals = option.utf8.firstIndex(of: UInt8(ascii: "=")) {
+                let value = String(option[option.utf8.index(after: equals)...])
                 settings.append(MountSetting(String(option[..<equals]), value))
             } else {
                 settings.append(MountSetting(option))

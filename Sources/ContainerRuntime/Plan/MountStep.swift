@@ -47,8 +47,23 @@ struct MountStep: Hashable, Sendable {
 /// The cgroup hierarchies of the machine.
 enum CgroupHierarchies: Hashable, Sendable {
     case unified
+    /// The directories that the container is in: those of the hierarchies that its cgroup is in, which are all.
+    case own([OwnDirectory])
     /// Directory names such as `cpu,cpuacct`, with what the kernel is told to find the hierarchy.
     case legacy([Hierarchy])
+
+    struct OwnDirectory: Hashable, Sendable {
+        /// What it is called below /sys/fs/cgroup.
+        var name: String
+        /// On the host.
+        var path: String
+
+        /// Single controllers of a hierarchy that has several.
+        var links: [Substring] {
+            let names = name.split(separator: ",")
+            return names.count > 1 ? names : []
+        }
+    }
 
     struct Hierarchy: Hashable, Sendable {
         var directory: String
@@ -60,7 +75,7 @@ enum CgroupHierarchies: Hashable, Sendable {
 
 extension MountStep {
     /// - Throws: `SpecError` that names the mount's field.
-    init(_ mount: Spec.Mount, index: Int, bundle: String, _ linux: Spec.Linux) throws(SpecError) {
+    init(_ mount: Spec.Mount, index: Int, options launch: LaunchOptions, _ linux: Spec.Linux) throws(SpecError) {
         let field = "mounts[\(index)]"
         let options = try MountOptions(mount.options ?? [], field: field)
         self.index = Int32(index)
@@ -83,7 +98,8 @@ extension MountStep {
             let path = mount.source ?? ""
             let recursive = options.isBind ? options.isBindRecursive : true
             mapping = try MountMapping(mount, options, linux, field)
-            source = .bind(path: path.hasPrefix("/") ? path : "\(bundle)/\(path)", recursive: recursive)
+            let isAbsolute = path.utf8.first == UInt8(ascii: "/")
+            source = .bind(path: isAbsolute ? path : "\(launch.bundle)/\(path)", recursive: recursive)
             return
         }
         if options.mapsIdentifiers || !(mount.uidMappings ?? []).isEmpty || !(mount.gidMappings ?? []).isEmpty {
@@ -92,7 +108,8 @@ extension MountStep {
         let type = mount.type ?? ""
         switch type {
         case "cgroup", "cgroup2":
-            source = .cgroups(try CgroupHierarchies.current())
+            let own = linux.namespace(.cgroup) == nil ? CgroupHierarchies(own: launch.cgroup.places) : nil
+            if let own { source = .cgroups(own) } else { source = .cgroups(try .current()) }
             settings = []
             return
         case "proc": role = .proc
@@ -125,10 +142,11 @@ extension MountStep {
     /// document is about the text, and links are followed inside the root when the target is opened.
     static func normalize(_ path: String, field: String) throws(SpecError) -> String {
         var parts: [Substring] = []
-        for part in path.split(separator: "/") where part != "." {
-            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        for bytes in path.utf8.split(separator: UInt8(ascii: "/")) {
+            let part = Substring(bytes)
+            if part == ".." { _ = parts.popLast() } else if part != "." { parts.append(part) }
         }
-        guard !parts.isEmpty else { throw SpecError(field, "'\(path)' is the root itself") }
-        return parts.joined(separator: "/")
+        guard let first = parts.first else { throw SpecError(field, "'\(path)' is the root itself") }
+        return parts.dropFirst().reduce(into: String(first)) { $0 += "/" + $1 }
     }
 }

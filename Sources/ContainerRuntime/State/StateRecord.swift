@@ -1,6 +1,8 @@
+public import JSONCoding
+
 /// What is remembered of a container between two commands. What the kernel knows is not in it: whether the process
 /// lives, has started or is paused is asked each time.
-public struct StateRecord: Codable, Hashable, Sendable {
+public struct StateRecord: Hashable, Sendable {
     public var ociVersion: String
     public var id: String
     /// The container's first process; 0 until there is one.
@@ -25,4 +27,40 @@ public struct StateRecord: Codable, Hashable, Sendable {
     /// Whether something has to be run when it starts or goes; the hooks themselves are in the document.
     public var hasHooks: Bool
     public var annotations: [String: String]?
+}
+
+/// By hand: a record is read or written by every command, and what the compiler makes for `Codable` puts together types
+/// at run time, which takes longer than the rest of it.
+extension StateRecord: JSONRepresentable {
+    public init(json: JSONValue) throws(JSONCodingError) {
+        ociVersion = try json.string("ociVersion")
+        id = try json.string("id")
+        guard let pid = Int32(exactly: try json.integer("pid")) else { throw JSONCodingError("pid", "is no process") }
+        self.pid = pid
+        startTime = UInt64(max(0, try json.integer("startTime")))
+        bundle = try json.string("bundle")
+        rootfs = try json.string("rootfs")
+        created = try json.string("created")
+        guard let owner = UInt32(exactly: try json.integer("owner")) else {
+            throw JSONCodingError("owner", "is no user")
+        }
+        self.owner = owner
+        cgroupPath = json["cgroupPath"] == nil ? nil : try json.string("cgroupPath")
+        unit = json["unit"] == nil ? nil : try json.string("unit")
+        hasUserUnit = json["hasUserUnit"] == nil ? nil : try json.flag("hasUserUnit")
+        resctrlGroups = json["resctrlGroups"] == nil ? nil : try json.texts("resctrlGroups")
+        hasHooks = try json.flag("hasHooks")
+        annotations = json["annotations"] == nil ? nil : try json.strings("annotations")
+    }
+
+    public var json: JSONValue {
+        JSONValue([
+            "ociVersion": .string(ociVersion), "id": .string(id), "pid": .integer(Int(pid)),
+            "startTime": .integer(Int(startTime)), "bundle": .string(bundle), "rootfs": .string(rootfs),
+            "created": .string(created), "owner": .integer(Int(owner)), "cgroupPath": cgroupPath.map { .string($0) },
+            "unit": unit.map { .string($0) }, "hasUserUnit": hasUserUnit.map { .bool($0) },
+            "resctrlGroups": resctrlGroups.map { .array($0.map { .string($0) }) }, "hasHooks": .bool(hasHooks),
+            "annotations": annotations.map { JSONValue(strings: $0) },
+        ])
+    }
 }

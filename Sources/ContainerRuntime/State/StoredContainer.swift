@@ -41,7 +41,7 @@ public struct StoredContainer: ~Copyable {
     public borrowing func record() throws -> StateRecord {
         guard let bytes = try directory.readFile("state.json", limit: 4 << 20) else { throw ContainerError.notFound }
         do {
-            return try JSONDecoding.decode(StateRecord.self, from: bytes)
+            return try StateRecord(json: try JSONValue(parsing: bytes))
         } catch {
             throw ContainerError(
                 .failed, "container \(identifier): state.json is damaged: \(error) (delete --force removes it)")
@@ -50,8 +50,7 @@ public struct StoredContainer: ~Copyable {
 
     borrowing func write(_ record: StateRecord) throws {
         try directory.replaceFile(
-            "state.json", with: try JSONEncoding.encode(record, layout: .init(isIndented: false)), mode: 0o600,
-            by: ".state.json")
+            "state.json", with: record.json.bytes, mode: 0o600, by: ".state.json")
     }
 
     borrowing func write(document: [UInt8]) throws(SystemError) {
@@ -116,8 +115,12 @@ public struct StoredContainer: ~Copyable {
 
     /// Forgets the container. The record goes after what is always there, so that what a crash leaves can still be
     /// deleted.
-    borrowing func remove() throws(SystemError) {
-        for name in ["config.json", "waiting", "start", "state.json"] { try directory.remove(name) }
+    ///
+    /// - Parameter waits: Whether there may be what belongs to waiting.
+    borrowing func remove(waits: Bool = true) throws(SystemError) {
+        try directory.remove("config.json")
+        if waits { for name in ["waiting", "start"] { try directory.remove(name) } }
+        try directory.remove("state.json")
         do throws(SystemError) {
             try root.remove(identifier, directory: true)
         } catch {

@@ -9,10 +9,10 @@ public enum Timestamp {
         // By hand: the library would look for the host's time zone, which UTC has none of.
         let (days, seconds) = time.tv_sec.quotientAndRemainder(dividingBy: 86_400)
         let date = civilDate(days: days)
-        let clock = [seconds / 3600, seconds / 60 % 60, seconds % 60]
         let fraction = nanoseconds ? "." + padded(time.tv_nsec, 9) : ""
-        return date.map { padded($0, 2) }.joined(separator: "-") + "T"
-            + clock.map { padded($0, 2) }.joined(separator: ":") + fraction + "Z"
+        let (hour, minute) = (padded(seconds / 3600, 2), padded(seconds / 60 % 60, 2))
+        return "\(padded(date[0], 2))-\(padded(date[1], 2))-\(padded(date[2], 2))T"
+            + "\(hour):\(minute):\(padded(seconds % 60, 2))\(fraction)Z"
     }
 
     /// Year, month and day of the Gregorian calendar, from days since 1970: years begin in March, so that the leap day is
