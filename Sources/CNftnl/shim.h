@@ -1,11 +1,13 @@
 #pragma once
 
-// As in CLinux: two modules that see glibc's headers differently cannot be imported together.
+// As in CLinux: two modules that see glibc's headers differently cannot be imported together; and what linux/if.h declares
+// depends on whether net/if.h came before it.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 
 #include <stdio.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <libmnl/libmnl.h>
 #include <linux/icmp.h>
