@@ -73,8 +73,10 @@ extension NetworkStep: CustomStringConvertible {
         case .raise(let network): "raise network \(network.name)" + (network.bridgeName.map { ", bridge \($0)" } ?? "")
         case .lower(let network): "lower network \(network.name)" + (network.bridgeName.map { ", bridge \($0)" } ?? "")
         case .firewall(let change):
-            "change the firewall: "
-                + (change.removed.map { "remove \($0)" } + change.added.map { "add \($0)" }).joined(separator: ", ")
+            change.isEmpty
+                ? "make the firewall's table unless it is there"
+                : "change the firewall: "
+                    + (change.removed.map { "remove \($0)" } + change.added.map { "add \($0)" }).joined(separator: ", ")
         case .forward(let forwarding):
             "switch on forwarding of " + forwarding.families.map(\.word).joined(separator: " and ")
         case .unforward(let forwarding):

@@ -124,6 +124,9 @@ struct NetworkTests {
             try await dry("detach web", "forget sandbox web", words: ["disconnect", "bridge", "web"])
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
             try await dry("lower network lab", words: ["rm", "lab"])
+            // Whoever brings nothing for the firewall still needs it.
+            try await host.must(["ip", "netns", "add", "two"])
+            try await dry("make the firewall's table unless it is there\n", words: ["connect", "lab", "two"])
             // What would be refused is refused.
             let refused = try await host.swnet("rm", "bridge", "--dry-run")
             #expect(refused.status == 1 && refused.errors.contains("web"), "\(refused)")
