@@ -164,6 +164,11 @@ extension Session {
             return check.report(
                 object, "the host's end \(name) is missing", .endpoint(sandbox.name, network: endpoint.network))
         }
+        guard EndpointDriver(endpoint: endpoint, sandbox: sandbox.name).owns(link) else {
+            return check.report(
+                object, "the interface \(name) is not this endpoint's",
+                .advice("rename or remove it: ip link show \(name)"))
+        }
         let remedy = NetworkDifference.Remedy.interface(sandbox.name, network: endpoint.network)
         if !link.isUp { check.report(object, "the host's end \(name) is down", remedy) }
         let bridge = endpoint.link.bridge.flatMap { all[$0] }

@@ -148,11 +148,11 @@ extension EndpointDriver {
         switch endpoint.link {
         case .port(let name, let bridge):
             let master = try find(bridge, &host)
-            let link = try find(name, &host)
+            let link = try findOwn(name, &host)
             try host.set(.index(link.index), LinkSettings(up: true, mtu: master.mtu, master: master.index))
             try host.set(.index(link.index), LinkSettings(port: port))
         case .pointToPoint(let name):
-            let link = try find(name, &host)
+            let link = try findOwn(name, &host)
             if let mtu { try host.set(.index(link.index), LinkSettings(mtu: mtu)) }
             try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host)
         default: break
@@ -166,11 +166,20 @@ extension EndpointDriver {
 // MARK: - Detaching
 
 extension EndpointDriver {
+    private func findOwn(_ name: String, _ host: inout Rtnetlink) throws -> Link {
+        let link = try find(name, &host)
+        guard owns(link) else {
+            throw NetworkError(
+                .taken, "network \(endpoint.network): an interface \(name) exists that is not this endpoint's")
+        }
+        return link
+    }
+
     /// Takes the interface away. One that is gone already is fine, and one that is not ours stays.
     func detach(_ host: inout Rtnetlink, identity: SandboxIdentity) throws {
         if let name = endpoint.link.hostInterface {
             // Without its namespace the pair goes by itself; waiting for that is nobody's business.
-            if identity.isAlive || !identity.isOfProcess { try LinkRemoval.remove(name, &host) }
+            if identity.isAlive || !identity.isOfProcess { try removePair(name, &host) }
             if endpoint.options.egress != nil { try limiter.remove(&host) }
             try removeRoutes(identity)
             return
@@ -193,6 +202,21 @@ extension EndpointDriver {
                 try links.delete(.index(link.index))
             }
         }
+    }
+
+    /// Whether a link that has the name of the host's end is that, and not what somebody else has made meanwhile.
+    ///
+    /// The mark is set after the link is made, so that one without it may be ours: a port of the bridge from its first
+    /// moment on, or not up yet.
+    func owns(_ link: Link) -> Bool {
+        guard link.kind == "veth" else { return false }
+        if link.alias == alias { return true }
+        guard let bridge = endpoint.link.bridge else { return link.alias == nil && !link.isUp }
+        return link.master != nil && link.master == HostInterface.index(of: bridge)
+    }
+
+    private func removePair(_ name: String, _ host: inout Rtnetlink) throws {
+        if let link = try host.link(named: name), owns(link) { try LinkRemoval.remove(link, &host) }
     }
 
     /// Takes away the routes that belong to no interface and so do not go with one.

@@ -14,6 +14,11 @@ enum LinkRemoval {
     /// Deletes a link of the calling thread's namespace and returns when it is out of sight. A missing one is fine.
     static func remove(_ name: String, _ links: inout Rtnetlink) throws {
         guard let link = try links.link(named: name) else { return }
+        try remove(link, &links)
+    }
+
+    /// The same for a link that has been looked at.
+    static func remove(_ link: Link, _ links: inout Rtnetlink) throws {
         let child = fork()
         if child == 0 { deleteInBackground(link.index) }
         guard child > 0 else {

@@ -55,7 +55,11 @@ extension Session {
     mutating func hostInterface(_ attachment: ConnectRequest.Attachment, _ network: Network) throws -> String {
         guard let wanted = attachment.hostInterface?.text else {
             // What is no port of a bridge is what packets come in by, and bears the mark that firewalls of others see.
-            return (network.driver == .pointToPoint ? Network.interfaceMark : "veth") + randomHex(bytes: 4)
+            let prefix = network.driver == .pointToPoint ? Network.interfaceMark : "veth"
+            while true {
+                let name = prefix + randomHex(bytes: 4)
+                if HostInterface.index(of: name) == nil { return name }
+            }
         }
         guard network.driver.hasHostEnd else {
             throw NetworkError(
