@@ -53,18 +53,27 @@ struct AttackTests {
             try await host.shell(
                 """
                 ip link add eth1 type veth peer name eth0 netns beyond
-                ip address add 198.51.100.1/24 dev eth1; ip link set eth1 up
+                ip address add 198.51.100.1/24 dev eth1; ip address add 2001:db8:51::1/64 dev eth1 nodad
+                ip link set eth1 up
                 ip -n beyond address add 198.51.100.9/24 dev eth0; ip -n beyond link set eth0 up
+                ip -n beyond address add 2001:db8:51::9/64 dev eth0 nodad
                 ip -n beyond route add default via 198.51.100.1
-                sysctl -qw net.ipv4.ip_forward=1
+                ip -n beyond route add default via 2001:db8:51::1
+                sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
                 """)
-            _ = try await host.listen("beyond", ["tcp"], port: 8080)
+            _ = try await host.listen("beyond", ["tcp", "udp"], port: 8080)
             _ = try await host.serve("web", on: "bridge")
-            try await host.net("publish", "web", "8080:80")
+            try await host.net("publish", "web", "8080:80", "8080:80/udp")
             // The host was a router before, and stays one, and a port of its own takes nothing from that.
-            #expect(try await host.answer("TCP:198.51.100.9:8080", at: .neighbour) == "192.0.2.2 beyond")
-            #expect(try await host.answer("TCP:198.51.100.9:8080", at: .inside("web")) == "198.51.100.1 beyond")
-            #expect(try await host.answer("TCP:198.51.100.9:8080") == "198.51.100.1 beyond")
+            for kind in ["TCP", "UDP"] {
+                let (v4, v6) = ("\(kind):198.51.100.9:8080", "\(kind):[2001:db8:51::9]:8080")
+                #expect(try await host.answer(v4, at: .neighbour) == "192.0.2.2 beyond", "\(kind)")
+                #expect(try await host.answer(v4, at: .inside("web")) == "198.51.100.1 beyond", "\(kind)")
+                #expect(try await host.answer(v4) == "198.51.100.1 beyond", "\(kind)")
+                #expect(try await host.answer(v6, at: .neighbour) == "2001:db8::2 beyond", "\(kind)")
+                #expect(try await host.answer(v6, at: .inside("web")) == "2001:db8:51::1 beyond", "\(kind)")
+                #expect(try await host.answer(v6) == "2001:db8:51::1 beyond", "\(kind)")
+            }
         }
     }
 

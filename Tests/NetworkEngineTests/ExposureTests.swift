@@ -14,6 +14,7 @@ struct ExposureTests {
                 "CrashTests: after a reboot networks come back, and nothing else",
                 "CrashTests: a process that is gone gives back what it had",
                 "FaultTests: what takes down goes to the end",
+                "CheckTests: what the dead leave is released", "CheckTests: whatever breaks",
             ]
         ),
         (
@@ -21,12 +22,16 @@ struct ExposureTests {
             [
                 "ConntrackTests: a UDP flow that never pauses follows the port from hand to hand",
                 "CrowdTests: thirty-two at a time",
+                "OwnershipTests: a key of the map that somebody has is an error, and no shadow",
             ]
         ),
         (
             "teardown dies half-way or needs the namespace", "netavark 1223, 1451, 1482",
             [
                 "FaultTests: what takes down goes to the end",
+                "TeardownTests: the firewall is the first to go and the link the last",
+                "TeardownTests: every error is told, and the rest is done all the same",
+                "TeardownTests: twice is once",
                 "CNILifecycleTests: DEL without the namespace, without a result, and of what never was",
             ]
         ),
@@ -35,6 +40,8 @@ struct ExposureTests {
             [
                 "CrashTests: twenty at once get twenty addresses",
                 "FaultTests: what is killed is undone by the next command",
+                "OwnershipTests: nothing passes through the host under another name",
+                "OwnershipTests: an interface that others put in the place of ours stays theirs",
             ]
         ),
         (
@@ -46,12 +53,17 @@ struct ExposureTests {
         ),
         (
             "a firewall reload removes protection", "CVE-2025-54388, CVE-2025-54410, netavark 1258",
-            ["CrashTests: a flushed ruleset is put back by the next command", "CheckTests: whatever breaks"]
+            [
+                "CrashTests: a flushed ruleset is put back by the next command", "CheckTests: whatever breaks",
+                "EventTests: a watch repairs what is damaged, whoever it was",
+                "OwnershipTests: where the table cannot be made nobody is connected",
+            ]
         ),
         (
             "a port of 127.0.0.1 is reached by a neighbour", "moby 41872, 45610",
             [
                 "AttackTests: 127.0.0.1 of the host, with a route and a forged source",
+                "AttackTests: a source address of 127.0.0.0/8 from outside is dropped",
                 "MatrixTests: from everywhere to everything",
             ]
         ),
@@ -65,25 +77,44 @@ struct ExposureTests {
         ),
         (
             "the host becomes a router; router advertisements", "moby 50646, CVE-2020-10749, CVE-2020-13401",
-            ["AttackTests: forwarding for containers makes no router of the host", "CheckTests: whatever breaks"]
+            [
+                "AttackTests: forwarding for containers makes no router of the host",
+                "RouterTests: a host that learnt its way out from a router goes on learning it",
+                "RouterTests: a container's word that it is a router is nobody's", "CheckTests: whatever breaks",
+            ]
         ),
         (
             "stale UDP connections after a port changes hands", "moby 44742, 53384",
-            ["PublishTests: a UDP client that goes on sending reaches the port's new owner"]
+            [
+                "PublishTests: a UDP client that goes on sending reaches the port's new owner",
+                "ConntrackTests: a UDP flow that never pauses follows the port from hand to hand",
+                "ConntrackTests: a TCP connection ends with its port, and no other does",
+            ]
         ),
         (
             "stale neighbours after an address is reused", "moby 36069, 47176",
-            ["AnnouncementTests: a neighbour learns where an address is now"]
+            [
+                "AnnouncementTests: a neighbour learns where an address is now",
+                "AnnouncementTests: a neighbour with a stale entry reaches the new owner at once",
+            ]
         ),
         (
             "accepting does not override another's drop", "netavark 977, moby 22054",
-            ["ForeignFirewallTests: said once, opened on request, closed with the last network"]
+            [
+                "ForeignFirewallTests: said once, opened on request, closed with the last network",
+                "ForeignFirewallTests: what the administrator has opened himself is no obstacle",
+                "ForeignFirewallTests: packets between pairs of their own pass too",
+                "LegacyFirewallTests: said, opened on request, closed with the last network",
+            ]
         ),
         (
             "interrupted lists, lost answers, wrong numbers", "CNI plugins 1121, google/nftables 350",
             [
                 "BatchTests: a list that changes while it is read misses nothing that was there all along",
                 "BatchTests: a buffer laid out elsewhere gets the answers to its own numbers",
+                "BatchTests: the one that is refused is named, the ones behind it are made",
+                "LargeBatchTests: 10,000 rules and 2,000 refusals",
+                "MonitorTests: lost events are told, and what comes later is heard",
             ]
         ),
         (
@@ -95,17 +126,26 @@ struct ExposureTests {
         ),
         (
             "a thread is left in another namespace", "netavark exec_netns!",
-            ["ProcessTests: what is done in a namespace stays there, and the thread comes back"]
+            [
+                "ProcessTests: what is done in a namespace stays there, and the thread comes back",
+                "LinkTests: a socket stays in the namespace in which it was opened",
+            ]
         ),
         (
             "default subnets collide or run out", "docker/for-linux 599, moby 46615",
-            ["NetworkTests: the default network keeps away from the host's routes"]
+            [
+                "NetworkTests: the default network keeps away from the host's routes",
+                "AddressingTests: pools avoid the host's routes of every table, and VPNs do not take everything",
+                "AddressingTests: pools of a person's own, and what is wrong with them",
+            ]
         ),
         (
             "rp_filter, br_netfilter, a read-only /proc/sys", "containerlab 3082, for-linux 1033",
             [
                 "MatrixTests: from everywhere to everything",
-                "EndpointOptionTests: kernel parameters of the interface, also where proc is read-only",
+                "EndpointOptionTests: two networks, whatever rp_filter is",
+                "PublishTests: all addresses, from everywhere",
+                "RouterTests: parameters that cannot be written need not be, when they are right",
             ]
         ),
     ]
