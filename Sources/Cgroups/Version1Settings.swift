@@ -99,9 +99,10 @@ extension CgroupLimits {
         }
     }
 
-    /// `pids.max`, which both versions have. No limit is `max`; 0 would not let the first process fork.
+    /// `pids.max`, which both versions have. No limit is `max`. 0 is 1, as for runc: the first process comes in all the
+    /// same, and systemd takes no 0.
     func pidsSetting(_ limit: Int64) throws(CgroupError) -> CgroupSetting {
-        let setting = CgroupSetting(.pids, "pids.max", value: limit > 0 ? "\(limit)" : limit >= -1 ? "max" : "\(limit)")
+        let setting = CgroupSetting(.pids, "pids.max", value: limit == -1 ? "max" : limit == 0 ? "1" : "\(limit)")
         return try CgroupSetting.checkAmount(limit, setting)
     }
 }

@@ -62,8 +62,9 @@ extension UnitRequest {
                     ? UnitProperty("IOWeight", .uint64(CgroupWeight.ioWeight(blockIO: weight)))
                     : UnitProperty("BlockIOWeight", .uint64(UInt64(weight))))
         }
-        if let limit = resources.pids?.limit, limit != 0 {
-            properties.append(UnitProperty("TasksMax", .uint64(UInt64(exactly: limit) ?? .max)))
+        if let limit = resources.pids?.limit {
+            // systemd takes no 0; pids.max is the same.
+            properties.append(UnitProperty("TasksMax", .uint64(limit == 0 ? 1 : UInt64(exactly: limit) ?? .max)))
         }
         if isUnified {
             for (file, value) in (resources.unified ?? [:]).sorted(by: { $0.key < $1.key }) {

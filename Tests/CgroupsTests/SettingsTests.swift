@@ -72,6 +72,13 @@ struct SettingsTests {
         #expect(try limits.version1Settings().isEmpty && limits.version2Settings().isEmpty)
     }
 
+    @Test func `a limit of no processes lets the first one be`() throws {
+        var limits = CgroupLimits()
+        limits.pids = 0
+        #expect(table(try limits.version1Settings()) == ["pids.max=1"])
+        #expect(table(try limits.version2Settings()) == ["pids.max=1"])
+    }
+
     /// Both ends and the default.
     @Test(arguments: [(1, 1), (2, 1), (1024, 100), (262_144, 10_000), (1 << 40, 10_000)])
     func weight(_ shares: UInt64, _ weight: UInt64) {

@@ -34,6 +34,13 @@ struct UnitPropertyTests {
         #expect(try limits(#"{"memory": {"limit": 0}}"#) == [:])
     }
 
+    @Test("tasks: 0 is 1, as in pids.max, because systemd takes no 0")
+    func tasks() throws {
+        for (limit, expected) in [(0, 1), (7, 7), (-1, UInt64.max)] {
+            #expect(try limits(#"{"pids": {"limit": \#(limit)}}"#) == ["TasksMax": .uint64(expected)])
+        }
+    }
+
     /// runc's and crun's rule: microseconds in a second, rounded up to a hundredth of a processor.
     @Test(arguments: [
         (#"{"cpu": {"quota": 50000, "period": 100000}}"#, UInt64(500_000)),

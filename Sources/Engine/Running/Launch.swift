@@ -88,7 +88,8 @@ extension ContainerRecord {
         result.cpu.quota = limits.cpuQuota
         result.cpu.period = limits.cpuPeriod.map { UInt64($0) }
         result.cpu.cpus = limits.cpus
-        result.pids = limits.pids
+        // 0 is docker's word for no limit, and the runtime's for none at all.
+        result.pids = limits.pids == 0 ? -1 : limits.pids
         result.devices = isPrivileged ? DeviceRule.everything : DeviceRule.containerDefault
         return result
     }
