@@ -53,6 +53,42 @@ struct RuntimeProcessTests {
         }
     }
 
+    @Test func `a runtime that is pinned to a processor does not pin its container`() async throws {
+        try await TestHost.with { host in
+            let online = try await host.must(["cat", "/sys/devices/system/cpu/online"])
+            guard online != "0" else {
+                print("skipped: this machine has one processor")
+                return
+            }
+            let allowed = "grep Cpus_allowed_list /proc/self/status"
+            let every = try await host.must(["bash", "-c", "taskset -c 0-1023 \(allowed) | cut -f2"])
+            let bundle = try await RuntimeBundle(host, "\(allowed) >/allowed; exec sleep 1000")
+            let swrun = Products.path("swrun")
+            let pinned = "exec taskset -c 0 \(swrun)"
+            try await host.must([
+                "bash", "-ec", "\(pinned) run --detach --bundle /run/bundle box </dev/null >/run/out 2>&1",
+            ])
+            try await host.must([
+                "bash", "-ec", "until [ -s /run/bundle/rootfs/allowed ]; do sleep 0.02; done",
+            ])
+            let first = try await host.must(["cat", "/run/bundle/rootfs/allowed"])
+            #expect(first == "Cpus_allowed_list:\t\(every)")
+            let further = try await host.must(["bash", "-ec", "\(pinned) exec box \(allowed)"])
+            #expect(further == "Cpus_allowed_list:\t\(every)")
+            // Who asks for some of them gets those.
+            try await host.must([
+                "bash", "-ec",
+                """
+                jq '.process | .terminal = false | .args = ["sh", "-c", "\(allowed)"]
+                    | .execCPUAffinity = {initial: "0"}' /run/bundle/config.json >/run/process.json
+                """,
+            ])
+            let asked = try await bundle.swrun("exec", "--process", "/run/process.json", "box")
+            #expect(asked.output == "Cpus_allowed_list:\t0", "\(asked)")
+            try await bundle.must("delete", "--force", "box")
+        }
+    }
+
     @Test(
         arguments: [
             (#".process.scheduler = {policy: "SCHED_FAST"}"#, "process.scheduler.policy"),

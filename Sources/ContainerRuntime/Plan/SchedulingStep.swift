@@ -9,6 +9,9 @@ struct SchedulingStep: Hashable, Sendable {
     /// Processors before and after the cgroup is joined; empty for those that it has anyway.
     var initialProcessors = NumberSet()
     var finalProcessors = NumberSet()
+    /// Whether it may use every processor of its cgroup, now and later: who pins an engine to some does not mean to pin
+    /// what it starts.
+    var usesEveryProcessor = true
 
     /// `struct sched_attr` of sched_setattr(2).
     struct Scheduler: Hashable, Sendable {
@@ -38,6 +41,7 @@ struct SchedulingStep: Hashable, Sendable {
     mutating func setProcessors(_ affinity: Spec.ExecCPUAffinity?) throws(SpecError) {
         initialProcessors = try NumberSet(affinity?.initial ?? "", field: "process.execCPUAffinity.initial")
         finalProcessors = try NumberSet(affinity?.final ?? "", field: "process.execCPUAffinity.final")
+        usesEveryProcessor = initialProcessors.isEmpty && finalProcessors.isEmpty
     }
 
     private static func number(_ priority: Spec.IOPriority) throws(SpecError) -> Int32 {
@@ -131,6 +135,13 @@ struct NumberSet: Hashable, Sendable {
     var isEmpty: Bool { words.isEmpty }
 
     init() {}
+
+    /// Every number that `init(_:field:)` takes.
+    static var all: NumberSet {
+        var set = NumberSet()
+        set.words = [UInt64](repeating: .max, count: 8192 / 64)
+        return set
+    }
 
     /// - Parameter text: A list such as `0-2,7` (cpuset(7), "List format"); nothing for none.
     /// - Throws: `SpecError` for anything else, and for numbers above 8191, which no kernel has.
