@@ -14,6 +14,13 @@ public struct JSONCodingError: Error, Hashable, Sendable, CustomStringConvertibl
 }
 
 extension JSONCodingError {
+    /// The same as seen from one level further out.
+    ///
+    /// - Parameter step: The name of a member, or an element's `[0]`.
+    public func inside(_ step: String) -> JSONCodingError {
+        JSONCodingError(path.isEmpty || path.hasPrefix("[") ? step + path : "\(step).\(path)", reason)
+    }
+
     /// What the standard library says about a value, such as a name that an enumeration does not have.
     init(_ error: DecodingError) {
         switch error {

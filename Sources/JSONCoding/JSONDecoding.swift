@@ -38,23 +38,27 @@ struct TreeDecoder: Decoder {
 
     func singleValueContainer() throws -> any SingleValueDecodingContainer { self }
 
-    private func mismatch(_ wanted: String) -> JSONCodingError {
-        JSONCodingError(JSONCodingError.path(codingPath), "is \(value.kind) and has to be \(wanted)")
+    private func mismatch(_ wanted: String) -> JSONCodingError { placed(value.mismatch(wanted)) }
+
+    /// An error of the value here, with its place.
+    private func placed(_ error: JSONCodingError) -> JSONCodingError {
+        JSONCodingError(JSONCodingError.path(codingPath), error.reason)
+    }
+
+    private func read<Value: JSONRepresentable>() throws -> Value {
+        do throws(JSONCodingError) {
+            return try Value(json: value)
+        } catch {
+            throw placed(error)
+        }
     }
 }
 
 extension TreeDecoder: SingleValueDecodingContainer {
     func decodeNil() -> Bool { if case .null = value { true } else { false } }
 
-    func decode(_ type: Bool.Type) throws -> Bool {
-        guard case .bool(let value) = value else { throw mismatch("true or false") }
-        return value
-    }
-
-    func decode(_ type: String.Type) throws -> String {
-        guard case .string(let value) = value else { throw mismatch("a string") }
-        return value
-    }
+    func decode(_ type: Bool.Type) throws -> Bool { try read() }
+    func decode(_ type: String.Type) throws -> String { try read() }
 
     func decode(_ type: Double.Type) throws -> Double {
         switch value {
@@ -67,33 +71,17 @@ extension TreeDecoder: SingleValueDecodingContainer {
     }
 
     func decode(_ type: Float.Type) throws -> Float { Float(try decode(Double.self)) }
-    func decode(_ type: Int.Type) throws -> Int { try integer(type) }
-    func decode(_ type: Int8.Type) throws -> Int8 { try integer(type) }
-    func decode(_ type: Int16.Type) throws -> Int16 { try integer(type) }
-    func decode(_ type: Int32.Type) throws -> Int32 { try integer(type) }
-    func decode(_ type: Int64.Type) throws -> Int64 { try integer(type) }
-    func decode(_ type: UInt.Type) throws -> UInt { try integer(type) }
-    func decode(_ type: UInt8.Type) throws -> UInt8 { try integer(type) }
-    func decode(_ type: UInt16.Type) throws -> UInt16 { try integer(type) }
-    func decode(_ type: UInt32.Type) throws -> UInt32 { try integer(type) }
-    func decode(_ type: UInt64.Type) throws -> UInt64 { try integer(type) }
+    func decode(_ type: Int.Type) throws -> Int { try read() }
+    func decode(_ type: Int8.Type) throws -> Int8 { try read() }
+    func decode(_ type: Int16.Type) throws -> Int16 { try read() }
+    func decode(_ type: Int32.Type) throws -> Int32 { try read() }
+    func decode(_ type: Int64.Type) throws -> Int64 { try read() }
+    func decode(_ type: UInt.Type) throws -> UInt { try read() }
+    func decode(_ type: UInt8.Type) throws -> UInt8 { try read() }
+    func decode(_ type: UInt16.Type) throws -> UInt16 { try read() }
+    func decode(_ type: UInt32.Type) throws -> UInt32 { try read() }
+    func decode(_ type: UInt64.Type) throws -> UInt64 { try read() }
     func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try Value(from: self) }
-
-    private func integer<Number: FixedWidthInteger>(_ type: Number.Type) throws -> Number {
-        let text: String
-        switch value {
-        case .integer(let number):
-            if let number = Number(exactly: number) { return number }
-            text = "\(number)"
-        case .number(let digits): text = digits
-        default: throw mismatch("a number")
-        }
-        if let number = Number(text) { return number }
-        // 1e3 and 1.0 are integers as well, if they are small enough to be exact.
-        if let number = Double(text), number.magnitude < 9e15, let whole = Number(exactly: number) { return whole }
-        let range = "a whole number from \(Number.min) to \(Number.max)"
-        throw JSONCodingError(JSONCodingError.path(codingPath), "is \(text) and has to be \(range)")
-    }
 }
 
 extension TreeDecoder {

@@ -1,53 +1,83 @@
 extension JSONValue {
     /// The document on one line.
-    public var bytes: [UInt8] {
-        var output: [UInt8] = []
-        output.reserveCapacity(1024)
-        print(to: &output)
-        return output
-    }
+    public var bytes: [UInt8] { bytes(isIndented: false) }
 
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
-    private func print(to output: inout [UInt8]) {
-        switch self {
-        case .null: output.append(contentsOf: "null".utf8)
-        case .bool(let flag): output.append(contentsOf: (flag ? "true" : "false").utf8)
-        case .integer(let number): output.append(contentsOf: String(number).utf8)
-        case .number(let number): output.append(contentsOf: number.utf8)
-        case .string(let text): Self.print(text, to: &output)
+    /// - Parameter isIndented: A line for each member and element, two spaces further in at each level.
+    public func bytes(isIndented: Bool) -> [UInt8] {
+        var printer = JSONPrinter(isIndented: isIndented)
+        printer.print(self)
+        return printer.output
+    }
+}
+
+/// Writes a value as text.
+struct JSONPrinter {
+    let isIndented: Bool
+    private(set) var output: [UInt8] = []
+    private var depth = 0
+
+    init(isIndented: Bool) {
+        self.isIndented = isIndented
+        output.reserveCapacity(1024)
+    }
+
+    mutating func print(_ value: JSONValue) {
+        switch value {
+        case .null: put("null")
+        case .bool(let flag): put(flag ? "true" : "false")
+        case .integer(let number): put(String(number))
+        case .number(let number): put(number)
+        case .string(let text): print(text)
         case .array(let values):
-            output.append(UInt8(ascii: "["))
-            for (index, value) in values.enumerated() {
-                if index > 0 { output.append(UInt8(ascii: ",")) }
-                value.print(to: &output)
-            }
-            output.append(UInt8(ascii: "]"))
+            list("[", "]", values) { $0.print($1) }
         case .object(let members):
-            output.append(UInt8(ascii: "{"))
-            for (index, member) in members.enumerated() {
-                if index > 0 { output.append(UInt8(ascii: ",")) }
-                Self.print(member.name, to: &output)
-                output.append(UInt8(ascii: ":"))
-                member.value.print(to: &output)
+            list("{", "}", members) { printer, member in
+                printer.print(member.name)
+                printer.put(printer.isIndented ? ": " : ":")
+                printer.print(member.value)
             }
-            output.append(UInt8(ascii: "}"))
         }
     }
 
-    private static func print(_ text: String, to output: inout [UInt8]) {
-        output.append(UInt8(ascii: "\""))
+    private mutating func list<Element>(
+        _ opening: String, _ closing: String, _ elements: [Element], _ body: (inout JSONPrinter, Element) -> Void
+    ) {
+        put(opening)
+        depth += 1
+        for (index, element) in elements.enumerated() {
+            if index > 0 { put(",") }
+            newLine()
+            body(&self, element)
+        }
+        depth -= 1
+        if !elements.isEmpty { newLine() }
+        put(closing)
+    }
+
+    private mutating func newLine() {
+        guard isIndented else { return }
+        output.append(UInt8(ascii: "\n"))
+        for _ in 0..<depth { put("  ") }
+    }
+
+    private mutating func put(_ text: String) { output.append(contentsOf: text.utf8) }
+
+    mutating func print(_ text: String) {
+        put("\"")
         for byte in text.utf8 {
             switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                output.append(UInt8(ascii: "\\"))
-                output.append(byte)
-            case 0..<0x20:
-                output.append(contentsOf: "\\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))".utf8)
+            case UInt8(ascii: "\""): put("\\\"")
+            case UInt8(ascii: "\\"): put("\\\\")
+            case UInt8(ascii: "\n"): put("\\n")
+            case UInt8(ascii: "\r"): put("\\r")
+            case UInt8(ascii: "\t"): put("\\t")
+            case 0..<0x20: put("\\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))")
             default: output.append(byte)
             }
         }
-        output.append(UInt8(ascii: "\""))
+        put("\"")
     }
 }
 

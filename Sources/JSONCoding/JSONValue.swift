@@ -24,12 +24,6 @@ public enum JSONValue: Hashable, Sendable {
     }
 }
 
-/// A value that is kept in records as JSON.
-public protocol JSONRepresentable {
-    init(json: JSONValue) throws(JSONCodingError)
-    var json: JSONValue { get }
-}
-
 // MARK: - Building
 
 extension JSONValue {

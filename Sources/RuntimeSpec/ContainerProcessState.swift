@@ -1,7 +1,7 @@
 import JSONCoding
 
 /// What the listener of a seccomp filter is told about a process: the document that comes with the descriptor.
-public struct ContainerProcessState: Codable, Hashable, Sendable {
+public struct ContainerProcessState: Hashable, Sendable {
     public var ociVersion: String
     /// The descriptors that come along, by name.
     public var fds: [String]
@@ -18,12 +18,10 @@ public struct ContainerProcessState: Codable, Hashable, Sendable {
     }
 
     /// In one line.
-    public func text() throws(SpecError) -> String {
-        do throws(JSONCodingError) {
-            return String(
-                decoding: try JSONEncoding.encode(self, layout: .init(isIndented: false)), as: UTF8.self)
-        } catch {
-            throw SpecError(error.path, error.reason)
-        }
+    public var text: String {
+        JSONValue([
+            "ociVersion": ociVersion.json, "fds": fds.json, "pid": pid.json, "metadata": metadata?.json,
+            "state": state.json,
+        ]).text
     }
 }

@@ -1,6 +1,8 @@
+public import JSONCoding
+
 extension Spec {
     /// Programs that the runtime runs at points of the container's life.
-    public struct Hooks: Codable, Hashable, Sendable {
+    public struct Hooks: JSONObjectRepresentable, Hashable, Sendable {
         public var prestart: [Hook]?
         public var createRuntime: [Hook]?
         public var createContainer: [Hook]?
@@ -13,13 +15,33 @@ extension Spec {
             [prestart, createRuntime, createContainer, startContainer, poststart, poststop]
                 .allSatisfy { $0?.isEmpty ?? true }
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.optional("prestart", &prestart)
+            try fields.optional("createRuntime", &createRuntime)
+            try fields.optional("createContainer", &createContainer)
+            try fields.optional("startContainer", &startContainer)
+            try fields.optional("poststart", &poststart)
+            try fields.optional("poststop", &poststop)
+        }
     }
 
-    public struct Hook: Codable, Hashable, Sendable {
-        public var path: String
+    public struct Hook: JSONObjectRepresentable, Hashable, Sendable {
+        public var path = ""
         public var args: [String]?
         public var env: [String]?
         /// In seconds.
         public var timeout: Int?
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("path", &path)
+            try fields.optional("args", &args)
+            try fields.optional("env", &env)
+            try fields.optional("timeout", &timeout)
+        }
     }
 }

@@ -69,7 +69,7 @@ extension Spec.Landlock {
         let name = "annotations[\(Self.annotation)]"
         let document: Document
         do throws(JSONCodingError) {
-            document = try JSONDecoding.decode(Document.self, from: Array(text.utf8))
+            document = try Document(json: JSONValue(parsing: Array(text.utf8)))
         } catch {
             throw SpecError(error.path.isEmpty ? name : "\(name).\(error.path)", error.reason)
         }
@@ -126,84 +126,61 @@ extension Spec.Landlock {
 }
 
 /// The annotation's text. A member that is misspelt would be a restriction that is not there, so unknown ones are refused.
-private struct Document: Decodable {
-    var ruleset: Ruleset
+private struct Document: JSONObjectRepresentable {
+    var ruleset = Ruleset()
     var rules: Rules?
     var disableBestEffort: Bool?
 
-    struct Ruleset: Decodable {
+    mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+        try fields.refuseAll(but: "ruleset", "rules", "disableBestEffort")
+        try fields.required("ruleset", &ruleset)
+        try fields.optional("rules", &rules)
+        try fields.optional("disableBestEffort", &disableBestEffort)
+    }
+
+    struct Ruleset: JSONObjectRepresentable {
         var handledAccessFS: [String]?
         var handledAccessNet: [String]?
         var scoped: [String]?
 
-        enum CodingKeys: String, CodingKey, CaseIterable { case handledAccessFS, handledAccessNet, scoped }
-        init(from decoder: any Decoder) throws {
-            let fields = try decoder.known(CodingKeys.self)
-            handledAccessFS = try fields.decodeIfPresent([String].self, forKey: .handledAccessFS)
-            handledAccessNet = try fields.decodeIfPresent([String].self, forKey: .handledAccessNet)
-            scoped = try fields.decodeIfPresent([String].self, forKey: .scoped)
+        mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.refuseAll(but: "handledAccessFS", "handledAccessNet", "scoped")
+            try fields.optional("handledAccessFS", &handledAccessFS)
+            try fields.optional("handledAccessNet", &handledAccessNet)
+            try fields.optional("scoped", &scoped)
         }
     }
 
-    struct Rules: Decodable {
+    struct Rules: JSONObjectRepresentable {
         var pathBeneath: [PathBeneath]?
         var netPort: [NetPort]?
 
-        enum CodingKeys: String, CodingKey, CaseIterable { case pathBeneath, netPort }
-        init(from decoder: any Decoder) throws {
-            let fields = try decoder.known(CodingKeys.self)
-            pathBeneath = try fields.decodeIfPresent([PathBeneath].self, forKey: .pathBeneath)
-            netPort = try fields.decodeIfPresent([NetPort].self, forKey: .netPort)
+        mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.refuseAll(but: "pathBeneath", "netPort")
+            try fields.optional("pathBeneath", &pathBeneath)
+            try fields.optional("netPort", &netPort)
         }
     }
 
-    struct PathBeneath: Decodable {
-        var allowedAccess: [String]
-        var paths: [String]
+    struct PathBeneath: JSONObjectRepresentable {
+        var allowedAccess: [String] = []
+        var paths: [String] = []
 
-        enum CodingKeys: String, CodingKey, CaseIterable { case allowedAccess, paths }
-        init(from decoder: any Decoder) throws {
-            let fields = try decoder.known(CodingKeys.self)
-            allowedAccess = try fields.decode([String].self, forKey: .allowedAccess)
-            paths = try fields.decode([String].self, forKey: .paths)
+        mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.refuseAll(but: "allowedAccess", "paths")
+            try fields.required("allowedAccess", &allowedAccess)
+            try fields.required("paths", &paths)
         }
     }
 
-    struct NetPort: Decodable {
-        var allowedAccess: [String]
-        var ports: [UInt16]
+    struct NetPort: JSONObjectRepresentable {
+        var allowedAccess: [String] = []
+        var ports: [UInt16] = []
 
-        enum CodingKeys: String, CodingKey, CaseIterable { case allowedAccess, ports }
-        init(from decoder: any Decoder) throws {
-            let fields = try decoder.known(CodingKeys.self)
-            allowedAccess = try fields.decode([String].self, forKey: .allowedAccess)
-            ports = try fields.decode([UInt16].self, forKey: .ports)
+        mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.refuseAll(but: "allowedAccess", "ports")
+            try fields.required("allowedAccess", &allowedAccess)
+            try fields.required("ports", &ports)
         }
-    }
-
-    enum CodingKeys: String, CodingKey, CaseIterable { case ruleset, rules, disableBestEffort }
-    init(from decoder: any Decoder) throws {
-        let fields = try decoder.known(CodingKeys.self)
-        ruleset = try fields.decode(Ruleset.self, forKey: .ruleset)
-        rules = try fields.decodeIfPresent(Rules.self, forKey: .rules)
-        disableBestEffort = try fields.decodeIfPresent(Bool.self, forKey: .disableBestEffort)
-    }
-}
-
-private struct AnyKey: CodingKey {
-    var stringValue: String
-    var intValue: Int? { nil }
-    init?(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-}
-
-extension Decoder {
-    fileprivate func known<Key: CodingKey & CaseIterable>(_ keys: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        let names = Set(Key.allCases.map(\.stringValue))
-        if let unknown = try container(keyedBy: AnyKey.self).allKeys.first(where: { !names.contains($0.stringValue) }) {
-            throw DecodingError.dataCorrupted(
-                .init(codingPath: codingPath, debugDescription: "unknown member '\(unknown.stringValue)'"))
-        }
-        return try container(keyedBy: keys)
     }
 }

@@ -1,10 +1,12 @@
+public import JSONCoding
+
 extension Spec {
     /// The program to run and the limits it runs under.
-    public struct Process: Codable, Hashable, Sendable {
+    public struct Process: JSONObjectRepresentable, Hashable, Sendable {
         public var terminal: Bool?
         public var consoleSize: ConsoleSize?
         /// The working directory, an absolute path inside the container.
-        public var cwd: String
+        public var cwd = ""
         public var env: [String]?
         public var args: [String]?
         public var user: User?
@@ -27,34 +29,52 @@ extension Spec {
             self.user = user
             self.terminal = terminal
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.optional("terminal", &terminal)
+            try fields.optional("consoleSize", &consoleSize)
+            try fields.required("cwd", &cwd)
+            try fields.optional("env", &env)
+            try fields.optional("args", &args)
+            try fields.optional("user", &user)
+            try fields.optional("rlimits", &rlimits)
+            try fields.optional("capabilities", &capabilities)
+            try fields.optional("noNewPrivileges", &noNewPrivileges)
+            try fields.optional("oomScoreAdj", &oomScoreAdj)
+            try fields.optional("apparmorProfile", &apparmorProfile)
+            try fields.optional("selinuxLabel", &selinuxLabel)
+            try fields.optional("scheduler", &scheduler)
+            try fields.optional("ioPriority", &ioPriority)
+            try fields.optional("execCPUAffinity", &execCPUAffinity)
+        }
     }
 
     /// The size of a terminal in characters.
-    public struct ConsoleSize: Codable, Hashable, Sendable {
-        public var height: UInt16
-        public var width: UInt16
+    public struct ConsoleSize: JSONObjectRepresentable, Hashable, Sendable {
+        public var height: UInt16 = 0
+        public var width: UInt16 = 0
 
         public init(height: UInt16, width: UInt16) {
             self.height = height
             self.width = width
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("height", &height)
+            try fields.required("width", &width)
+        }
     }
 
     /// Who runs the program, as numbers: names are the business of whoever writes the document.
-    public struct User: Codable, Hashable, Sendable {
-        public var uid: UInt32
-        public var gid: UInt32
+    public struct User: JSONObjectRepresentable, Hashable, Sendable {
+        public var uid: UInt32 = 0
+        public var gid: UInt32 = 0
         public var umask: UInt32?
         public var additionalGids: [UInt32]?
-
-        /// The specification requires both numbers, and its peers do without them, as documents of `exec` do.
-        public init(from decoder: any Decoder) throws {
-            let fields = try decoder.container(keyedBy: CodingKeys.self)
-            uid = try fields.decodeIfPresent(UInt32.self, forKey: .uid) ?? 0
-            gid = try fields.decodeIfPresent(UInt32.self, forKey: .gid) ?? 0
-            umask = try fields.decodeIfPresent(UInt32.self, forKey: .umask)
-            additionalGids = try fields.decodeIfPresent([UInt32].self, forKey: .additionalGids)
-        }
 
         public init(uid: UInt32 = 0, gid: UInt32 = 0, umask: UInt32? = nil, additionalGids: [UInt32]? = nil) {
             self.uid = uid
@@ -62,24 +82,42 @@ extension Spec {
             self.umask = umask
             self.additionalGids = additionalGids
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            // The specification requires both numbers, and its peers do without them, as documents of `exec` do.
+            try fields.defaulted("uid", &uid)
+            try fields.defaulted("gid", &gid)
+            try fields.optional("umask", &umask)
+            try fields.optional("additionalGids", &additionalGids)
+        }
     }
 
     /// A resource limit of `setrlimit(2)`.
-    public struct Rlimit: Codable, Hashable, Sendable {
+    public struct Rlimit: JSONObjectRepresentable, Hashable, Sendable {
         /// The constant's name, for example `RLIMIT_NOFILE`.
-        public var type: String
-        public var soft: UInt64
-        public var hard: UInt64
+        public var type = ""
+        public var soft: UInt64 = 0
+        public var hard: UInt64 = 0
 
         public init(type: String, soft: UInt64, hard: UInt64) {
             self.type = type
             self.soft = soft
             self.hard = hard
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("type", &type)
+            try fields.required("soft", &soft)
+            try fields.required("hard", &hard)
+        }
     }
 
     /// The five sets of `capabilities(7)`, as names such as `CAP_NET_RAW`. A missing set is empty.
-    public struct Capabilities: Codable, Hashable, Sendable {
+    public struct Capabilities: JSONObjectRepresentable, Hashable, Sendable {
         public var bounding: [String]?
         public var effective: [String]?
         public var inheritable: [String]?
@@ -95,6 +133,16 @@ extension Spec {
             self.inheritable = inheritable
             self.permitted = permitted
             self.ambient = ambient
+        }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.optional("bounding", &bounding)
+            try fields.optional("effective", &effective)
+            try fields.optional("inheritable", &inheritable)
+            try fields.optional("permitted", &permitted)
+            try fields.optional("ambient", &ambient)
         }
     }
 }

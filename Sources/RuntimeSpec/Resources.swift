@@ -1,6 +1,8 @@
+public import JSONCoding
+
 extension Spec.Linux {
     /// The limits of the container's cgroup.
-    public struct Resources: Codable, Hashable, Sendable {
+    public struct Resources: JSONObjectRepresentable, Hashable, Sendable {
         public var devices: [DeviceRule]?
         public var memory: Memory?
         public var cpu: CPU?
@@ -23,13 +25,27 @@ extension Spec.Linux {
             self.pids = pids
             self.blockIO = blockIO
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.optional("devices", &devices)
+            try fields.optional("memory", &memory)
+            try fields.optional("cpu", &cpu)
+            try fields.optional("pids", &pids)
+            try fields.optional("blockIO", &blockIO)
+            try fields.optional("hugepageLimits", &hugepageLimits)
+            try fields.optional("network", &network)
+            try fields.optional("rdma", &rdma)
+            try fields.optional("unified", &unified)
+        }
     }
 }
 
 extension Spec.Linux.Resources {
     /// Allows or denies access to devices; the last rule that matches counts.
-    public struct DeviceRule: Codable, Hashable, Sendable {
-        public var allow: Bool
+    public struct DeviceRule: JSONObjectRepresentable, Hashable, Sendable {
+        public var allow = false
         /// `a` for all, `c` or `b`.
         public var type: String?
         /// Any when missing or -1.
@@ -47,10 +63,20 @@ extension Spec.Linux.Resources {
             self.minor = minor
             self.access = access
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("allow", &allow)
+            try fields.optional("type", &type)
+            try fields.optional("major", &major)
+            try fields.optional("minor", &minor)
+            try fields.optional("access", &access)
+        }
     }
 
     /// Memory, in bytes; -1 is no limit.
-    public struct Memory: Codable, Hashable, Sendable {
+    public struct Memory: JSONObjectRepresentable, Hashable, Sendable {
         public var limit: Int64?
         public var reservation: Int64?
         /// Memory and swap together.
@@ -68,10 +94,24 @@ extension Spec.Linux.Resources {
             self.reservation = reservation
             self.swap = swap
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.optional("limit", &limit)
+            try fields.optional("reservation", &reservation)
+            try fields.optional("swap", &swap)
+            try fields.optional("kernel", &kernel)
+            try fields.optional("kernelTCP", &kernelTCP)
+            try fields.optional("swappiness", &swappiness)
+            try fields.optional("disableOOMKiller", &disableOOMKiller)
+            try fields.optional("useHierarchy", &useHierarchy)
+            try fields.optional("checkBeforeUpdate", &checkBeforeUpdate)
+        }
     }
 
     /// Processor time; periods and quotas in microseconds.
-    public struct CPU: Codable, Hashable, Sendable {
+    public struct CPU: JSONObjectRepresentable, Hashable, Sendable {
         public var shares: UInt64?
         public var quota: Int64?
         public var burst: UInt64?
@@ -93,42 +133,90 @@ extension Spec.Linux.Resources {
             self.cpus = cpus
             self.mems = mems
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.optional("shares", &shares)
+            try fields.optional("quota", &quota)
+            try fields.optional("burst", &burst)
+            try fields.optional("period", &period)
+            try fields.optional("realtimeRuntime", &realtimeRuntime)
+            try fields.optional("realtimePeriod", &realtimePeriod)
+            try fields.optional("cpus", &cpus)
+            try fields.optional("mems", &mems)
+            try fields.optional("idle", &idle)
+        }
     }
 
     /// Bytes of huge pages of one size.
-    public struct HugepageLimit: Codable, Hashable, Sendable {
+    public struct HugepageLimit: JSONObjectRepresentable, Hashable, Sendable {
         /// As the kernel writes it: `2MB`, `1GB`.
-        public var pageSize: String
-        public var limit: UInt64
+        public var pageSize = ""
+        public var limit: UInt64 = 0
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("pageSize", &pageSize)
+            try fields.required("limit", &limit)
+        }
     }
 
     /// Marks for traffic, which only cgroup v1 has.
-    public struct Network: Codable, Hashable, Sendable {
+    public struct Network: JSONObjectRepresentable, Hashable, Sendable {
         public var classID: UInt32?
         public var priorities: [Priority]?
 
-        public struct Priority: Codable, Hashable, Sendable {
+        public struct Priority: JSONObjectRepresentable, Hashable, Sendable {
             /// An interface.
-            public var name: String
-            public var priority: UInt32
+            public var name = ""
+            public var priority: UInt32 = 0
+
+            public init() {}
+
+            public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+                try fields.required("name", &name)
+                try fields.required("priority", &priority)
+            }
+        }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.optional("classID", &classID)
+            try fields.optional("priorities", &priorities)
         }
     }
 
     /// Resources of a device for remote direct memory access.
-    public struct RDMA: Codable, Hashable, Sendable {
+    public struct RDMA: JSONObjectRepresentable, Hashable, Sendable {
         public var hcaHandles: UInt32?
         public var hcaObjects: UInt32?
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.optional("hcaHandles", &hcaHandles)
+            try fields.optional("hcaObjects", &hcaObjects)
+        }
     }
 
     /// The number of tasks; 0 or less is no limit.
-    public struct Pids: Codable, Hashable, Sendable {
-        public var limit: Int64
+    public struct Pids: JSONObjectRepresentable, Hashable, Sendable {
+        public var limit: Int64 = 0
 
         public init(limit: Int64) { self.limit = limit }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("limit", &limit)
+        }
     }
 
     /// Block input and output; rates in bytes or operations a second.
-    public struct BlockIO: Codable, Hashable, Sendable {
+    public struct BlockIO: JSONObjectRepresentable, Hashable, Sendable {
         public var weight: UInt16?
         public var leafWeight: UInt16?
         public var weightDevice: [WeightDevice]?
@@ -138,24 +226,53 @@ extension Spec.Linux.Resources {
         public var throttleWriteIOPSDevice: [ThrottleDevice]?
 
         public init(weight: UInt16? = nil) { self.weight = weight }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.optional("weight", &weight)
+            try fields.optional("leafWeight", &leafWeight)
+            try fields.optional("weightDevice", &weightDevice)
+            try fields.optional("throttleReadBpsDevice", &throttleReadBpsDevice)
+            try fields.optional("throttleWriteBpsDevice", &throttleWriteBpsDevice)
+            try fields.optional("throttleReadIOPSDevice", &throttleReadIOPSDevice)
+            try fields.optional("throttleWriteIOPSDevice", &throttleWriteIOPSDevice)
+        }
     }
 
-    public struct WeightDevice: Codable, Hashable, Sendable {
-        public var major: Int64
-        public var minor: Int64
+    public struct WeightDevice: JSONObjectRepresentable, Hashable, Sendable {
+        public var major: Int64 = 0
+        public var minor: Int64 = 0
         public var weight: UInt16?
         public var leafWeight: UInt16?
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("major", &major)
+            try fields.required("minor", &minor)
+            try fields.optional("weight", &weight)
+            try fields.optional("leafWeight", &leafWeight)
+        }
     }
 
-    public struct ThrottleDevice: Codable, Hashable, Sendable {
-        public var major: Int64
-        public var minor: Int64
-        public var rate: UInt64
+    public struct ThrottleDevice: JSONObjectRepresentable, Hashable, Sendable {
+        public var major: Int64 = 0
+        public var minor: Int64 = 0
+        public var rate: UInt64 = 0
 
         public init(major: Int64, minor: Int64, rate: UInt64) {
             self.major = major
             self.minor = minor
             self.rate = rate
+        }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("major", &major)
+            try fields.required("minor", &minor)
+            try fields.required("rate", &rate)
         }
     }
 }

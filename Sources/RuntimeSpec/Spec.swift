@@ -1,11 +1,13 @@
+public import JSONCoding
+
 /// A container as the OCI runtime specification describes it: the content of a bundle's `config.json`.
 ///
 /// The properties are the document's own, under its own names; what a document may leave out is optional here, so that
 /// a value that is read and written again says the same. Version 1.0 to 1.3 of the specification,
 /// <https://github.com/opencontainers/runtime-spec/blob/main/config.md>.
-public struct Spec: Codable, Hashable, Sendable {
+public struct Spec: JSONObjectRepresentable, Hashable, Sendable {
     /// The version of the specification the document follows.
-    public var ociVersion: String
+    public var ociVersion = ""
     public var root: Root?
     public var mounts: [Mount]?
     /// What to run. A container without it can only be created, not started.
@@ -27,25 +29,46 @@ public struct Spec: Codable, Hashable, Sendable {
         self.hostname = hostname
         self.linux = linux
     }
+
+    public init() {}
+
+    public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+        try fields.required("ociVersion", &ociVersion)
+        try fields.optional("root", &root)
+        try fields.optional("mounts", &mounts)
+        try fields.optional("process", &process)
+        try fields.optional("hostname", &hostname)
+        try fields.optional("domainname", &domainname)
+        try fields.optional("hooks", &hooks)
+        try fields.optional("annotations", &annotations)
+        try fields.optional("linux", &linux)
+    }
 }
 
 extension Spec {
     /// The directory that becomes the container's root.
-    public struct Root: Codable, Hashable, Sendable {
+    public struct Root: JSONObjectRepresentable, Hashable, Sendable {
         /// Absolute, or relative to the bundle.
-        public var path: String
+        public var path = ""
         public var readonly: Bool?
 
         public init(path: String, readonly: Bool? = nil) {
             self.path = path
             self.readonly = readonly
         }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("path", &path)
+            try fields.optional("readonly", &readonly)
+        }
     }
 
     /// A file system to mount in the container, in the order of the list.
-    public struct Mount: Codable, Hashable, Sendable {
+    public struct Mount: JSONObjectRepresentable, Hashable, Sendable {
         /// Where, as an absolute path inside the container.
-        public var destination: String
+        public var destination = ""
         /// The file system; `bind` or nothing together with an option `bind` or `rbind` for a bind mount.
         public var type: String?
         /// A path on the host for a bind mount, relative to the bundle unless absolute; else the file system's source.
@@ -60,6 +83,17 @@ extension Spec {
             self.type = type
             self.source = source
             self.options = options
+        }
+
+        public init() {}
+
+        public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+            try fields.required("destination", &destination)
+            try fields.optional("type", &type)
+            try fields.optional("source", &source)
+            try fields.optional("options", &options)
+            try fields.optional("uidMappings", &uidMappings)
+            try fields.optional("gidMappings", &gidMappings)
         }
     }
 }

@@ -1,23 +1,23 @@
-import JSONCoding
+public import JSONCoding
 public import RuntimeSpec
 
 /// What the runtime wants of systemd: one line of JSON on the standard input of `swrun-systemd`.
 ///
 /// The runtime is a static program that starts several times for each container, and libsystemd is a shared library. So
 /// a program of its own speaks D-Bus, and only those who ask for the systemd manager pay for it.
-public struct UnitRequest: Codable, Hashable, Sendable {
+public struct UnitRequest: JSONObjectRepresentable, Hashable, Sendable {
     /// The unit's name: `libpod-4f2a.scope`, or that of a slice.
-    public var unit: String
+    public var unit = ""
     /// The slice that it is put into; for a unit that is a slice, the one that it wants.
-    public var slice: String
-    public var description: String
+    public var slice = ""
+    public var description = ""
     /// Whether the user's own manager is meant instead of the system's.
-    public var isUser: Bool
+    public var isUser = false
     /// Whether cgroups are those of version 2 alone; the names of properties depend on it.
-    public var isUnified: Bool
+    public var isUnified = false
     public var resources: Spec.Linux.Resources?
     /// `org.systemd.property.NAME` and a value as `busctl`'s or `gdbus`'s users write it (GVariant text).
-    public var annotations: [String: String]
+    public var annotations: [String: String] = [:]
 
     public init(
         unit: String, slice: String, description: String, isUser: Bool, isUnified: Bool,
@@ -34,36 +34,43 @@ public struct UnitRequest: Codable, Hashable, Sendable {
 
     public static let annotationPrefix = "org.systemd.property."
 
-    /// The request in one line.
-    public var line: [UInt8] {
-        get throws { try JSONEncoding.encode(self, layout: .init(isIndented: false)) + [UInt8(ascii: "\n")] }
-    }
+    public init() {}
 
-    /// - Throws: `JSONCodingError` with the member's path.
-    public init(line: [UInt8]) throws {
-        self = try JSONDecoding.decode(UnitRequest.self, from: line)
+    public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+        try fields.required("unit", &unit)
+        try fields.required("slice", &slice)
+        try fields.required("description", &description)
+        try fields.required("isUser", &isUser)
+        try fields.required("isUnified", &isUnified)
+        try fields.optional("resources", &resources)
+        try fields.required("annotations", &annotations)
     }
 }
 
 /// What `swrun-systemd` answers, in one line of JSON on its standard output.
-public struct UnitReply: Codable, Hashable, Sendable {
+public struct UnitReply: JSONObjectRepresentable, Hashable, Sendable {
     /// Where systemd has put the unit, below the root of the hierarchies: `/system.slice/libpod-4f2a.scope`.
     public var controlGroup: String?
     /// Why it could not be done: systemd's words, with the unit's name.
     public var error: String?
+
+    public init() {}
 
     public init(controlGroup: String? = nil, error: String? = nil) {
         self.controlGroup = controlGroup
         self.error = error
     }
 
-    /// The reply in one line.
-    public var line: [UInt8] {
-        get throws { try JSONEncoding.encode(self, layout: .init(isIndented: false)) + [UInt8(ascii: "\n")] }
+    public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
+        try fields.optional("controlGroup", &controlGroup)
+        try fields.optional("error", &error)
     }
+}
+
+extension JSONObjectRepresentable {
+    /// The request or reply in one line.
+    public var line: [UInt8] { json.bytes + [UInt8(ascii: "\n")] }
 
     /// - Throws: `JSONCodingError` with the member's path.
-    public init(line: [UInt8]) throws {
-        self = try JSONDecoding.decode(UnitReply.self, from: line)
-    }
+    public init(line: [UInt8]) throws(JSONCodingError) { try self.init(json: JSONValue(parsing: line)) }
 }

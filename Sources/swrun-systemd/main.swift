@@ -23,7 +23,7 @@ program.main {
     } catch {
         reply.error = "\(error)"
     }
-    try Descriptor(owning: dup(STDOUT_FILENO)).writeAll(try reply.line)
+    try Descriptor(owning: dup(STDOUT_FILENO)).writeAll(reply.line)
     if verb == "start", reply.error == nil {
         var byte: UInt8 = 0
         while retryingOnInterrupt({ read(STDIN_FILENO, &byte, 1) }) > 0 {}

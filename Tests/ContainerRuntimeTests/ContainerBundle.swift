@@ -49,7 +49,7 @@ final class ContainerBundle: Sendable {
     }
 
     func words(_ spec: Spec) throws -> [String] {
-        try Data(spec.json()).write(to: URL(fileURLWithPath: "\(folder)/config.json"))
+        try Data(spec.document).write(to: URL(fileURLWithPath: "\(folder)/config.json"))
         // What a runtime that is killed remembers goes with the folder.
         return [
             "unshare", "-n", Products.path("swrun"), "--root", "\(folder)/state", "run", "--bundle", folder, identifier,

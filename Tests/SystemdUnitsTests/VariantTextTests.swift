@@ -72,7 +72,7 @@ struct VariantTextTests {
         let request = UnitRequest(
             unit: "a.scope", slice: "b.slice", description: "line\nbreak", isUser: true, isUnified: false,
             resources: resources, annotations: ["org.systemd.property.X": "1"])
-        let line = try request.line
+        let line = request.line
         #expect(line.filter { $0 == UInt8(ascii: "\n") }.count == 1 && line.last == UInt8(ascii: "\n"))
         #expect(try UnitRequest(line: line) == request)
     }

@@ -32,7 +32,7 @@ struct SystemdHelper: ~Copyable {
     init(_ verb: String, _ request: UnitRequest) throws {
         try Self.requireSystemd()
         let conversation = try Self.start(verb, for: request.unit)
-        let reply = try UnitReply(line: try conversation.ask(try request.line))
+        let reply = try UnitReply(line: try conversation.ask(request.line))
         if let error = reply.error { throw ContainerError(.failed, error) }
         self.reply = reply
         self.conversation = conversation

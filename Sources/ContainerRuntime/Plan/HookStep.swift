@@ -84,6 +84,6 @@ struct HookPlan: Sendable {
         var state = state
         state.status = status
         state.pid = process
-        return Array(((try? state.text(isIndented: false)) ?? "").utf8)
+        return Array(state.text(isIndented: false).utf8)
     }
 }

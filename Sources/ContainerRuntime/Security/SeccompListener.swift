@@ -46,7 +46,7 @@ public struct SeccompListener: Hashable, Sendable {
         var state = state
         state.status = status
         if state.pid ?? 0 == 0 { state.pid = process }
-        let text = (try? ContainerProcessState(state: state, process: process, metadata: metadata).text()) ?? ""
+        let text = ContainerProcessState(state: state, process: process, metadata: metadata).text
         let bytes = Array(text.utf8)
         guard unsafe swn_send_descriptor(socket.rawValue, bytes, bytes.count, listener.rawValue) == bytes.count else {
             throw SystemError("send seccomp listener to", path, errno: .last)

@@ -75,7 +75,7 @@ extension SwrunCommands {
         // As runc has it: without the namespace, what is mounted of v1 is the container's own directories.
         if (try? CgroupRoot.find())?.mode != .unified { spec.linux?.namespaces?.removeAll { $0.type == .cgroup } }
         if invocation.flags.isOn("rootless") { spec.makeRootless(uid: geteuid(), gid: getegid()) }
-        try file.writeAll(try spec.json() + [UInt8(ascii: "\n")])
+        try file.writeAll(spec.document + [UInt8(ascii: "\n")])
         return .success
     }
 

@@ -27,7 +27,7 @@ extension SwrunCommands {
             for state in states { Output.line(state.id) }
         } else if try invocation.format == .json {
             // What runc prints for an empty list, too.
-            let texts = try states.map { try $0.text(isIndented: false) }
+            let texts = states.map { $0.text(isIndented: false) }
             Output.line(texts.isEmpty ? "null" : "[\(texts.joined(separator: ","))]")
         } else {
             var table = TextTable(["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"])
