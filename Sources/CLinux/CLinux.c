@@ -80,6 +80,15 @@ int swn_mount_setattr(int directory, const char *path, unsigned int flags, struc
     return (int)syscall(SYS_mount_setattr, directory, path, flags, attributes, sizeof *attributes);
 }
 
+// Linux 6.15; newer than the headers.
+#ifndef SYS_open_tree_attr
+#define SYS_open_tree_attr 467
+#endif
+
+int swn_open_tree_attr(int directory, const char *path, unsigned int flags, struct mount_attr *attributes) {
+    return (int)syscall(SYS_open_tree_attr, directory, path, flags, attributes, sizeof *attributes);
+}
+
 int swn_pivot_root(const char *new_root, const char *put_old) {
     return (int)syscall(SYS_pivot_root, new_root, put_old);
 }

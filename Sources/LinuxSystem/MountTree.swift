@@ -27,6 +27,28 @@ public enum MountTree {
         return Descriptor(owning: number)
     }
 
+    /// A copy of a mount, attached to nothing yet, that cannot be written to.
+    ///
+    /// - Parameters:
+    ///   - file: An open file or directory, borrowed.
+    ///   - recursive: Whether the mounts below it are copied too, and made read-only.
+    /// - Throws: `SystemError`. The corresponding system calls are `open_tree_attr`, of Linux 6.15, or `open_tree` and
+    ///   `mount_setattr`.
+    public static func readOnlyClone(
+        of file: borrowing Descriptor, recursive: Bool
+    ) throws(SystemError) -> Descriptor {
+        let flags =
+            UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | UInt32(AT_EMPTY_PATH)
+            | (recursive ? UInt32(AT_RECURSIVE) : 0)
+        var attributes = mount_attr(attr_set: UInt64(MOUNT_ATTR_RDONLY), attr_clr: 0, propagation: 0, userns_fd: 0)
+        let number = unsafe swn_open_tree_attr(file.rawValue, "", flags, &attributes)
+        if number >= 0 { return Descriptor(owning: number) }
+        // An older kernel does not know the call, and a filter of another runtime that we are under may refuse it.
+        let tree = try clone(of: file, recursive: recursive)
+        try setAttributes(of: tree, set: UInt64(MOUNT_ATTR_RDONLY), recursive: recursive)
+        return tree
+    }
+
     /// Attaches a mount to an open file or directory. The corresponding system call is `move_mount`.
     public static func attach(
         _ mount: borrowing Descriptor, to target: borrowing Descriptor

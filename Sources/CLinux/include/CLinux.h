@@ -145,6 +145,7 @@ int swn_fsconfig(int context, unsigned int command, const char *key, const void 
 int swn_fsmount(int context, unsigned int flags, unsigned int attributes);
 int swn_open_tree(int directory, const char *path, unsigned int flags);
 int swn_move_mount(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags);
+int swn_open_tree_attr(int directory, const char *path, unsigned int flags, struct mount_attr *attributes);
 int swn_mount_setattr(int directory, const char *path, unsigned int flags, struct mount_attr *attributes);
 int swn_pivot_root(const char *new_root, const char *put_old);
 /// `mount(2)` and `umount2(2)`: glibc 2.36's <sys/mount.h> cannot be included next to <linux/mount.h>.

@@ -200,6 +200,7 @@ extension ChildProcess {
     private func enterWorkingDirectory() throws(InitFailure) {
         let path = plan.command.workingDirectory
         guard unsafe chdir(path) == 0 else { throw InitFailure(.workingDirectory) }
+        if path == "/" { return }
         // The kernel answers "(unreachable)" for a directory outside of the root, as a leaked descriptor under
         // /proc/self/fd would be (CVE-2024-21626). The raw call, because glibc's turns that into ENOENT.
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)

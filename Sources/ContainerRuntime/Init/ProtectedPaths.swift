@@ -19,9 +19,7 @@ struct ProtectedPaths: ~Copyable {
         for (index, path) in plan.readOnlyPaths.enumerated() {
             do throws(SystemError) {
                 guard let target = try open(path) else { continue }
-                let tree = try MountTree.clone(of: target, recursive: true)
-                try MountTree.setAttributes(of: tree, set: UInt64(MOUNT_ATTR_RDONLY), recursive: true)
-                try MountTree.attach(tree, to: target)
+                try MountTree.attach(try MountTree.readOnlyClone(of: target, recursive: true), to: target)
             } catch {
                 throw InitFailure(.readOnlyPath, Int32(index), error)
             }
