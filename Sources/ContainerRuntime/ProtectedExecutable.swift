@@ -33,14 +33,10 @@ public enum ProtectedExecutable {
     }
 
     private static func execute(_ program: borrowing Descriptor) throws(SystemError) {
-        let arguments = CStringVector(try strings("/proc/self/cmdline"))
-        let variable = "\(pathVariable)=\(try path())"
-        let environment = CStringVector(try strings("/proc/self/environ") + [Array(variable.utf8)])
-        unsafe arguments.withPointer { arguments in
-            unsafe environment.withPointer { environment in
-                _ = unsafe swn_execveat(program.rawValue, "", arguments, environment, AT_EMPTY_PATH)
-            }
-        }
+        // As they came, also those arguments that are not UTF-8.
+        let arguments = unsafe CommandLine.unsafeArgv
+        unsafe setenv(pathVariable, try path(), 1)
+        _ = unsafe swn_execveat(program.rawValue, "", arguments, swn_environment(), AT_EMPTY_PATH)
         throw SystemError("execute again from a read-only mount or copy", "/proc/self/exe", errno: .last)
     }
 
@@ -55,7 +51,9 @@ public enum ProtectedExecutable {
 
     /// Whether the program is such a copy already.
     private static func isSealed() throws(SystemError) -> Bool {
-        let seals = swn_fcntl(try Descriptor.open("/proc/self/exe").rawValue, F_GET_SEALS, 0)
+        // A value that has no name is closed before its number is used.
+        let program = try Descriptor.open("/proc/self/exe")
+        let seals = swn_fcntl(program.rawValue, F_GET_SEALS, 0)
         return seals >= 0 && seals & F_SEAL_WRITE != 0
     }
 
@@ -102,11 +100,5 @@ public enum ProtectedExecutable {
             throw SystemError("statvfs", "/proc/self/exe", errno: .last)
         }
         return fileSystem.f_flag & UInt(ST_RDONLY) != 0
-    }
-
-    /// The arguments as they came, also those that are not UTF-8, which `CommandLine` would change.
-    private static func strings(_ path: String) throws(SystemError) -> [[UInt8]] {
-        let bytes = try Descriptor.open(path).readAll(limit: 8 << 20)
-        return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map { Array($0) }
     }
 }
