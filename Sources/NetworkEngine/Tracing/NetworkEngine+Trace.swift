@@ -30,6 +30,8 @@ struct TraceRun {
     var posts: [(role: Role, post: TracePost)] = []
     var requestStations: [WatchedStation] = []
     var answerStations: [WatchedStation] = []
+    /// What the old packet filter had counted before the packet came.
+    var legacyDropsBefore: [LegacyDrop] = []
     /// Why the packet, or the connection, failed here.
     var failure: SystemError?
 
@@ -65,6 +67,7 @@ extension TraceRun {
     }
 
     private mutating func arm(_ matches: [[Statement]], later: [[Statement]], input: String?) throws {
+        legacyDropsBefore = Self.legacyDrops
         let host = try Namespace.current(.net)
         posts.append((.host, try TracePost(place: "host", in: host, matches: matches, later: later, input: input)))
         if let sender = facts.sender, let post = try Self.inside(sender.name, sender.path, matches, later) {

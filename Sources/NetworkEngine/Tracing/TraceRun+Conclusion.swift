@@ -10,6 +10,7 @@ extension TraceRun {
         noteHiddenTables()
         describeDestination()
         if let station = report.stations.first(where: { $0.drop != nil }) { return explain(dropAt: station) }
+        if let (drop, station) = legacyCulprit { return explain(drop, at: station) }
         if let failure { return explain(failure) }
         switch report.answer?.kind {
         case .synAck, .data, .echoReply, .seen: settle(.answered, "\(nameOfDestination) answers")
@@ -52,7 +53,7 @@ extension TraceRun {
         }
         if names.isEmpty { return }
         report.notes.append(
-            "this host has tables of iptables-legacy (\(Set(names).sorted().joined(separator: ", "))), which no trace shows"
+            "this host has tables of iptables-legacy (\(Set(names).sorted().joined(separator: ", "))), whose rules the kernel does not tell of"
         )
     }
 
