@@ -98,6 +98,46 @@ struct CrashTests {
         }
     }
 
+    /// The kernel may have no memory for the route to a subnet at the moment when a link comes up, and tells nobody. Here
+    /// a program inside takes it away in that moment, once for each connect.
+    @Test func `a router is reached although the route to its subnet was lost`() async throws {
+        // RTM_DELROUTE of fd00:44::/64 until the kernel has done it (struct rtmsg, rtnetlink(7)).
+        let thief = """
+            import socket, struct
+            peer = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0); peer.bind((0, 0))
+            body = struct.pack("=BBBBBBBBI", socket.AF_INET6, 64, 0, 0, 254, 0, 0, 0, 0)
+            body += struct.pack("=HH16s", 20, 1, socket.inet_pton(socket.AF_INET6, "fd00:44::"))
+            request = struct.pack("=IHHII", 16 + len(body), 25, 5, 1, 0) + body
+            print("ready", flush=True)
+            while True:
+                peer.send(request)
+                if struct.unpack_from("=i", peer.recv(4096), 16)[0] == 0: break
+            """
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            try await host.must(["ip", "netns", "add", "web"])
+            for round in 0..<20 {
+                let note: Comment = "round \(round)"
+                let process = try host.start(["python3", "-c", thief], at: .inside("web"))
+                try await process.waitForOutput("ready")
+                let connected = try await host.swnet("connect", "lab", "web")
+                #expect(connected.status == 0, "\(note): \(connected)")
+                #expect(await process.result.status == 0, note)
+                let routes = try await host.must(["ip", "-n", "web", "-6", "route"])
+                #expect(routes.contains("default via fd00:44::1"), "\(note): \(routes)")
+                // Taken away after all was set up, it is told, and put back.
+                if !routes.contains("fd00:44::/64") {
+                    #expect(try await host.swnet("check").output.contains("the route to fd00:44::/64 is missing"), note)
+                    try await host.net("repair")
+                }
+                #expect(try await host.net("check") == "", note)
+                #expect(
+                    try await host.run(["ping", "-c1", "-w30", "fd00:44::1"], at: .inside("web")).status == 0, note)
+                try await host.net("disconnect", "lab", "web")
+            }
+        }
+    }
+
     @Test func `a flushed ruleset is put back by the next command`() async throws {
         try await NetworkHost.with { host in
             _ = try await host.serve("web", on: "bridge")

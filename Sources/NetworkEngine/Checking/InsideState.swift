@@ -7,7 +7,7 @@ import Rtnetlink
 struct InsideState {
     let link: Link
     let addresses: Set<IPPrefix>
-    /// Every route of the main table, of the families that the endpoint gives any of.
+    /// Every route of the main table, of the families that the endpoint has any of.
     let routes: [Route]
     /// Parameters that were asked for, with what they are.
     let sysctls: [(wanted: InterfaceSysctl, value: String?)]
@@ -19,7 +19,9 @@ struct InsideState {
         guard let link = try inside.link(named: endpoint.interface) else { return nil }
         self.link = link
         addresses = Set(try inside.addresses(link: link.index).map(\.prefix))
-        let routed = endpoint.gateways.map(\.family) + endpoint.deviceRoutes + endpoint.routes.map(\.destination.family)
+        let routed =
+            endpoint.gateways.map(\.family) + endpoint.deviceRoutes + endpoint.routes.map(\.destination.family)
+            + endpoint.addresses.map(\.family)
         routes = try IPFamily.allCases.filter(routed.contains).flatMap { family in
             try inside.routes(family: family, table: Route.mainTable)
         }
@@ -62,6 +64,18 @@ struct InsideState {
     private func isSame(_ route: Route, _ wanted: Route) -> Bool {
         route.isDefault && route.family == wanted.family && route.link == link.index && route.gateway == wanted.gateway
             && (route.metric ?? 0) == wanted.metric ?? (wanted.family == .v6 ? 1024 : 0)
+    }
+
+    /// Subnets that are not reached any more although their addresses are there.
+    func subnetProblems(_ endpoint: Endpoint) -> [String] {
+        // What others give they may give without.
+        if endpoint.isLeased || endpoint.configuresItself { return [] }
+        return SandboxInterface(endpoint: endpoint, sandbox: "").subnetRoutes(link.index).filter { wanted in
+            link.isUp && addresses.contains { $0.network == wanted.destination }
+                && !routes.contains {
+                    $0.destination == wanted.destination && $0.link == link.index && $0.gateway == nil
+                }
+        }.map { "the route to \($0.destination) is missing" }
     }
 
     func parameterProblems(_ endpoint: Endpoint) -> [String] {

@@ -23,7 +23,7 @@ extension Session {
             for endpoint in sandbox.endpoints {
                 try checkHostEnd(endpoint, of: sandbox, &check)
                 try checkInside(endpoint, of: sandbox, from: home, &check) {
-                    $0.problems(endpoint) + $0.parameterProblems(endpoint)
+                    $0.problems(endpoint) + $0.subnetProblems(endpoint) + $0.parameterProblems(endpoint)
                 }
                 try checkLeases(endpoint.addresses.map(\.address), endpoint, of: sandbox, &check)
             }

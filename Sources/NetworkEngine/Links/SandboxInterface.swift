@@ -1,6 +1,7 @@
 import Addressing
 import CLinux
 import LinuxSystem
+import Netlink
 import NetworkModel
 import Rtnetlink
 import SystemPackage
@@ -28,10 +29,40 @@ struct SandboxInterface {
         // After it is up: it is for what happens later. Whoever has to be told of it now is told by name (`announce`).
         var later = LinkSettings()
         for (parameter, value) in parameters where parameter.family == .v4 { later[parameter] = value }
-        try inside.apply(changes(index, settings) + (later == LinkSettings() ? [] : [.set(.index(index), later)]))
+        do throws(NetlinkError) {
+            try inside.apply(changes(index, settings) + (later == LinkSettings() ? [] : [.set(.index(index), later)]))
+        } catch {
+            guard error.errno == .noRouteToHost, endpoint.address(.v6) != nil else { throw error }
+            try restoreSubnets(index, &inside)
+        }
         guard isRestored, endpoint.hasDefaultRoute else { return }
         try inside.apply(
             try inside.routes(table: Route.mainTable).filter { isLeftOver($0, index) }.map(Change.deleteRoute))
+    }
+
+    /// Sets the routes once more that a router of IPv6 gives, when it could not be reached.
+    ///
+    /// A link that comes up gets the route to each address's subnet back from the kernel, in memory that has to be there
+    /// at once (`addrconf_permanent_addr`, net/ipv6/addrconf.c), and it tells nobody when it is not; or a program inside
+    /// has been quick to take it away. An address that is set again has it again (`inet6_addr_modify`).
+    private func restoreSubnets(_ index: UInt32, _ inside: inout Rtnetlink) throws {
+        let addresses = endpoint.addresses.filter { $0.family == .v6 }.map {
+            Change.replaceAddress(InterfaceAddress($0, link: index, flags: .noDuplicateDetection))
+        }
+        let routes = (defaultRoutes(index) + endpoint.routes.map { $0.route(link: index) }).filter {
+            $0.gateway?.family == .v6
+        }
+        try inside.apply(addresses + routes.map { .replaceRoute($0) })
+    }
+
+    /// The routes to the subnets of its addresses, which the kernel makes.
+    func subnetRoutes(_ index: UInt32) -> [Route] {
+        endpoint.addresses.filter { $0.length < $0.family.bitWidth }.map { prefix in
+            let isV4 = prefix.family == .v4
+            return Route(
+                to: prefix.network, link: index, source: isV4 ? prefix.address : nil, scope: isV4 ? .link : nil,
+                metric: isV4 ? nil : 256, originator: Route.madeByKernel)
+        }
     }
 
     /// Whether a route is a default route of the endpoint's from when it had another metric.
@@ -98,6 +129,10 @@ struct SandboxInterface {
                     InterfaceAddress(prefix, link: index, flags: prefix.family == .v6 ? .noDuplicateDetection : [])))
         }
         changes.append(.set(.index(index), LinkSettings(up: true)))
+        // Those of IPv6 come back with their address, those of IPv4 do not.
+        if isRestored {
+            changes += subnetRoutes(index).filter { $0.family == .v4 }.map { .replaceRoute($0) }
+        }
         for route in defaultRoutes(index) + endpoint.routes.map({ $0.route(link: index) }) {
             // A route that somebody else made is not taken away from them without a word.
             changes.append(isRestored ? .replaceRoute(route) : .addRoute(route))

@@ -34,6 +34,9 @@ public struct Route: Hashable, Sendable {
     /// `RTPROT_BOOT`, what `ip route` puts on a route.
     public static let madeByHand = UInt8(RTPROT_BOOT)
 
+    /// `RTPROT_KERNEL`, what follows from addresses.
+    public static let madeByKernel = UInt8(RTPROT_KERNEL)
+
     public init(
         to destination: IPPrefix, kind: RouteKind = .unicast, via gateway: IPAddress? = nil, link: UInt32? = nil,
         source: IPAddress? = nil, scope: Scope? = nil, table: UInt32 = Route.mainTable, metric: UInt32? = nil,
