@@ -31,22 +31,29 @@ public struct NetworkEngine: Sendable {
     }
 
     /// Runs an operation under the lock; an error says what was asked for.
+    ///
+    /// - Parameter isReading: Whether it only looks, and so works where nothing can be written.
     func operate<Result>(
-        _ operation: String? = nil, _ body: (inout Session) throws -> Result
+        _ operation: String? = nil, isReading: Bool = false, _ body: (inout Session) throws -> Result
     ) throws -> Result {
-        var session = try Session(
-            runRoot: runRoot, stateRoot: stateRoot, configurationPath: configurationPath, notice: notice)
-        try session.recover()
-        if let planned {
-            try session.collect()
-            session.planned = planned
-        }
         do {
+            var session = try Session(
+                runRoot: runRoot, stateRoot: stateRoot, configurationPath: configurationPath, notice: notice)
+            do {
+                try session.prepare(isReading: isReading || planned != nil)
+                if planned != nil && !session.store.isReadOnly { try session.collect() }
+            } catch let error as SystemError where error.isNoRoom && (isReading || planned != nil) {
+                notice("what others have left is not cleaned up: \(error)")
+            }
+            session.planned = planned
             return try body(&session)
         } catch let refusal as NetworkError {
             var error = refusal
             if let operation, !error.message.hasPrefix(operation) { error.message = "\(operation): \(error.message)" }
             throw error
+        } catch let failure as SystemError {
+            guard let operation else { throw failure }
+            throw NetworkError(.failed, "\(operation): \(failure)")
         }
     }
 }
@@ -78,17 +85,22 @@ extension NetworkEngine {
         }
     }
 
-    /// Every network, the default one included, by name.
+    /// Every network, the default one included, by name. One whose definition cannot be read is told and left out.
     public func networks() throws -> [Network] {
-        try operate { session in
-            _ = try session.defineDefaultNetwork()
-            return try session.networks()
+        try operate(isReading: true) { session in
+            do {
+                _ = try session.defineDefaultNetwork()
+            } catch {
+                // What there is can be listed all the same.
+                notice("network \(NetworkName.default) is not defined yet: \(error)")
+            }
+            return try session.networks { notice("\($0)") }
         }
     }
 
     /// One network. - Throws: `NetworkError` when there is none of the name.
     public func network(named name: String) throws -> Network {
-        try operate { session in try session.network(name) }
+        try operate(isReading: true) { session in try session.network(name) }
     }
 
     /// Removes a network that nobody is connected to; with the last one everything of ours leaves the kernel.
@@ -165,12 +177,14 @@ extension NetworkEngine {
 
     /// The record of a sandbox; nil when it has none.
     public func sandbox(named name: String) throws -> Sandbox? {
-        try operate { session in try session.store.sandbox(key: SandboxReference.key(forName: name)) }
+        try operate(isReading: true) { session in
+            try session.store.sandbox(key: SandboxReference.key(forName: name))
+        }
     }
 
-    /// Every sandbox that is recorded, by name.
+    /// Every sandbox that is recorded, by name. One whose record cannot be read is told and left out.
     public func sandboxes() throws -> [Sandbox] {
-        try operate { session in try session.store.sandboxes() }
+        try operate(isReading: true) { session in try session.store.sandboxes { notice("\($1)") } }
     }
 
     /// Every published port whose sandbox still lives.
@@ -183,7 +197,9 @@ extension NetworkEngine {
     }
 
     /// Compares what is recorded with what the kernel has. Nothing is changed.
-    public func check() throws -> [NetworkDifference] { try operate { session in try session.check() } }
+    public func check() throws -> [NetworkDifference] {
+        try operate("check", isReading: true) { session in try session.check() }
+    }
 
     /// Makes right what `check` finds, without disturbing what is right.
     ///
@@ -193,7 +209,7 @@ extension NetworkEngine {
     public func repair(
         foreign: Bool = false
     ) throws -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
-        try operate { session in
+        try operate("repair") { session in
             if foreign { try session.store.setOpensForeign(true) }
             return try session.repair()
         }
@@ -204,6 +220,6 @@ extension NetworkEngine {
     /// - Returns: Their names.
     @discardableResult
     public func collect() throws -> [String] {
-        try operate { session in try session.collect() }
+        try operate("gc") { session in try session.collect() }
     }
 }

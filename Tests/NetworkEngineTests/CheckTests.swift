@@ -29,6 +29,7 @@ struct CheckTests {
         ("rm /run/swnet/networks/lab/leases/10.44.0.2", "10.44.0.2"),
         ("ln -s nobody /run/swnet/networks/lab/leases/10.44.0.77", "10.44.0.77"),
         ("echo 'tcp 1 2 * web' >> /run/swnet/ports", "index"),
+        ("ln -s nobody /run/swnet/namespaces/4026531999", "namespace 4026531999: it is recorded as a sandbox"),
         (
             "ip link set $(ip -j link show master sw-lab | jq -r .[0].ifname) type bridge_slave hairpin off",
             "hairpin is off"

@@ -27,6 +27,9 @@ struct NetworkCheck {
     var networks: [String: Network] = [:]
     /// Every sandbox that is recorded.
     var records: [Sandbox] = []
+    /// Keys of sandboxes, and names of networks, of which nothing can be read: what they may have is left alone.
+    private(set) var unknownSandboxes: Set<String> = []
+    private(set) var unknownNetworks: Set<String> = []
     /// Those of them whose namespace lives.
     var sandboxes: [Sandbox] = []
     /// The host's queues by link, once they were asked for.
@@ -41,6 +44,25 @@ struct NetworkCheck {
         let listed = Dictionary(grouping: try host.qdiscs(), by: \.link)
         qdiscs = listed
         return listed
+    }
+
+    mutating func reportUnreadable(sandbox key: String, _ error: NetworkError) {
+        unknownSandboxes.insert(key)
+        report("sandbox \(key)", "its record cannot be read", .advice("\(error)"))
+    }
+
+    mutating func reportUnreadable(network name: String, _ error: NetworkError) {
+        unknownNetworks.insert(name)
+        report("network \(name)", "its definition cannot be read", .advice("\(error)"))
+    }
+
+    /// Whether a link's mark says that it belongs to something of which nothing can be read.
+    func isUnknown(_ link: Link) -> Bool {
+        // `swnet NETWORK SANDBOX`, or `swnet network NETWORK`.
+        let words = link.alias?.split(separator: " ", maxSplits: 2).map(String.init) ?? []
+        guard words.count == 3 else { return false }
+        return unknownSandboxes.contains(SandboxReference.key(forName: words[2])) || unknownNetworks.contains(words[1])
+            || unknownNetworks.contains(words[2])
     }
 
     mutating func report(_ object: String, _ problem: String, _ remedy: NetworkDifference.Remedy) {

@@ -30,7 +30,7 @@ extension NetworkEngine {
     ///
     /// - Throws: `NetworkError` of the kind `notFound` when there is no such endpoint.
     public func faults(of sandbox: Sandbox, expecting expected: ExpectedEndpoint) throws -> [String] {
-        try operate("check \(sandbox.name)") { session in
+        try operate("check \(sandbox.name)", isReading: true) { session in
             guard let sandbox = try session.store.sandbox(key: sandbox.key),
                 var endpoint = sandbox.endpoint(in: expected.network, interface: expected.interface)
             else {

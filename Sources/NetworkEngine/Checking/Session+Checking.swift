@@ -8,9 +8,13 @@ extension Session {
     mutating func check() throws -> [NetworkDifference] {
         var check = NetworkCheck(host: try HostState(&links))
         for name in try store.raisedNetworks() {
-            check.networks[name] = try store.network(name)
+            do {
+                check.networks[name] = try store.network(name)
+            } catch let error as NetworkError {
+                check.reportUnreadable(network: name, error)
+            }
         }
-        check.records = try store.sandboxes()
+        check.records = try store.sandboxes { check.reportUnreadable(sandbox: $0, $1) }
         try checkRemains(&check)
         for network in check.networks.values.sorted(by: { $0.name < $1.name }) { try checkNetwork(network, &check) }
         let home = try Namespace.current(.net)
@@ -31,9 +35,12 @@ extension Session {
         try checkRecords(&check)
         try checkRelays(&check)
         try checkForwarding(&check)
-        try firewall.check(expecting: try recordedElements(of: check.records), networks: check.networks, &check)
-        try checkForeign(&check)
-        try checkNames(&check)
+        // What belongs to what cannot be read cannot be told from what belongs to nobody.
+        if check.unknownSandboxes.isEmpty && check.unknownNetworks.isEmpty {
+            try firewall.check(expecting: try recordedElements(of: check.records), networks: check.networks, &check)
+            try checkForeign(&check)
+            try checkNames(&check)
+        }
         return check.differences
     }
 
@@ -70,7 +77,8 @@ extension Session {
         let users = Dictionary(
             check.records.flatMap { sandbox in sandbox.endpoints.map { ($0.network, sandbox.name) } },
             uniquingKeysWith: { first, _ in first })
-        for name in try store.raisedNetworks() where check.networks[name] == nil {
+        for name in try store.raisedNetworks()
+        where check.networks[name] == nil && !check.unknownNetworks.contains(name) {
             if let user = users[name] {
                 check.report(
                     "network \(name)", "its definition is gone",
@@ -85,7 +93,9 @@ extension Session {
             known.insert(network.vxlanName)
         }
         for link in check.host.links.values.sorted(by: { $0.name < $1.name })
-        where link.isOurs && ["veth", "ifb", "bridge", "vxlan"].contains(link.kind) && !known.contains(link.name) {
+        where link.isOurs && ["veth", "ifb", "bridge", "vxlan"].contains(link.kind) && !known.contains(link.name)
+            && !check.isUnknown(link)
+        {
             check.report("interface \(link.name)", "it carries our mark and belongs to nobody", .stray(link.name))
         }
     }
@@ -230,11 +240,15 @@ extension Session {
 
     private func checkRecords(_ check: inout NetworkCheck) throws {
         for network in check.networks.keys.sorted() {
-            for (address, _) in try orphanedLeases(network, check.records) {
+            for (address, owner) in try orphanedLeases(network, check.records)
+            where !check.unknownSandboxes.contains(owner) {
                 check.report("network \(network)", "the lease of \(address) is nobody's", .records)
             }
         }
-        if try !PortIndex.matches(store, check.records) {
+        for name in try store.orphanedNamespaces() {
+            check.report("namespace \(name)", "it is recorded as a sandbox that nobody knows", .records)
+        }
+        if try !PortIndex.matches(store, check.records, unknown: check.unknownSandboxes) {
             check.report("ports", "the index does not match the records", .records)
         }
     }

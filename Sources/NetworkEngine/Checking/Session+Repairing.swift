@@ -125,6 +125,7 @@ extension Session {
                 try store.free(address, network: network, owner: owner)
             }
         }
+        for name in try store.orphanedNamespaces() { try store.forgetNamespace(name) }
         for sandbox in sandboxes {
             for endpoint in sandbox.endpoints where !endpoint.isLeased {
                 for prefix in endpoint.addresses {

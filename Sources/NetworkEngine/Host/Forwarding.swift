@@ -69,7 +69,7 @@ extension Link {
 extension Store {
     borrowing func forwarding() throws -> HostForwarding {
         guard let bytes = try run.readFile("forwarding") else { return HostForwarding() }
-        return try HostForwarding(json: JSONValue(parsing: bytes))
+        return try Self.parse(bytes, run.file("forwarding"), "nothing of it is taken back any more after rm of it")
     }
 
     borrowing func setForwarding(_ forwarding: HostForwarding) throws {

@@ -87,6 +87,6 @@ extension Store {
     }
 
     borrowing func setUniqueLocalPrefix(_ prefix: IPPrefix) throws {
-        try Self.replace(Self.prefixFile, with: Array("\(prefix)\n".utf8), in: definitions)
+        try definitions.replace(Self.prefixFile, with: Array("\(prefix)\n".utf8))
     }
 }

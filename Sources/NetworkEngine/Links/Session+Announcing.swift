@@ -68,7 +68,7 @@ extension Store {
         guard let owner = endpoint.macAddress, endpoint.link.bridge != nil, let first = endpoint.addresses.first,
             AddressChoice.macAddress(for: first.address) != owner
         else { return }
-        try run.makeDirectory("networks/\(endpoint.network)/strangers", mode: 0o700)
+        try run.makeDirectory("networks/\(endpoint.network)/strangers")
         for prefix in endpoint.addresses {
             let path = Self.path(prefix.address, endpoint.network)
             try run.remove(path)

@@ -70,8 +70,13 @@ struct NameService {
     private func write(_ text: String, to file: String) throws {
         // Not in the directory itself, all files of which the server takes for networks.
         let new = path + ".new"
-        try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600).write(text: text)
-        guard rename(new, file) == 0 else { throw SystemError("rename", file, errno: .last) }
+        do throws(SystemError) {
+            try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600).writeAll(text.utf8)
+            guard rename(new, file) == 0 else { throw SystemError("rename", file, errno: .last) }
+        } catch {
+            unlink(new)
+            throw SystemError("write", file, errno: error.errno, hint: "when there is room: swnet repair")
+        }
     }
 
     // MARK: The server

@@ -4,9 +4,9 @@ import NetworkModel
 
 /// Faults that a test asks for in `SWNET_FAULT`, so that every step of every plan is seen to fail and to be cut short.
 ///
-/// The text is `fail=N`, `fail-after=N`, `kill=N`, or several of them with commas. Steps count from 1, those of undoing
-/// too; a `kill` counts the moments before and after each: 1 is before the first step, 2 after it. There is nothing of
-/// this in a release build.
+/// The text is `fail=N`, `fail-after=N`, `kill=N`, `stop=N`, or several of them with commas. Steps count from 1, those of
+/// undoing too; `kill` and `stop` count the moments before and after each: 1 is before the first step, 2 after it. There
+/// is nothing of this in a release build.
 struct InjectedFaults {
     private var step = 0
     /// Of those that can fail after they are done.
@@ -25,13 +25,18 @@ struct InjectedFaults {
 
     mutating func reachStep() throws {
         step += 1
-        if faults["kill"] == 2 * step - 1 { kill(getpid(), SIGKILL) }
+        reach(moment: 2 * step - 1)
         if faults["fail"] == step { throw NetworkError(.failed, "step \(step) was made to fail") }
+    }
+
+    private func reach(moment: Int) {
+        if faults["kill"] == moment { kill(getpid(), SIGKILL) }
+        if faults["stop"] == moment { kill(getpid(), SIGSTOP) }
     }
 
     /// What is done whole or not at all does not fail after it is done.
     mutating func leaveStep(isAtomic: Bool) throws {
-        if faults["kill"] == 2 * step { kill(getpid(), SIGKILL) }
+        reach(moment: 2 * step)
         if isAtomic { return }
         finished += 1
         if faults["fail-after"] == finished {

@@ -41,14 +41,14 @@ extension NetworkEngine {
 
     /// A network that somebody has made; nil when nobody has, and none is made by asking.
     public func definition(of network: String) throws -> Network? {
-        try operate { session in try session.store.network(network) }
+        try operate(isReading: true) { session in try session.store.network(network) }
     }
 
     /// What stands between a network that is asked for and its next endpoint; nil when nothing does.
     ///
     /// - Throws: `NetworkError` when it cannot even be found out.
     public func obstacle(to request: NetworkRequest) throws -> NetworkError? {
-        try operate { session in
+        try operate(isReading: true) { session in
             do {
                 guard let network = try session.store.network(request.name) else {
                     _ = try session.design(request)

@@ -69,7 +69,8 @@ extension Session {
         if isFirst { announceObstacles() }
         for (network, subnet, address) in cursors {
             guard let offset = subnet.prefix.offset(of: address) else { continue }
-            try store.setCursor(subnet, network: network, to: offset)
+            // It says where to look for the next one; without it the search begins where it last began.
+            try? store.setCursor(subnet, network: network, to: offset)
         }
         return sandbox
     }

@@ -26,9 +26,23 @@ extension Session {
     }
 
     func networks() throws -> [Network] {
+        var failure: NetworkError?
+        let networks = try networks { failure = failure ?? $0 }
+        if let failure { throw failure }
+        return networks
+    }
+
+    /// Those whose definitions can be read.
+    ///
+    /// - Parameter isBad: Is told of one that cannot.
+    func networks(_ isBad: (NetworkError) -> Void) throws -> [Network] {
         var networks: [Network] = []
         for name in try store.networkNames() {
-            if let network = try store.network(name) { networks.append(network) }
+            do {
+                if let network = try store.network(name) { networks.append(network) }
+            } catch let error as NetworkError {
+                isBad(error)
+            }
         }
         return networks
     }

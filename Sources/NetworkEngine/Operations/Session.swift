@@ -2,6 +2,7 @@ import Addressing
 import LinuxSystem
 import NetworkModel
 import Rtnetlink
+import SystemPackage
 
 /// One operation in progress: the lock, and the sockets that it works with.
 ///
@@ -34,7 +35,7 @@ struct Session: ~Copyable {
         // The lock last: nobody waits for what needs none.
         let links = try Rtnetlink()
         let firewall = try Firewall()
-        let store = try Store(runRoot: runRoot, stateRoot: stateRoot)
+        let store = try Store(runRoot: runRoot, stateRoot: stateRoot, notice: notice)
         self.store = store
         self.links = links
         self.firewall = firewall
@@ -66,7 +67,11 @@ extension Session {
                 failures.append("\(error)")
                 // Taking down goes on past errors: what is left over would be worse than one more message.
                 if plan.interruption == .complete {
-                    isKept = isKept || Self.isStillThere(step)
+                    if retryWithRoom(step, after: error) {
+                        failures.removeLast()
+                    } else {
+                        isKept = isKept || Self.isStillThere(step)
+                    }
                     continue
                 }
                 // The failed step too: it may have come halfway. Not when it is all or nothing, because then what its
@@ -85,10 +90,35 @@ extension Session {
         }
     }
 
+    /// Carries out a step that found no room, in the room of the intent, which says what the step would write and more.
+    ///
+    /// - Returns: Whether it has been carried out.
+    private mutating func retryWithRoom(_ step: NetworkStep, after error: any Error) -> Bool {
+        guard let error = error as? SystemError, error.isNoRoom else { return false }
+        do {
+            try store.end()
+            try execute(step)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// Whether something that could not be taken away is in a living sandbox: then it stays in the record, and can be asked
     /// for again.
     private static func isStillThere(_ step: NetworkStep) -> Bool {
         if case .detach(_, _, let identity) = step { identity.isAlive } else { false }
+    }
+
+    /// Sees to it that the records are true.
+    ///
+    /// - Throws: `SystemError` where something has to be written and cannot be.
+    mutating func prepare(isReading: Bool) throws {
+        guard store.isReadOnly else { return try recover() }
+        let hasIntent = store.run.contains("pending")
+        if !isReading || hasIntent {
+            throw SystemError("write", store.run.path, errno: .readOnlyFileSystem, hint: "findmnt -T \(store.run.path)")
+        }
     }
 
     /// Cleans up after a process that was killed in the middle of its plan.
@@ -103,6 +133,7 @@ extension Session {
         }
         guard let interrupted else { return }
         var isKept = false
+        var noRoom: SystemError?
         for step in interrupted.recovery where !(isKept && step.forgets) {
             do {
                 if case .firewall(let change) = step {
@@ -112,6 +143,7 @@ extension Session {
                 }
             } catch {
                 isKept = isKept || interrupted.interruption == .complete && Self.isStillThere(step)
+                if let error = error as? SystemError, error.isNoRoom { noRoom = error }
                 notice("clean up after an interrupted '\(interrupted.operation)': \(error)")
             }
         }
@@ -120,6 +152,8 @@ extension Session {
         } catch {
             notice("clean up after an interrupted '\(interrupted.operation)': \(error)")
         }
+        // Where nothing can be written it is left to whoever comes when there is room.
+        if let noRoom { throw noRoom }
         try PortIndex.rebuild(store)
         try store.end()
     }

@@ -20,7 +20,7 @@ struct RelayProcess {
     /// - Throws: `SystemError` when a port cannot be had, or there is no process.
     func start(_ store: borrowing Store) throws {
         if isRunning(store) { return }
-        try store.run.makeDirectory(Self.directory, mode: 0o700)
+        try store.run.makeDirectory(Self.directory)
         try store.run.remove(path)
         // Here, where it can be said what is wrong.
         let listeners = try RelayListeners(relay)
@@ -45,8 +45,7 @@ struct RelayProcess {
     static func strangers(besides wanted: [PortRelay], _ store: borrowing Store) throws -> [String] {
         guard store.run.contains(directory) else { return [] }
         let names = Set(wanted.map(\.name))
-        return try Descriptor.open(directory, O_RDONLY | O_DIRECTORY, relativeTo: store.run.rawValue).entries()
-            .filter { !names.contains($0) }
+        return try store.run.entries(of: directory).filter { !names.contains($0) }
     }
 
     static func stop(_ name: String, _ store: borrowing Store) throws {

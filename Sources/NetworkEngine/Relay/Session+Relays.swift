@@ -14,6 +14,8 @@ extension Session {
         for relay in wanted where !RelayProcess(relay: relay).isRunning(store) {
             check.report("port \(relay.mapping) of \(relay.owner)", "its relay is gone", .relays)
         }
+        // What belongs to what cannot be read cannot be told from what belongs to nobody.
+        guard check.unknownSandboxes.isEmpty else { return }
         // Those of the dead go with them.
         let alive = Set(check.sandboxes.map(\.key))
         let dead = check.records.filter { !alive.contains($0.key) }

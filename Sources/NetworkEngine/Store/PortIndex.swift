@@ -100,32 +100,39 @@ struct PortIndex {
         if !gone.isEmpty {
             let lines = Set(gone.map { line($0, owner) })
             let bytes = try store.run.readFile(path) ?? []
-            let kept = bytes.split(separator: newline).map { Array($0) + [newline] }.filter { !lines.contains($0) }
-            try store.replace(path, with: Array(kept.joined()))
+            let kept = Array(Self.lines(bytes).filter { !lines.contains($0) }.joined())
+            // In its place, which takes no room; who is killed meanwhile has an intent, after which it is written anew.
+            if kept != bytes { try store.run.shorten(path, to: kept) }
         }
-        if !added.isEmpty {
-            let file = try Descriptor.open(
-                path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600, relativeTo: store.run.rawValue)
-            try file.writeAll(Array(added.map { line($0, owner) }.joined()))
-        }
+        if !added.isEmpty { try store.run.append(Array(added.map { line($0, owner) }.joined()), to: path) }
+    }
+
+    private static func lines(_ bytes: [UInt8]) -> [[UInt8]] {
+        bytes.split(separator: newline).map { Array($0) + [newline] }
     }
 
     /// Whether the index says what the records say.
-    static func matches(_ store: borrowing Store, _ sandboxes: [Sandbox]) throws -> Bool {
+    ///
+    /// - Parameter unknown: Keys of sandboxes whose records cannot be read: what it says of them may be so.
+    static func matches(_ store: borrowing Store, _ sandboxes: [Sandbox], unknown: Set<String> = []) throws -> Bool {
+        let present = lines(try store.run.readFile(path) ?? []).filter { line in
+            !unknown.contains { line.reversed().starts(with: " \($0)\n".utf8.reversed()) }
+        }
+        return Set(present) == wanted(sandboxes)
+    }
+
+    private static func wanted(_ sandboxes: [Sandbox]) -> Set<[UInt8]> {
         var wanted: Set<[UInt8]> = []
         for sandbox in sandboxes {
             for port in sandbox.ports { wanted.insert(line(port, sandbox.key)) }
         }
-        let bytes = try store.run.readFile(path) ?? []
-        return Set(bytes.split(separator: newline).map { Array($0) + [newline] }) == wanted
+        return wanted
     }
 
     /// Writes the whole index anew from the records, after a process was killed while it wrote.
     static func rebuild(_ store: borrowing Store) throws {
-        var lines: [UInt8] = []
-        for sandbox in try store.sandboxes() {
-            for port in sandbox.ports { lines += line(port, sandbox.key) }
-        }
-        try store.replace(path, with: lines)
+        let sandboxes = try store.sandboxes()
+        if try matches(store, sandboxes) { return }
+        try store.replace(path, with: Array(wanted(sandboxes).joined()))
     }
 }

@@ -26,9 +26,12 @@ import JSONCoding
 ///
 /// Facts of one word are symbolic links: made, read and refused as taken in one system call each.
 struct Store: ~Copyable {
-    let run: Descriptor
-    let definitions: Descriptor
-    private let lock: FileLock
+    let run: StateDirectory
+    let definitions: StateDirectory
+    /// nil where nothing can be written and nobody has ever written anything: there is nothing to guard.
+    private let lock: FileLock?
+    /// Whether what dies with the boot is on a file system that is read-only: then it can be looked at and no more.
+    let isReadOnly: Bool
     /// As long as others may wait.
     private let boost: PriorityBoost
     private let memory = Memory()
@@ -39,49 +42,67 @@ struct Store: ~Copyable {
         var network: Network?
     }
 
-    init(runRoot: String, stateRoot: String) throws(SystemError) {
-        let run = try openMakingDirectories(runRoot, mode: 0o700)
-        let definitions = try openMakingDirectories("\(stateRoot)/networks", mode: 0o700)
+    /// - Parameter notice: Is told who has the lock when that takes long.
+    init(
+        runRoot: String, stateRoot: String, notice: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws(SystemError) {
+        let run = try StateDirectory(runRoot)
+        let definitions = try StateDirectory("\(stateRoot)/networks")
         let boot = try Boot.identifier()
         let boost = PriorityBoost()
-        let lock = try FileLock("lock", in: run.rawValue)
+        var isReadOnly = false
+        let lock = try Self.lock(run, &isReadOnly, notice)
         try Self.forgetEarlierBoots(boot, in: run)
         self.run = run
         self.definitions = definitions
         self.lock = lock
+        self.isReadOnly = isReadOnly
         self.boost = boost
     }
 
+    private static func lock(
+        _ run: borrowing StateDirectory, _ isReadOnly: inout Bool, _ notice: (String) -> Void
+    ) throws(SystemError) -> FileLock? {
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try run.open("lock", O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        } catch {
+            guard error.errno == .readOnlyFileSystem else { throw error }
+            isReadOnly = true
+            guard run.contains("lock") else { return nil }
+            file = try run.open("lock", O_RDONLY | O_NOFOLLOW)
+        }
+        let path = run.file("lock")
+        return try FileLock(locking: file, path, patience: 2) { holder in
+            let words = holder?.description ?? "another process"
+            let help = holder.flatMap { $0.isStopped ? "; it is stopped: kill -CONT \($0.processIdentifier)" : nil }
+            notice("waiting for \(path), which \(words) has\(help ?? "")")
+        }
+    }
+
     /// What was recorded before the machine was started does not exist any more.
-    private static func forgetEarlierBoots(_ boot: String, in run: borrowing Descriptor) throws(SystemError) {
+    private static func forgetEarlierBoots(_ boot: String, in run: borrowing StateDirectory) throws(SystemError) {
         let recorded = try run.readSymbolicLink("boot")
         if recorded == boot { return }
         for name in try run.entries() where name != "lock" { try run.removeTree(name) }
-        for name in ["sandboxes", "namespaces", "networks"] { try run.makeDirectory(name, mode: 0o700) }
+        for name in ["sandboxes", "namespaces", "networks"] { try run.makeDirectory(name) }
         try run.makeSymbolicLink("boot", to: boot)
     }
 
-    /// Replaces a file below a directory in one step. There is one writer, so one temporary name is enough.
-    static func replace(
-        _ path: String, with bytes: [UInt8], in directory: borrowing Descriptor
-    ) throws(SystemError) {
-        let file = try Descriptor.open(
-            ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600, relativeTo: directory.rawValue)
-        try file.writeAll(bytes)
-        try directory.rename(".new", to: path)
-    }
-
     borrowing func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {
-        try Self.replace(path, with: bytes, in: run)
+        try run.replace(path, with: bytes)
     }
 
-    private static func parse<Value: JSONRepresentable>(
-        _ bytes: [UInt8], _ path: String
+    /// - Parameters:
+    ///   - path: The file's.
+    ///   - remedy: What to do about one that cannot be read.
+    static func parse<Value: JSONRepresentable>(
+        _ bytes: [UInt8], _ path: String, _ remedy: String
     ) throws(NetworkError) -> Value {
         do throws(JSONCodingError) {
             return try Value(json: JSONValue(parsing: bytes))
         } catch {
-            throw NetworkError(.failed, "read \(path): \(error)")
+            throw NetworkError(.failed, "read \(path): \(error) (\(remedy))")
         }
     }
 }
@@ -93,7 +114,9 @@ extension Store {
     borrowing func network(_ name: String) throws -> Network? {
         if let known = memory.network, known.name == name { return known }
         guard let bytes = try definitions.readFile("\(name).json") else { return nil }
-        let network: Network = try Self.parse(bytes, "definition of network \(name)")
+        let path = definitions.file("\(name).json")
+        let network: Network = try Self.parse(
+            bytes, path, "write it again, or give the network up: rm \(path); swnet repair")
         memory.network = network
         return network
     }
@@ -104,7 +127,7 @@ extension Store {
 
     borrowing func define(_ network: Network) throws {
         memory.network = nil
-        try Self.replace("\(network.name).json", with: network.json.bytes, in: definitions)
+        try definitions.replace("\(network.name).json", with: network.json.bytes)
     }
 
     borrowing func undefine(_ name: String) throws {
@@ -116,7 +139,7 @@ extension Store {
     borrowing func isRaised(_ name: String) -> Bool { run.contains("networks/\(name)/leases") }
 
     borrowing func raisedNetworks() throws -> [String] {
-        try Descriptor.open("networks", O_RDONLY | O_DIRECTORY, relativeTo: run.rawValue).entries()
+        try run.entries(of: "networks")
     }
 
     /// The raised networks that the host routes for, and so the ones that the firewall is there for.
@@ -127,8 +150,8 @@ extension Store {
     }
 
     borrowing func markRaised(_ name: String) throws {
-        try run.makeDirectory("networks/\(name)", mode: 0o700)
-        try run.makeDirectory("networks/\(name)/leases", mode: 0o700)
+        try run.makeDirectory("networks/\(name)")
+        try run.makeDirectory("networks/\(name)/leases")
     }
 
     /// The index of a network's bridge; nil when nobody has looked yet whether it is ours.
@@ -142,8 +165,7 @@ extension Store {
     }
 
     borrowing func markLowered(_ name: String) throws {
-        let networks = try Descriptor.open("networks", O_RDONLY | O_DIRECTORY, relativeTo: run.rawValue)
-        try networks.removeTree(name)
+        try run.removeTree(name, in: "networks")
     }
 }
 
@@ -152,11 +174,12 @@ extension Store {
 extension Store {
     borrowing func sandbox(key: String) throws -> Sandbox? {
         guard let bytes = try run.readFile("sandboxes/\(key)") else { return nil }
-        return try Self.parse(bytes, "record of sandbox \(key)")
+        let path = run.file("sandboxes/\(key)")
+        return try Self.parse(bytes, path, "give up what it has: rm \(path); swnet repair")
     }
 
     borrowing func sandboxKeys() throws -> [String] {
-        try Descriptor.open("sandboxes", O_RDONLY | O_DIRECTORY, relativeTo: run.rawValue).entries()
+        try run.entries(of: "sandboxes")
     }
 
     borrowing func sandboxes() throws -> [Sandbox] {
@@ -167,10 +190,35 @@ extension Store {
         return sandboxes
     }
 
+    /// Those whose records can be read.
+    ///
+    /// - Parameter isBad: Is told of a record that cannot, and why.
+    borrowing func sandboxes(_ isBad: (_ key: String, _ error: NetworkError) -> Void) throws -> [Sandbox] {
+        var sandboxes: [Sandbox] = []
+        for key in try sandboxKeys() {
+            do {
+                if let sandbox = try sandbox(key: key) { sandboxes.append(sandbox) }
+            } catch let error as NetworkError {
+                isBad(key, error)
+            }
+        }
+        return sandboxes
+    }
+
     /// The sandbox that a namespace was recorded as.
     borrowing func sandboxKey(namespace inode: UInt64) throws -> String? {
         try run.readSymbolicLink("namespaces/\(inode)")
     }
+
+    /// Namespaces that are recorded as sandboxes of which there is no record, as names of links.
+    borrowing func orphanedNamespaces() throws -> [String] {
+        let keys = Set(try sandboxKeys())
+        return try run.entries(of: "namespaces").filter { name in
+            try run.readSymbolicLink("namespaces/\(name)").map { !keys.contains($0) } ?? false
+        }
+    }
+
+    borrowing func forgetNamespace(_ name: String) throws { try run.remove("namespaces/\(name)") }
 
     /// Replaces a record. The namespace's link is made first and removed last, so that a record is always found.
     borrowing func record(key: String, before: Sandbox?, after: Sandbox?) throws {
@@ -200,7 +248,7 @@ extension Store {
     }
 
     borrowing func leases(network: String) throws -> [String] {
-        try Descriptor.open("networks/\(network)/leases", O_RDONLY | O_DIRECTORY, relativeTo: run.rawValue).entries()
+        try run.entries(of: "networks/\(network)/leases")
     }
 
     /// Gives an address to a sandbox; one that it has already is fine, one of another sandbox is EEXIST.
@@ -243,7 +291,7 @@ extension Store {
     /// Whoever holds the lock is the only one who carries out anything, so a plan that lies here has lost its process.
     borrowing func interruptedPlan() throws -> NetworkPlan? {
         guard let bytes = try run.readFile("pending") else { return nil }
-        return try Self.parse(bytes, "interrupted plan")
+        return try Self.parse(bytes, run.file("pending"), "it was cut short before it began")
     }
 
     borrowing func begin(_ plan: NetworkPlan) throws { try replace("pending", with: plan.json.bytes) }

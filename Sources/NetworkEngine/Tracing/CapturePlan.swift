@@ -34,7 +34,7 @@ extension NetworkEngine {
     /// - Parameter interface: Only this one.
     /// - Throws: `NetworkError` when there is neither, or when nothing of it is to be seen.
     public func capturePlan(of name: String, interface: String? = nil) throws -> CapturePlan {
-        try operate("capture \(name)") { session in
+        try operate("capture \(name)", isReading: true) { session in
             let isName = (try? NetworkName.check(name)) != nil
             let network = isName ? try session.store.network(name) : nil
             var plan: CapturePlan

@@ -13,7 +13,9 @@ extension NetworkEngine {
     /// - Throws: `NetworkError` for a sandbox or an interface that does not exist, `NftablesError` where the kernel cannot
     ///   trace. That the packet is lost is no error but the report.
     public func trace(_ request: TraceRequest) throws -> TraceReport {
-        let facts = try operate("trace \(request.target)") { session in try TraceFacts(&session, request) }
+        let facts = try operate("trace \(request.target)", isReading: true) { session in
+            try TraceFacts(&session, request)
+        }
         var run = TraceRun(request, facts)
         if request.waits { try run.wait() } else { try run.send() }
         return run.report
