@@ -1,14 +1,14 @@
 extension JSONValue {
     /// Parses a document; nothing may follow it but white space.
     ///
-    /// - Throws: `JSONCodingError` with the byte where it stops being JSON. Nesting deeper than 128 is refused.
+    /// - Throws: `JSONCodingError` with the member in which and the byte where it stops being JSON. Nesting deeper than 128 is refused.
     public init(parsing bytes: [UInt8]) throws(JSONCodingError) {
         do throws(JSONError) {
             self = try JSONParser.parse(bytes)
         } catch {
             let line = bytes.prefix(error.offset).count { $0 == UInt8(ascii: "\n") } + 1
             throw JSONCodingError(
-                "", "is not JSON: \(error.reason) at byte \(error.offset)" + (line > 1 ? ", line \(line)" : ""))
+                error.path, "is not JSON: \(error.reason) at byte \(error.offset)" + (line > 1 ? ", line \(line)" : ""))
         }
     }
 }
@@ -18,6 +18,14 @@ struct JSONError: Error {
     var reason: String
     /// In bytes from the beginning.
     var offset: Int
+    /// The member or element that it is in, filled in on the way out.
+    var path = ""
+
+    func inside(_ step: String) -> JSONError {
+        var error = self
+        error.path = path.isEmpty || path.hasPrefix("[") ? step + path : "\(step).\(path)"
+        return error
+    }
 }
 
 /// Reads JSON strictly as RFC 8259 has it: no comments, no trailing commas, no other numbers, UTF-8 only.
@@ -89,7 +97,11 @@ struct JSONParser {
             let name = try string()
             skipSpace()
             guard take(":") else { throw error("a colon is missing") }
-            members.append(.init(name, try value()))
+            do throws(JSONError) {
+                members.append(.init(name, try value()))
+            } catch {
+                throw error.inside(name)
+            }
             skipSpace()
         } while take(",")
         guard take("}") else { throw error("a comma or a closing brace is missing") }
@@ -101,7 +113,11 @@ struct JSONParser {
         skipSpace()
         if take("]") { return .array(elements) }
         repeat {
-            elements.append(try value())
+            do throws(JSONError) {
+                elements.append(try value())
+            } catch {
+                throw error.inside("[\(elements.count)]")
+            }
             skipSpace()
         } while take(",")
         guard take("]") else { throw error("a comma or a closing bracket is missing") }
