@@ -89,9 +89,11 @@ struct CgroupDirectory: Hashable {
             try Descriptor.open("\(path)/\(file)", O_WRONLY).write(text: value)
         } catch {
             let missing = error.errno == .noSuchFileOrDirectory && exists
-            throw CgroupError(
+            var failure = CgroupError(
                 "set \(file)", name, controller: controller, value: value, errno: error.errno,
                 hint: missing ? "this kernel does not have the file" : nil)
+            failure.file = file
+            throw failure
         }
     }
 

@@ -9,6 +9,8 @@ public struct CgroupError: Error, Hashable, Sendable {
     public var object: String
     /// The resource it was about, when it was about one.
     public var controller: CgroupController?
+    /// The file that was to be written.
+    public var file: String?
     /// The value that was to be written.
     public var value: String?
     /// The kernel's answer, or what it would have been when the value was refused before asking.

@@ -29,7 +29,9 @@ struct CgroupSetting: Hashable {
 
     /// An error about this setting that is found before the kernel is asked.
     func refused(_ hint: String, errno: Errno = .invalidArgument) -> CgroupError {
-        CgroupError("set \(file)", "", controller: controller, value: value, errno: errno, hint: hint)
+        var error = CgroupError("set \(file)", "", controller: controller, value: value, errno: errno, hint: hint)
+        error.file = file
+        return error
     }
 
     /// Checks a weight against the range that both versions have for block I/O.

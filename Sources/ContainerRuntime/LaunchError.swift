@@ -39,17 +39,17 @@ extension InitPlan: LaunchPlan {
             let join = joins[index]
             return failure("join \(join.kind.rawValue) namespace (\(join.field))", join.path, record)
         case .device where devices.indices.contains(index):
-            return failure("make device", "/\(devices[index].path)", record)
+            return failure("make device (\(devices[index].field))", "/\(devices[index].path)", record)
         case .sysctl where sysctls.indices.contains(index):
             let step = sysctls[index]
             return failure("set sysctl (linux.sysctl) \(step.name) to", step.value, record)
         case .maskedPath where maskedPaths.indices.contains(index):
-            return failure("mask", "/\(maskedPaths[index])", record)
+            return failure("mask (linux.maskedPaths)", "/\(maskedPaths[index])", record)
         case .readOnlyPath where readOnlyPaths.indices.contains(index):
-            return failure("make read-only", "/\(readOnlyPaths[index])", record)
+            return failure("make read-only (linux.readonlyPaths)", "/\(readOnlyPaths[index])", record)
         case .root, .attachRoot:
-            return failure("mount the root", root.name, record)
-        case .hostname: return failure("set host name", hostname ?? "", record)
+            return failure("mount the root (root.path)", root.name, record)
+        case .hostname: return failure("set host name (hostname) to", hostname ?? "", record)
         default: return process.error(record)
         }
     }
@@ -171,7 +171,7 @@ extension InitStage {
         case .terminal: "make a terminal"
         case .readOnlyRoot: "make the root read-only"
         case .pivot: "change the root"
-        case .domainname: "set domain name"
+        case .domainname: "set the domain name (domainname)"
         case .personality: "set the execution domain"
         case .bounding: "drop capabilities from the bounding set"
         case .capabilities: "set capabilities"

@@ -53,10 +53,10 @@ extension Spec {
 
     /// The size of a terminal in characters.
     public struct ConsoleSize: JSONObjectRepresentable, Hashable, Sendable {
-        public var height: UInt16 = 0
-        public var width: UInt16 = 0
+        public var height: UInt64 = 0
+        public var width: UInt64 = 0
 
-        public init(height: UInt16, width: UInt16) {
+        public init(height: UInt64, width: UInt64) {
             self.height = height
             self.width = width
         }

@@ -7,10 +7,7 @@ extension Spec {
         guard ociVersion.utf8.starts(with: "1.".utf8) else {
             throw SpecError("ociVersion", "version '\(ociVersion)' is not supported, only 1.x")
         }
-        // semver.org, 2.0.0: three numbers, and perhaps what comes before a release.
-        let numbers = ociVersion.prefix { $0 != "-" && $0 != "+" }
-            .split(separator: ".", omittingEmptySubsequences: false)
-        guard numbers.count == 3, numbers.allSatisfy({ !$0.isEmpty && $0.allSatisfy(\.isASCIIDigit) }) else {
+        guard SemanticVersion.isValid(ociVersion) else {
             throw SpecError("ociVersion", "'\(ociVersion)' is not a version of the form 1.0.2")
         }
         if let root {
@@ -21,6 +18,8 @@ extension Spec {
         try process?.validate()
         try checkHostName("hostname", hostname)
         try checkHostName("domainname", domainname)
+        try hooks?.validate()
+        if annotations?[""] != nil { throw SpecError("annotations", "has a name that is empty") }
         try linux?.validate()
     }
 
@@ -35,8 +34,15 @@ extension Spec {
     }
 
     /// A string that goes to the kernel ends at its first NUL byte, so one inside would say something else.
-    static func checkText(_ field: String, _ text: String) throws(SpecError) {
-        guard !text.utf8.contains(0) else { throw SpecError(field, "contains a NUL byte") }
+    static func checkText(_ field: String, _ text: String?) throws(SpecError) {
+        guard let text, text.utf8.contains(0) else { return }
+        throw SpecError(field, "'\(text)' contains a NUL byte")
+    }
+
+    /// What is written to a file of the kernel ends at the line's end too.
+    static func checkLine(_ field: String, _ text: String?) throws(SpecError) {
+        guard let text, text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return }
+        throw SpecError(field, "'\(text)' contains a control character")
     }
 
     /// Refuses a path that is not absolute, or that the kernel would read up to a NUL byte.
@@ -46,12 +52,32 @@ extension Spec {
         }
         try checkText(field, path)
     }
-}
 
-extension Spec.Linux {
-    /// The entry for a kind of namespace; nil when the container shares the runtime's.
-    public func namespace(_ kind: Namespace.Kind) -> Namespace? {
-        namespaces?.first { $0.type == kind }
+    /// Refuses a variable that no program could find by a name.
+    static func checkVariable(_ field: String, _ variable: String) throws(SpecError) {
+        try checkText(field, variable)
+        guard let equals = variable.utf8.firstIndex(of: UInt8(ascii: "=")), equals > variable.utf8.startIndex
+        else { throw SpecError(field, "'\(variable)' is not NAME=VALUE") }
+    }
+
+    /// Refuses the number that means "leave it as it is" to the kernel (setresuid(2), chown(2)): who asked for it would
+    /// be the superuser still.
+    static func checkIdentifier(_ field: String, _ number: UInt32?) throws(SpecError) {
+        guard number == .max else { return }
+        throw SpecError(field, "\(UInt32.max) is nobody's number")
+    }
+
+    static func checkMappings(_ field: String, _ mappings: [Linux.IDMapping]?) throws(SpecError) {
+        for (index, mapping) in (mappings ?? []).enumerated() {
+            let size = mapping.size
+            guard size > 0 else { throw SpecError("\(field)[\(index)].size", "0 is no range") }
+            for (name, first) in [("containerID", mapping.containerID), ("hostID", mapping.hostID)] {
+                // user_namespaces(7): a range neither wraps around nor has the last number in it.
+                guard first.addingReportingOverflow(size).overflow else { continue }
+                throw SpecError(
+                    "\(field)[\(index)].\(name)", "\(size) numbers from \(first) on end above \(UInt32.max)")
+            }
+        }
     }
 }
 
@@ -60,134 +86,46 @@ extension Spec.Mount {
         guard !destination.isEmpty else { throw SpecError("\(field).destination", "is empty") }
         // A relative one begins at the root (config.md, "Mounts").
         try Spec.checkText("\(field).destination", destination)
-        try Spec.checkText("\(field).source", source ?? "")
-        try Spec.checkText("\(field).type", type ?? "")
+        try Spec.checkText("\(field).source", source)
+        try Spec.checkText("\(field).type", type)
         for (index, option) in (options ?? []).enumerated() {
             try Spec.checkText("\(field).options[\(index)]", option)
         }
+        try Spec.checkMappings("\(field).uidMappings", uidMappings)
+        try Spec.checkMappings("\(field).gidMappings", gidMappings)
         let isBind = type == "bind" || (options ?? []).contains { $0 == "bind" || $0 == "rbind" }
         if isBind && (source ?? "").isEmpty { throw SpecError("\(field).source", "missing for a bind mount") }
-        if !isBind && (type ?? "").isEmpty { throw SpecError("\(field).type", "missing") }
-    }
-}
-
-extension Spec.Process {
-    /// Checks a process that is started in a running container; `Spec.validate()` includes this.
-    public func validate() throws(SpecError) {
-        try Spec.checkAbsolute("process.cwd", cwd)
-        guard let args, let command = args.first else { throw SpecError("process.args", "is empty") }
-        if command.isEmpty { throw SpecError("process.args[0]", "is empty") }
-        for (index, argument) in args.enumerated() { try Spec.checkText("process.args[\(index)]", argument) }
-        for (index, variable) in (env ?? []).enumerated() {
-            try Spec.checkText("process.env[\(index)]", variable)
-            guard let equals = variable.utf8.firstIndex(of: UInt8(ascii: "=")), equals > variable.utf8.startIndex
-            else { throw SpecError("process.env[\(index)]", "'\(variable)' is not NAME=VALUE") }
-        }
-        var seen: Set<String> = []
-        for (index, limit) in (rlimits ?? []).enumerated() {
-            let field = "process.rlimits[\(index)]"
-            guard limit.soft <= limit.hard else {
-                throw SpecError(field, "\(limit.type): soft limit \(limit.soft) is above the hard limit \(limit.hard)")
-            }
-            guard seen.insert(limit.type).inserted else { throw SpecError(field, "\(limit.type) is given twice") }
-        }
-        if let adjustment = oomScoreAdj, !(-1000...1000).contains(adjustment) {
-            throw SpecError("process.oomScoreAdj", "\(adjustment) is outside -1000 to 1000")
-        }
-        if let umask = user?.umask, umask > 0o777 {
-            throw SpecError("process.user.umask", "\(umask) has bits outside 0777")
+        if !isBind, (type ?? "").isEmpty, options?.contains("remount") != true {
+            throw SpecError("\(field).type", "missing")
         }
     }
 }
 
-extension Spec.Linux {
+extension Spec.Hooks {
     fileprivate func validate() throws(SpecError) {
-        var seen: Set<Namespace.Kind> = []
-        for (index, namespace) in (namespaces ?? []).enumerated() {
-            let field = "linux.namespaces[\(index)]"
-            guard seen.insert(namespace.type).inserted else {
-                throw SpecError(field, "\(namespace.type.rawValue) is given twice")
-            }
-            // Engines in Go write an empty path for none.
-            if let path = namespace.path, !path.isEmpty { try Spec.checkAbsolute("\(field).path", path) }
-        }
-        for (index, device) in (devices ?? []).enumerated() { try device.validate("linux.devices[\(index)]") }
-        for (index, path) in (maskedPaths ?? []).enumerated() {
-            try Spec.checkAbsolute("linux.maskedPaths[\(index)]", path)
-        }
-        for (index, path) in (readonlyPaths ?? []).enumerated() {
-            try Spec.checkAbsolute("linux.readonlyPaths[\(index)]", path)
-        }
-        for (name, value) in (sysctl ?? [:]).sorted(by: { $0.key < $1.key }) {
-            try Spec.checkText("linux.sysctl", name)
-            try Spec.checkText("linux.sysctl.\(name)", value)
-        }
-        let propagations = [
-            "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable", "",
+        let kinds = [
+            ("prestart", prestart), ("createRuntime", createRuntime), ("createContainer", createContainer),
+            ("startContainer", startContainer), ("poststart", poststart), ("poststop", poststop),
         ]
-        if let rootfsPropagation, !propagations.contains(rootfsPropagation) {
-            throw SpecError("linux.rootfsPropagation", "unknown propagation '\(rootfsPropagation)'")
-        }
-        try seccomp?.validate()
-        try resources?.validate()
-        if let personality, !["LINUX", "LINUX32"].contains(personality.domain) {
-            throw SpecError("linux.personality.domain", "unknown domain '\(personality.domain)'")
+        for (kind, hooks) in kinds {
+            for (index, hook) in (hooks ?? []).enumerated() { try hook.validate("hooks.\(kind)[\(index)]") }
         }
     }
 }
 
-extension Spec.Linux.Device {
-    fileprivate func validate(_ field: String) throws(SpecError) {
+extension Spec.Hook {
+    /// - Parameter field: Where it is, for the error: `hooks.poststop[0]`.
+    public func validate(_ field: String) throws(SpecError) {
         try Spec.checkAbsolute("\(field).path", path)
-        guard ["c", "u", "b", "p"].contains(type) else {
-            throw SpecError("\(field).type", "unknown type '\(type)', one of c, u, b, p")
+        for (index, argument) in (args ?? []).enumerated() {
+            try Spec.checkText("\(field).args[\(index)]", argument)
         }
-        if type != "p" && (major == nil || minor == nil) {
-            throw SpecError("\(field).\(major == nil ? "major" : "minor")", "missing")
+        for (index, variable) in (env ?? []).enumerated() {
+            try Spec.checkVariable("\(field).env[\(index)]", variable)
         }
-        for (name, number) in [("major", major), ("minor", minor)] {
-            if let number, !(0...Int64(UInt32.max)).contains(number) {
-                throw SpecError("\(field).\(name)", "\(number) is no device number")
-            }
-        }
-    }
-}
-
-extension Spec.Linux.Seccomp {
-    fileprivate func validate() throws(SpecError) {
-        if let listenerMetadata, !listenerMetadata.isEmpty, (listenerPath ?? "").isEmpty {
-            throw SpecError("linux.seccomp.listenerMetadata", "needs linux.seccomp.listenerPath")
-        }
-        for (index, rule) in (syscalls ?? []).enumerated() {
-            let field = "linux.seccomp.syscalls[\(index)]"
-            guard !rule.names.isEmpty else { throw SpecError("\(field).names", "is empty") }
-            guard rule.errnoRet == nil || Self.answers(rule.action) else {
-                throw SpecError("\(field).errnoRet", "the action \(rule.action) returns no errno")
-            }
-        }
-        guard defaultErrnoRet == nil || Self.answers(defaultAction) else {
-            throw SpecError("linux.seccomp.defaultErrnoRet", "the action \(defaultAction) returns no errno")
+        // Milliseconds have to be counted in 32 bits.
+        if let timeout, !(1...1_000_000).contains(timeout) {
+            throw SpecError("\(field).timeout", "\(timeout) is not 1 to 1000000 seconds")
         }
     }
-
-    private static func answers(_ action: String) -> Bool { ["SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"].contains(action) }
-}
-
-extension Spec.Linux.Resources {
-    fileprivate func validate() throws(SpecError) {
-        for (index, device) in (blockIO?.weightDevice ?? []).enumerated() where device.weight == nil {
-            guard device.leafWeight != nil else {
-                throw SpecError("linux.resources.blockIO.weightDevice[\(index)]", "has neither weight nor leafWeight")
-            }
-        }
-        for (name, limit) in (rdma ?? [:]).sorted(by: { $0.key < $1.key }) {
-            guard limit.hcaHandles != nil || limit.hcaObjects != nil else {
-                throw SpecError("linux.resources.rdma.\(name)", "has neither hcaHandles nor hcaObjects")
-            }
-        }
-    }
-}
-
-extension Character {
-    fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
 }

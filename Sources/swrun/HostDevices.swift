@@ -60,7 +60,11 @@ private struct Move {
 
     func into(_ namespace: borrowing Namespace) throws {
         var host = try Rtnetlink()
-        try host.set(.index(index), LinkSettings(name: newName, namespaceDescriptor: namespace.descriptor.rawValue))
+        do {
+            try host.set(.index(index), LinkSettings(name: newName, namespaceDescriptor: namespace.descriptor.rawValue))
+        } catch {
+            throw SpecError("linux.netDevices.\(name)", "cannot be moved as '\(newName)': \(error)")
+        }
         var inside = try Rtnetlink(in: namespace)
         try configure(&inside, newName, isUp: true)
     }

@@ -155,7 +155,8 @@ struct ContainerInit {
             do throws(SystemError) {
                 let resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV
                 let file = try Descriptor.open("sys/\(step.path)", O_WRONLY, within: proc, resolve: resolve)
-                try file.write(text: step.value)
+                // A list is emptied by an empty line; writing nothing would change nothing.
+                try file.write(text: step.value.isEmpty ? "\n" : step.value)
             } catch {
                 throw InitFailure(.sysctl, Int32(index), error)
             }

@@ -67,7 +67,8 @@ struct RootBuilder {
         do throws(SystemError) {
             root =
                 switch plan.root {
-                case .directory(let path): try MountTree.clone(path: path, recursive: true)
+                // With the slash only a directory is one.
+                case .directory(let path): try MountTree.clone(path: path + "/", recursive: true)
                 case .overlay(let overlay): try OverlayMount(overlay).make()
                 }
         } catch {

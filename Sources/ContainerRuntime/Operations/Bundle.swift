@@ -67,7 +67,9 @@ struct Bundle {
         let hasTerminal = spec.process?.terminal ?? false
         if isDetached, hasTerminal, socket == nil {
             throw ContainerError(
-                .invalid, "cannot allocate tty if swrun will detach without setting console socket (--console-socket)")
+                .invalid,
+                "process.terminal: cannot allocate tty if swrun will detach without setting console socket (--console-socket)"
+            )
         }
         if socket != nil, !(isDetached && hasTerminal) {
             throw ContainerError(

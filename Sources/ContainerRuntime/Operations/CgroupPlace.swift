@@ -17,7 +17,12 @@ struct CgroupPlace {
             path = unit.expectedPath
             self.unit = unit
         } else {
-            path = try CgroupPath(text.isEmpty ? "swrun/\(identifier)" : text)
+            do throws(CgroupError) {
+                path = try CgroupPath(text.isEmpty ? "swrun/\(identifier)" : text)
+            } catch {
+                throw SpecError(
+                    "linux.cgroupsPath", "'\(text)' is no path of a cgroup below the root of all, without '..'")
+            }
             unit = nil
         }
     }

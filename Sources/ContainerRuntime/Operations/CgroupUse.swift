@@ -65,24 +65,3 @@ extension Spec.Linux {
         return (cgroupsPath ?? "").isEmpty ? nil : "linux.cgroupsPath"
     }
 }
-
-extension Spec.Linux.Resources {
-    /// The member that asks for something of a controller; nil when none does.
-    func field(of controller: CgroupController) -> String? {
-        let (name, isGiven): (String, Bool) =
-            switch controller {
-            case .memory: ("memory", memory != nil)
-            case .cpu, .cpuset: ("cpu", cpu != nil)
-            case .pids: ("pids", pids != nil)
-            case .io: ("blockIO", blockIO != nil)
-            case .devices: ("devices", devices != nil)
-            case .hugetlb: ("hugepageLimits", hugepageLimits?.isEmpty == false)
-            case .rdma: ("rdma", rdma?.isEmpty == false)
-            case .networkClass: ("network.classID", network?.classID != nil)
-            case .networkPriority: ("network.priorities", network?.priorities?.isEmpty == false)
-            case .freezer: ("", false)
-            }
-        if isGiven { return "linux.resources.\(name)" }
-        return unified?.isEmpty == false ? "linux.resources.unified" : nil
-    }
-}

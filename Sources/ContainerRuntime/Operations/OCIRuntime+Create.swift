@@ -133,8 +133,16 @@ extension OCIRuntime {
             if let groups = record.resctrlGroups { try? ResctrlGroup.remove(groups) }
             try? record.stopUnit()
             try? stored.remove()
-            throw error
+            throw Self.explain(error, bundle.spec)
         }
+    }
+
+    /// A process that is killed before its program begins has nobody else to fear.
+    private static func explain(_ error: any Error, _ spec: Spec) -> any Error {
+        guard let failure = error as? LaunchError, failure.errno == ECHILD,
+            let limit = spec.linux?.resources?.memory?.limit, limit > 0
+        else { return error }
+        return SpecError("linux.resources.memory.limit", "\(failure) (is a memory limit of \(limit) bytes too low?)")
     }
 
     /// Launches the container and runs its hooks, until it only waits for the go-ahead.
@@ -170,7 +178,12 @@ extension OCIRuntime {
     func seccompProgram(_ spec: Spec) throws -> SeccompProgram? {
         guard let seccomp = spec.linux?.seccomp else { return nil }
         let mark = spec.annotations?["run.oci.seccomp_fail_unknown_syscall"] ?? "0"
-        let filter = try SeccompFilter(seccomp, refusingUnknownNames: mark != "0")
+        let filter: SeccompFilter
+        do throws(SeccompError) {
+            filter = try SeccompFilter(seccomp, refusingUnknownNames: mark != "0")
+        } catch {
+            throw SpecError("linux.seccomp", "\(error)")
+        }
         for name in filter.ineffectiveNames {
             warn("seccomp: the rule for \(name) is left out: libseccomp does not know this system call")
         }
@@ -191,8 +204,7 @@ extension OCIRuntime {
         do {
             return usesSystemd ? try make(path, try CgroupRoot.find()) : try cgroups.cgroup(for: spec, path, make: make)
         } catch let error as CgroupError {
-            guard let field = error.controller.flatMap({ spec.linux?.resources?.field(of: $0) }) else { throw error }
-            throw SpecError(field, "\(error)")
+            throw spec.linux?.resources?.explain(error) ?? error
         }
     }
 }

@@ -207,8 +207,14 @@ public struct OCIRuntime: Sendable {
     public func update(_ identifier: String, _ resources: Spec.Linux.Resources) throws {
         let (record, cgroup) = try controlled(identifier)
         guard let cgroup else { throw ContainerError(.failed, "cannot limit a container without a cgroup") }
+        try resources.validate()
+        let limits = try CgroupLimits(resources)
         try record.updateUnit(resources)
-        try cgroup.update(try CgroupLimits(resources))
+        do throws(CgroupError) {
+            try cgroup.update(limits)
+        } catch {
+            throw resources.explain(error)
+        }
     }
 
     /// What the container has used so far.

@@ -33,11 +33,7 @@ extension CgroupLimits {
         pids = resources.pids?.limit
         unified = resources.unified ?? [:]
         if let blockIO = resources.blockIO { self.blockIO = try BlockIO(blockIO) }
-        for (index, pages) in (resources.hugepageLimits ?? []).enumerated() {
-            let field = "linux.resources.hugepageLimits[\(index)]"
-            guard !pages.pageSize.isEmpty, !pages.pageSize.contains("/") else {
-                throw SpecError("\(field).pageSize", "'\(pages.pageSize)' is not the size of a page, such as 2MB")
-            }
+        for pages in resources.hugepageLimits ?? [] {
             // Engines write the largest number for "no limit".
             hugePages[pages.pageSize] = Int64(exactly: pages.limit) ?? -1
         }
@@ -97,6 +93,9 @@ extension DeviceRule {
     fileprivate init(_ rule: Spec.Linux.Resources.DeviceRule, field: String) throws(SpecError) {
         guard let kind = Kind(rawValue: rule.type.flatMap { $0.isEmpty ? nil : $0 } ?? "a") else {
             throw SpecError("\(field).type", "unknown type '\(rule.type ?? "")', one of a, b, c")
+        }
+        if let letters = rule.access, letters.isEmpty {
+            throw SpecError("\(field).access", "'' allows and denies nothing")
         }
         var access: Access = rule.access == nil ? .all : []
         for letter in rule.access ?? "" {

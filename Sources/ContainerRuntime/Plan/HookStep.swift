@@ -16,17 +16,12 @@ struct HookStep: Sendable {
 
     /// The steps of one kind.
     ///
-    /// - Throws: `SpecError` for a path that is not absolute or a timeout that is none.
+    /// - Throws: `SpecError` for a hook that is none.
     static func steps(_ hooks: [Spec.Hook]?, _ kind: String) throws(SpecError) -> [HookStep] {
         var steps: [HookStep] = []
         for (index, hook) in (hooks ?? []).enumerated() {
-            let field = "hooks.\(kind)[\(index)]"
-            guard hook.path.utf8.first == UInt8(ascii: "/") else {
-                throw SpecError("\(field).path", "'\(hook.path)' is not an absolute path")
-            }
-            if let timeout = hook.timeout, !(1...1_000_000).contains(timeout) {
-                throw SpecError("\(field).timeout", "\(timeout) is not a number of seconds above 0")
-            }
+            // Also of a document that was kept, and that somebody may have changed meanwhile.
+            try hook.validate("hooks.\(kind)[\(index)]")
             // args[0] is the program's own name, as in execv(3); a hook without args has just that.
             let arguments = hook.args ?? []
             steps.append(

@@ -134,8 +134,8 @@ extension ProcessPlan {
         terminal =
             process.terminal ?? false
             ? TerminalStep(
-                hasPlainLines: options.relaysTerminal, height: process.consoleSize?.height ?? 0,
-                width: process.consoleSize?.width ?? 0) : nil
+                hasPlainLines: options.relaysTerminal, height: UInt16(clamping: process.consoleSize?.height ?? 0),
+                width: UInt16(clamping: process.consoleSize?.width ?? 0)) : nil
         parentDeathSignal = options.parentDeathSignal
         inherited = try .current()
         inheritsBoundingSet = linux.map { $0.namespace(.user) == nil } ?? !options.ownNamespaces.contains(.user)
@@ -175,13 +175,15 @@ extension FileIdentity {
 }
 
 extension DeviceStep {
-    /// Nil for the nodes that every container gets anyway.
+    /// - Parameter field: Where the document has it.
+    /// - Returns: Nil for the nodes that every container gets anyway.
     fileprivate init?(_ device: Spec.Linux.Device, field: String) throws(SpecError) {
         let place = try MountStep.normalize(device.path, field: "\(field).path")
         if DefaultDevices.nodes.contains(where: { "dev/\($0.name)" == place }) { return nil }
         // The host's would give out the host's terminals; the container's leads to its own devpts.
         if place == "dev/ptmx" { return nil }
         path = place
+        self.field = field
         let kind: FileKind =
             switch device.type {
             case "b": .blockDevice

@@ -109,6 +109,8 @@ struct FileIdentity: Hashable, Sendable {
 
 /// A device node besides the usual ones.
 struct DeviceStep: Hashable, Sendable {
+    /// Where the document has it, for errors.
+    var field: String
     /// Below the container's root, without a leading slash.
     var path: String
     /// `S_IFCHR` and so on with the permission bits.

@@ -84,15 +84,23 @@ extension SchedulingStep.Scheduler {
         guard (-20...19).contains(nice) else { throw SpecError("\(field).nice", "\(nice) is not -20 to 19") }
         let level = scheduler.priority ?? 0
         guard level == 0 || ["SCHED_FIFO", "SCHED_RR"].contains(scheduler.policy) else {
-            throw SpecError("\(field).priority", "has a meaning for SCHED_FIFO and SCHED_RR only")
+            throw SpecError("\(field).priority", "\(level) has a meaning for SCHED_FIFO and SCHED_RR only")
         }
         guard (0...99).contains(level) else { throw SpecError("\(field).priority", "\(level) is not 0 to 99") }
+        // sched(7): the realtime policies have no 0.
+        guard level > 0 || !["SCHED_FIFO", "SCHED_RR"].contains(scheduler.policy) else {
+            throw SpecError("\(field).priority", "0 is not 1 to 99, as \(scheduler.policy) needs")
+        }
         priority = UInt32(level)
         (runtime, deadline, period) = (scheduler.runtime ?? 0, scheduler.deadline ?? 0, scheduler.period ?? 0)
         if scheduler.policy != "SCHED_DEADLINE" {
             for (name, value) in [("runtime", runtime), ("deadline", deadline), ("period", period)] where value != 0 {
-                throw SpecError("\(field).\(name)", "has a meaning for SCHED_DEADLINE only")
+                throw SpecError("\(field).\(name)", "\(value) has a meaning for SCHED_DEADLINE only")
             }
+        } else if runtime == 0 || deadline == 0 || runtime > deadline || (period != 0 && deadline > period) {
+            throw SpecError(
+                "\(field).runtime",
+                "SCHED_DEADLINE needs runtime \(runtime) <= deadline \(deadline) <= period \(period)")
         }
     }
 }
@@ -118,7 +126,17 @@ extension SchedulingStep.MemoryPolicy {
             guard let flag = Self.flags[name] else { throw .unknown("\(field).flags[\(index)]", name, Self.flags.keys) }
             mode |= flag
         }
+        if Set(policy.flags ?? []).isSuperset(of: ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"]) {
+            throw SpecError("\(field).flags", "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other")
+        }
         nodes = try NumberSet(policy.nodes ?? "", field: "\(field).nodes")
+        // set_mempolicy(2). Preferring no node is preferring the nearest.
+        switch policy.mode {
+        case "MPOL_DEFAULT", "MPOL_LOCAL":
+            guard nodes.isEmpty else { throw SpecError("\(field).nodes", "\(policy.mode) has none") }
+        case "MPOL_PREFERRED": break
+        default: guard !nodes.isEmpty else { throw SpecError("\(field).nodes", "missing: \(policy.mode) needs some") }
+        }
     }
 }
 
@@ -144,16 +162,12 @@ struct NumberSet: Hashable, Sendable {
     }
 
     /// - Parameter text: A list such as `0-2,7` (cpuset(7), "List format"); nothing for none.
-    /// - Throws: `SpecError` for anything else, and for numbers above 8191, which no kernel has.
+    /// - Throws: `SpecError` for anything else.
     init(_ text: String, field: String) throws(SpecError) {
         guard !text.isEmpty else { return }
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let first = ends.first.flatMap({ Int($0) }), let last = ends.last.flatMap({ Int($0) }),
-                0 <= first, first <= last, last < 8192
-            else { throw SpecError(field, "'\(text)' is no list such as 0-2,7") }
-            while words.count <= last / 64 { words.append(0) }
-            for number in first...last { words[number / 64] |= 1 << UInt64(number % 64) }
+        for range in try Spec.numbers(in: text, field) {
+            while words.count <= range.upperBound / 64 { words.append(0) }
+            for number in range { words[number / 64] |= 1 << UInt64(number % 64) }
         }
     }
 }

@@ -3,13 +3,14 @@ import RuntimeSpec
 extension UserNamespaceStep {
     /// Nil for a container in the runtime's own user namespace.
     ///
-    /// - Throws: `SpecError` for a new namespace with one map of the two, for maps without a new one, and for a range that is none.
+    /// - Throws: `SpecError` for a new namespace with one map of the two, for maps without a new one.
     init?(_ linux: Spec.Linux) throws(SpecError) {
         let uids = linux.uidMappings ?? []
         let gids = linux.gidMappings ?? []
         guard let namespace = linux.namespace(.user) else {
             guard uids.isEmpty && gids.isEmpty else {
-                throw SpecError("linux.uidMappings", "needs a namespace of type user in linux.namespaces")
+                let field = uids.isEmpty ? "linux.gidMappings" : "linux.uidMappings"
+                throw SpecError(field, "needs a namespace of type user in linux.namespaces")
             }
             return nil
         }
@@ -23,8 +24,8 @@ extension UserNamespaceStep {
         }
         guard !uids.isEmpty else { throw SpecError("linux.uidMappings", "missing for a new user namespace") }
         guard !gids.isEmpty else { throw SpecError("linux.gidMappings", "missing for a new user namespace") }
-        uidMap = try uids.lines("linux.uidMappings")
-        gidMap = try gids.lines("linux.gidMappings")
+        uidMap = uids.lines
+        gidMap = gids.lines
     }
 }
 
@@ -62,19 +63,14 @@ extension MountMapping {
         for (name, maps) in [("uidMappings", uids), ("gidMappings", gids)] where maps.isEmpty {
             throw SpecError("\(field).\(name)", "missing: the identifiers of users and of groups are mapped together")
         }
-        uidMap = try uids.lines("\(field).uidMappings")
-        gidMap = try gids.lines("\(field).gidMappings")
+        uidMap = uids.lines
+        gidMap = gids.lines
     }
 }
 
 extension [Spec.Linux.IDMapping] {
     /// As uid_map and gid_map take them.
-    fileprivate func lines(_ field: String) throws(SpecError) -> String {
-        var text = ""
-        for (index, mapping) in enumerated() {
-            guard mapping.size > 0 else { throw SpecError("\(field)[\(index)].size", "0 is no range") }
-            text += "\(mapping.containerID) \(mapping.hostID) \(mapping.size)\n"
-        }
-        return text
+    fileprivate var lines: String {
+        reduce(into: "") { $0 += "\($1.containerID) \($1.hostID) \($1.size)\n" }
     }
 }

@@ -32,7 +32,7 @@ struct CallerTerminal: ~Copyable {
     static func size(of descriptor: Int32) -> Spec.ConsoleSize? {
         var size = winsize()
         guard swn_ioctl_pointer(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return nil }
-        return Spec.ConsoleSize(height: size.ws_row, width: size.ws_col)
+        return Spec.ConsoleSize(height: UInt64(size.ws_row), width: UInt64(size.ws_col))
     }
 
     /// Gives a container's terminal the size of the caller's. The corresponding request is `TIOCSWINSZ`, which also
