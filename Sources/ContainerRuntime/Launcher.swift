@@ -39,11 +39,11 @@ public enum Launcher {
     ///
     /// - Throws: `LaunchError`. The corresponding system calls are `setns` and `clone3`.
     public static func enter(_ plan: ExecPlan) throws(LaunchError) -> CreatedContainer {
-        let entrance = plan.isOrdinary ? Passage.Door.process(plan.container) : nil
+        let entrance = plan.isOrdinary ? Passage.Door.process(plan.entrance(to: .user)) : nil
         return try clone(
             plan, flags: 0, cgroup: plan.cgroup, map: nil, through: entrance
         ) { visits throws(SystemError) in
-            try visits.begin(plan.container.descriptor, .pid)
+            try visits.begin(plan.entrance(to: .pid).descriptor, .pid)
         } child: { near, far in
             let child = ChildProcess(plan: plan.process, socket: far, parentSocket: near)
             child.run(ExecInit(plan: plan, child: child).walk)

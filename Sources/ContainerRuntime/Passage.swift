@@ -11,7 +11,7 @@ struct Passage {
     /// How an ordinary user comes into a user namespace that is there already, to be allowed anything at all.
     enum Door {
         case namespace(String)
-        /// That of a container's process.
+        /// That of a container's process, by its pidfd or the namespace's own file.
         case process(SharedDescriptor)
     }
 

@@ -18,6 +18,19 @@ struct RuntimeRootlessTests {
             try await bundle.create()
             #expect(try await host.must(["ls", "\(RootlessBundle.runtime)/swrun"]) == "box")
             let pid = try await bundle.processIdentifier()
+            // Before its start too, when its process cannot be looked into.
+            let early = try await bundle.swrun(
+                "exec", "box", "sh", "-c",
+                "id -u; cat /proc/1/comm; hostname; for n in user pid mnt ipc uts; do readlink /proc/self/ns/$n; done")
+            #expect(early.status == 0 && early.lines.prefix(3) == ["0", "swrun", "swrun"], "\(early)")
+            let links = "for n in user pid mnt ipc uts; do readlink /proc/\(pid)/ns/$n; done"
+            #expect(Array(early.lines.dropFirst(3)) == (try await host.shell(links)).lines, "\(early)")
+            #expect(try await bundle.must("state", "box").contains("\"created\""))
+            try await bundle.must("exec", "--detach", "box", "sh", "-c", "touch /early")
+            #expect(
+                try await eventually {
+                    try await host.shell("test -e \(RootlessBundle.folder)/rootfs/early").status == 0
+                })
             try await bundle.must("start", "box")
             // The kernel's answers: who it is, that groups cannot be dropped, which namespaces it has.
             let status = try await host.must(["awk", "/^(Uid|Gid)/ { print $2 }", "/proc/\(pid)/status"])
@@ -40,6 +53,7 @@ struct RuntimeRootlessTests {
             expectRefusal(
                 try await bundle.swrun("exec", "--user", "5:0", "box", "id"), status: 255, names: "process.user.uid",
                 "5")
+            #expect(try await host.shell("kill -0 \(pid)").status == 0)
             try await bundle.must("exec", "--detach", "box", "sleep", "1000")
             let listed = try await bundle.must("ps", "--format", "json", "box")
             #expect(try JSONValue(listed).items.count == 2, "\(listed)")

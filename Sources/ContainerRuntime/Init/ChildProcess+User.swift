@@ -243,7 +243,23 @@ extension ChildProcess {
             close(connection)
             var byte: UInt8 = 0
             // Whoever connected and died before saying so has not started anything.
-            if retryingOnInterrupt({ unsafe recv(socket, &byte, 1, 0) }) == 1 { return }
+            guard retryingOnInterrupt({ unsafe recv(socket, &byte, 1, 0) }) == 1 else { continue }
+            if byte == StartGate.Request.start.rawValue { return }
+            handOutNamespaces()
+        }
+    }
+
+    /// Gives whoever asks, which only the container's owner can, this process's namespaces, in the order of the kinds. What
+    /// cannot be opened comes without a descriptor and with the reason; whoever has gone meanwhile misses nothing.
+    private func handOutNamespaces() {
+        for (index, kind) in NamespaceKind.allCases.enumerated() {
+            let file = unsafe swn_openat(AT_FDCWD, "/proc/self/ns/\(kind.rawValue)", O_RDONLY | O_CLOEXEC, 0)
+            var record = InitRecord(.namespace)
+            record.index = Int32(index)
+            record.errno = file < 0 ? swn_errno() : 0
+            let bytes = record.bytes
+            _ = unsafe swn_send_descriptor(socket, bytes, bytes.count, file)
+            if file >= 0 { close(file) }
         }
     }
 

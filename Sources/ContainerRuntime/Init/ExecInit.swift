@@ -33,6 +33,7 @@ struct ExecInit {
     }
 
     private func enter(_ kinds: Set<NamespaceKind>) throws(InitFailure) {
+        guard plan.namespaces.isEmpty else { return try enterEach(kinds) }
         func answer(_ kinds: Set<NamespaceKind>) -> Int32 {
             let flags = kinds.reduce(UInt64(0)) { $0 | $1.flag }
             return setns(plan.container.descriptor.rawValue, Int32(flags)) == 0 ? 0 : swn_errno()
@@ -44,6 +45,19 @@ struct ExecInit {
             if others != kinds { errno = answer(others) }
         }
         guard errno == 0 else { throw InitFailure(.joinNamespace, errno: errno) }
+    }
+
+    /// One after the other, the mounts last: then the host's /proc is gone.
+    private func enterEach(_ kinds: Set<NamespaceKind>) throws(InitFailure) {
+        for kind in NamespaceKind.allCases.filter({ kinds.contains($0) && $0 != .mnt }) + [.mnt] {
+            guard let namespace = plan.namespaces[kind] else { continue }
+            if setns(namespace.descriptor.rawValue, Int32(kind.flag)) == 0 { continue }
+            let errno = swn_errno()
+            // One that it shares with the host, as above.
+            guard errno == EPERM, let own = identity(kind, "self"), let status = try? namespace.descriptor.status(),
+                own == NamespaceIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+            else { throw InitFailure(.joinNamespace, errno: errno) }
+        }
     }
 
     private func identity(_ kind: NamespaceKind, _ process: String) -> NamespaceIdentity? {

@@ -13,6 +13,8 @@ enum InitStage: UInt16, Sendable {
     case detached
     /// Carries the listener of the seccomp filter; the child waits until somebody has it.
     case listener
+    /// Carries a namespace of a first process that waits, for who may not look into it.
+    case namespace
 
     case parent
     case streams

@@ -11,7 +11,8 @@ extension OCIRuntime {
         let stored = try store.open(options.identifier)
         let record = try stored.record()
         let cgroup = try record.cgroup
-        switch try stored.status(of: record, in: cgroup) {
+        let status = try stored.status(of: record, in: cgroup)
+        switch status {
         case .running, .created: break
         case .paused where options.ignoresPause: break
         case .paused:
@@ -35,6 +36,9 @@ extension OCIRuntime {
         launch.personality = spec.linux?.personality
         if spec.linux?.namespace(.user) != nil { launch.ownNamespaces.insert(.user) }
         if spec.linux?.namespace(.time) != nil { launch.ownNamespaces.insert(.time) }
+        if status == .created, launch.ownNamespaces.contains(.user), geteuid() != 0 {
+            launch.namespaces = try StartGate.namespaces(in: stored.directory)
+        }
         let control = try ResctrlGroup(spec, container: record.id)
         if options.isDetached {
             _ = try start(process, in: target, launch, options, cgroup, control)

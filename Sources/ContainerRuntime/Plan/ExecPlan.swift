@@ -6,6 +6,8 @@ public import RuntimeSpec
 public struct ExecPlan: Sendable {
     /// A pidfd of the container's first process: all its namespaces, and no chance to meet another process.
     let container: SharedDescriptor
+    /// Its namespaces, where the pidfd is not enough to enter them.
+    let namespaces: [NamespaceKind: SharedDescriptor]
     /// Its number.
     let containerNumber: Int32
     var cgroup: CgroupJoin
@@ -25,6 +27,7 @@ public struct ExecPlan: Sendable {
     ) throws {
         try process.validate()
         self.container = SharedDescriptor(try container.pidfd.duplicate())
+        namespaces = options.namespaces
         containerNumber = container.processIdentifier
         cgroup = options.cgroup
         ownNamespaces = options.ownNamespaces
@@ -38,6 +41,11 @@ public struct ExecPlan: Sendable {
 final class SharedDescriptor: Sendable {
     let descriptor: Descriptor
     init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+}
+
+extension ExecPlan {
+    /// What leads into a namespace of the container.
+    func entrance(to kind: NamespaceKind) -> SharedDescriptor { namespaces[kind] ?? container }
 }
 
 extension ExecPlan: LaunchPlan {

@@ -8,6 +8,12 @@ import SystemPackage
 /// Against a FIFO, which is runc's way, the process needs no /proc of the container to open it, and can answer: the
 /// connection ends when the program is executed, or carries why it could not be.
 struct StartGate: ~Copyable {
+    /// What a connection begins with.
+    enum Request: UInt8 {
+        case start = 1
+        case namespaces = 2
+    }
+
     /// Handed to the container's process; -1 for one that its launcher starts.
     let listenerNumber: Int32
     private let listener: Descriptor?
@@ -54,7 +60,7 @@ struct StartGate: ~Copyable {
         in directory: borrowing Descriptor, handOver: (borrowing Descriptor) throws -> Void
     ) throws -> InitRecord? {
         let connection = SequencedSocket(owning: try socket(in: directory, listening: false))
-        try connection.send([1])
+        try connection.send([Request.start.rawValue])
         while var message = try connection.receive(limit: InitRecord.size) {
             guard let record = InitRecord(bytes: message.bytes) else {
                 throw SystemError("start the container", "", errno: Errno(rawValue: EPROTO))
@@ -64,5 +70,31 @@ struct StartGate: ~Copyable {
             try connection.send([1])
         }
         return nil
+    }
+
+    /// Asks the process that waits behind the gate for its namespaces.
+    ///
+    /// It is not dumpable, so that nobody in the container can look into a process that still has what is the host's. But
+    /// then an ordinary user cannot enter its namespaces through its number or its pidfd either: the kernel asks for
+    /// CAP_SYS_PTRACE in the user namespace that the runtime was executed in (ptrace(2), "access mode checking").
+    /// - Throws: `SystemError`; ECONNREFUSED when nobody waits there any more.
+    static func namespaces(in directory: borrowing Descriptor) throws -> [NamespaceKind: SharedDescriptor] {
+        let connection = SequencedSocket(owning: try socket(in: directory, listening: false))
+        try connection.send([Request.namespaces.rawValue])
+        var namespaces: [NamespaceKind: SharedDescriptor] = [:]
+        for kind in NamespaceKind.allCases {
+            guard var message = try connection.receive(limit: InitRecord.size),
+                let record = InitRecord(bytes: message.bytes), record.stage == .namespace
+            else { throw SystemError("ask for the container's namespaces", errno: Errno(rawValue: EPROTO)) }
+            guard let descriptor = message.descriptor.take() else {
+                // A kernel without the kind has nobody in one.
+                if record.errno == ENOENT, kind == .time || kind == .cgroup { continue }
+                throw SystemError(
+                    "enter the container before its start", "/proc/self/ns/\(kind.rawValue)",
+                    errno: Errno(rawValue: record.errno), hint: "this needs a file system proc in the container")
+            }
+            namespaces[kind] = SharedDescriptor(descriptor)
+        }
+        return namespaces
     }
 }
