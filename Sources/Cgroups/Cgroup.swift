@@ -61,6 +61,7 @@ public struct Cgroup: Hashable, Sendable {
                     "change device rules", "", controller: .devices, errno: .notSupported,
                     hint: "on cgroup v2 they stay as they were when the cgroup was made")
             }
+            try checkUsage(limits.memory)
             try carryOut(plan, made: &made, adopting: false)
             for directory in made where directory.path != unifiedDirectory?.path {
                 try moveProcesses(into: directory)
@@ -68,6 +69,15 @@ public struct Cgroup: Hashable, Sendable {
         } catch {
             throw error.path(path)
         }
+    }
+
+    /// The kernel of v1 refuses a limit below what is used, that of v2 kills until it is met.
+    private func checkUsage(_ memory: CgroupLimits.Memory) throws(CgroupError) {
+        guard memory.checksUsage, let limit = memory.limit, limit > 0,
+            let used = try directory(of: .memory)?.readNumber("memory.current"), used > UInt64(limit)
+        else { return }
+        throw CgroupSetting(.memory, "memory.max", limit)
+            .refused("\(used) bytes are in use", errno: .resourceBusy)
     }
 
     /// Moves a process, with all of its threads, into the cgroup. A child had better use `entrance()`: this waits

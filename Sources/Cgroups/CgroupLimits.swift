@@ -31,6 +31,10 @@ public struct CgroupLimits: Hashable, Sendable {
         public var swap: Int64?
         /// 0 to 100; v1 only.
         public var swappiness: UInt64?
+        /// What the buffers of TCP may take; v1 only.
+        public var tcp: Int64?
+        /// Whether a limit below what is used already is refused: v1 always does, v2 would kill.
+        public var checksUsage = false
         /// Processes wait instead of being killed; v1 only.
         public var disableOOMKiller: Bool?
 
@@ -101,6 +105,9 @@ public struct CgroupLimits: Hashable, Sendable {
         /// Relative weight, 10 to 1000. Needs a scheduler that knows weights (bfq, or v2's iocost).
         public var weight: UInt16?
         public var deviceWeights: [Weight] = []
+        /// Weights against the cgroups inside; only of v1, with a scheduler that kernels before 5.0 had.
+        public var leafWeight: UInt16?
+        public var deviceLeafWeights: [Weight] = []
         /// Bytes a second.
         public var readBytes: [Throttle] = []
         public var writeBytes: [Throttle] = []

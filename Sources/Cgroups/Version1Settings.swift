@@ -11,8 +11,9 @@ extension CgroupLimits {
         }
         try addVersion1BlockIO(to: &settings)
         for (size, limit) in hugePages.sorted(by: { $0.key < $1.key }) {
-            settings.append(
-                try CgroupSetting.checkAmount(limit, CgroupSetting(.hugetlb, "hugetlb.\(size).limit_in_bytes", limit)))
+            for setting in hugePages(size, "limit_in_bytes", value: "\(limit)") {
+                settings.append(try CgroupSetting.checkAmount(limit, setting))
+            }
         }
         settings += rdmaSettings
         if let networkClass { settings.append(CgroupSetting(.networkClass, "net_cls.classid", networkClass)) }
@@ -50,6 +51,10 @@ extension CgroupLimits {
                 try CgroupSetting.checkAmount(
                     reservation, CgroupSetting(.memory, "memory.soft_limit_in_bytes", reservation)))
         }
+        if let tcp = memory.tcp.nonZero {
+            settings.append(
+                try CgroupSetting.checkAmount(tcp, CgroupSetting(.memory, "memory.kmem.tcp.limit_in_bytes", tcp)))
+        }
         if let swappiness = memory.swappiness {
             settings.append(CgroupSetting(.memory, "memory.swappiness", swappiness))
         }
@@ -80,6 +85,10 @@ extension CgroupLimits {
                 .io, "blkio.weight", value: "\(weight)", fallback: .init(file: "blkio.bfq.weight", value: "\(weight)"))
             settings.append(try CgroupSetting.checkBlockIO(weight: weight, setting))
         }
+        if let weight = blockIO.leafWeight { settings.append(CgroupSetting(.io, "blkio.leaf_weight", weight)) }
+        for item in blockIO.deviceLeafWeights {
+            settings.append(CgroupSetting(.io, "blkio.leaf_weight_device", value: "\(item.device) \(item.weight)"))
+        }
         for item in blockIO.deviceWeights {
             let value = "\(item.device) \(item.weight)"
             let setting = CgroupSetting(
@@ -97,6 +106,14 @@ extension CgroupLimits {
                     CgroupSetting(.io, "blkio.throttle.\(name)_device", value: "\(item.device) \(item.rate)"))
             }
         }
+    }
+
+    /// The limit of what is in use, and the one of what is promised, which kernels since 5.7 have: a program is refused
+    /// pages when it asks for them, and not killed when it uses them.
+    func hugePages(_ size: String, _ file: String, value: String) -> [CgroupSetting] {
+        var reserved = CgroupSetting(.hugetlb, "hugetlb.\(size).rsvd.\(file)", value: value)
+        reserved.optional = true
+        return [CgroupSetting(.hugetlb, "hugetlb.\(size).\(file)", value: value), reserved]
     }
 
     /// `pids.max`, which both versions have. No limit is `max`. 0 is 1, as for runc: the first process comes in all the

@@ -16,7 +16,9 @@ extension CgroupLimits {
         }
         try addVersion2BlockIO(to: &settings)
         for (size, limit) in hugePages.sorted(by: { $0.key < $1.key }) {
-            settings.append(try amount(limit, .hugetlb, "hugetlb.\(size).max"))
+            for setting in hugePages(size, "max", value: limit == -1 ? "max" : "\(limit)") {
+                settings.append(try CgroupSetting.checkAmount(limit, setting))
+            }
         }
         settings += rdmaSettings
         for (file, value) in unified.sorted(by: { $0.key < $1.key }) {
@@ -25,7 +27,10 @@ extension CgroupLimits {
             guard !file.contains("/"), file.contains(".") else {
                 throw setting.refused("the name of a file such as memory.high")
             }
-            settings.append(setting)
+            // Files such as io.max take one line, about one device, at a time.
+            settings += value.split(separator: "\n", omittingEmptySubsequences: !value.isEmpty).map {
+                CgroupSetting(setting.controller, file, value: String($0))
+            }
         }
         return settings
     }
@@ -53,6 +58,10 @@ extension CgroupLimits {
         if let swappiness = memory.swappiness {
             throw CgroupSetting(.memory, "memory.swappiness", swappiness)
                 .refused("cgroup v2 has no swappiness", errno: .notSupported)
+        }
+        if let tcp = memory.tcp.nonZero, tcp > 0 {
+            throw CgroupSetting(.memory, "memory.kmem.tcp.limit_in_bytes", tcp)
+                .refused("cgroup v2 has no limit for buffers of TCP alone", errno: .notSupported)
         }
         if memory.disableOOMKiller == true {
             throw CgroupSetting(.memory, "memory.oom_control", 1)
@@ -91,6 +100,10 @@ extension CgroupLimits {
     }
 
     private func addVersion2BlockIO(to settings: inout [CgroupSetting]) throws(CgroupError) {
+        if let weight = blockIO.leafWeight ?? blockIO.deviceLeafWeights.first?.weight {
+            throw CgroupSetting(.io, "blkio.leaf_weight", weight)
+                .refused("cgroup v2 has no leaf weights", errno: .notSupported)
+        }
         // bfq's file takes the weight as it is; io.weight has a wider scale. Which is there depends on the kernel.
         let weights = blockIO.weight.map { [("", $0)] } ?? []
         for (device, weight) in weights + blockIO.deviceWeights.map({ ("\($0.device) ", $0.weight) }) {

@@ -52,6 +52,10 @@ extension Spec.Linux.Resources.Memory {
             throw SpecError(
                 "\(field).swap", "\(swap) is memory and swap together, and less than the memory limit \(limit)")
         }
+        // Since Linux 5.11; before, it was what everybody was told to want.
+        if useHierarchy == false {
+            throw SpecError("\(field).useHierarchy", "false: what is below a cgroup always counts")
+        }
         if let swappiness, swappiness > 100 { throw SpecError("\(field).swappiness", "\(swappiness) is not 0 to 100") }
     }
 }

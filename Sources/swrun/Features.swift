@@ -10,8 +10,14 @@ struct Features: Encodable {
     var mountOptions = MountOptionNames.all
     var linux = Linux()
     /// What there is besides the specification.
-    var annotations = ["\(Spec.Landlock.annotation).version": "\(Spec.Landlock.newestVersion)"]
-    var potentiallyUnsafeConfigAnnotations = [Spec.Landlock.annotation, "run.oci.keep_original_groups"]
+    var annotations = [
+        "\(Spec.Landlock.annotation).version": "\(Spec.Landlock.newestVersion)",
+        "io.github.seccomp.libseccomp.version": SeccompNames.libraryVersion,
+    ]
+    var potentiallyUnsafeConfigAnnotations = [
+        Spec.Landlock.annotation, "org.systemd.property.", "run.oci.hooks.stderr", "run.oci.hooks.stdout",
+        "run.oci.keep_original_groups", "run.oci.seccomp_fail_unknown_syscall",
+    ]
 
     struct Linux: Encodable {
         var namespaces = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"]
@@ -19,8 +25,7 @@ struct Features: Encodable {
         var cgroup = Cgroup()
         var seccomp = Seccomp()
         var apparmor = Switch(enabled: true)
-        /// Processes get labels; files of mounts do not.
-        var selinux = Switch(enabled: false)
+        var selinux = Switch(enabled: true)
         var intelRdt = IntelRDT()
         var mountExtensions = MountExtensions()
         var netDevices = Switch(enabled: true)
@@ -37,21 +42,11 @@ struct Features: Encodable {
 
     struct Seccomp: Encodable {
         var enabled = true
-        var actions = [
-            "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
-            "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP",
-        ]
-        var operators = [
-            "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
-            "SCMP_CMP_NE",
-        ]
-        var knownFlags = Self.flags
-        var supportedFlags = Self.flags
-
-        private static let flags = [
-            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
-            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-        ]
+        var actions = Spec.Linux.Seccomp.actions
+        var operators = Spec.Linux.Seccomp.operators
+        var archs = SeccompNames.architectures
+        var knownFlags = Spec.Linux.Seccomp.flagNames
+        var supportedFlags = Spec.Linux.Seccomp.flagNames
     }
 
     struct IntelRDT: Encodable {

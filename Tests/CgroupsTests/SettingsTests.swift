@@ -26,13 +26,19 @@ struct SettingsTests {
         var limits = everything
         limits.networkClass = 0x100001
         limits.networkPriorities = ["lo": 1, "eth0": 5]
+        limits.memory.tcp = 1 << 20
+        limits.blockIO.leafWeight = 300
+        limits.blockIO.deviceLeafWeights = [.init(.init(major: 8, minor: 0), 20)]
         #expect(
             table(try limits.version1Settings()) == [
                 "memory.limit_in_bytes=67108864", "memory.memsw.limit_in_bytes=100663296",
-                "memory.soft_limit_in_bytes=33554432", "cpu.shares=1024", "cpu.cfs_period_us=100000",
+                "memory.soft_limit_in_bytes=33554432", "memory.kmem.tcp.limit_in_bytes=1048576", "cpu.shares=1024",
+                "cpu.cfs_period_us=100000",
                 "cpu.cfs_quota_us=50000", "cpuset.cpus=0-1", "cpuset.mems=0", "pids.max=100", "blkio.weight=500",
+                "blkio.leaf_weight=300", "blkio.leaf_weight_device=8:0 20",
                 "blkio.weight_device=8:0 10", "blkio.throttle.read_bps_device=8:0 1048576",
                 "blkio.throttle.write_iops_device=8:16 50", "hugetlb.2MB.limit_in_bytes=2097152",
+                "hugetlb.2MB.rsvd.limit_in_bytes=2097152",
                 "rdma.max=mlx5_0 hca_handle=2 hca_object=max", "rdma.max=mlx5_1 hca_handle=max hca_object=5",
                 "net_cls.classid=1048577", "net_prio.ifpriomap=eth0 5", "net_prio.ifpriomap=lo 1",
             ])
@@ -40,15 +46,16 @@ struct SettingsTests {
 
     @Test func version2() throws {
         var limits = everything
-        limits.unified = ["memory.high": "1000000"]
+        limits.unified = ["memory.high": "1000000", "io.max": "8:0 rbps=1\n8:16 wbps=2", "io.x": ""]
         let settings = try limits.version2Settings()
         #expect(
             table(settings) == [
                 "memory.max=67108864", "memory.swap.max=33554432", "memory.low=33554432", "cpu.weight=100",
                 "cpu.max=50000 100000", "cpuset.cpus=0-1", "cpuset.mems=0", "pids.max=100", "io.bfq.weight=500",
                 "io.bfq.weight=8:0 10", "io.max=8:0 rbps=1048576", "io.max=8:16 wiops=50", "hugetlb.2MB.max=2097152",
+                "hugetlb.2MB.rsvd.max=2097152",
                 "rdma.max=mlx5_0 hca_handle=2 hca_object=max", "rdma.max=mlx5_1 hca_handle=max hca_object=5",
-                "memory.high=1000000",
+                "io.max=8:0 rbps=1", "io.max=8:16 wbps=2", "io.x=", "memory.high=1000000",
             ])
         #expect(settings.compactMap(\.fallback?.value) == ["4950", "8:0 1"])
     }

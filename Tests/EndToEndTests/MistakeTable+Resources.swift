@@ -20,6 +20,7 @@ extension MistakeTable {
         linux.resources.memory  {"swap":1000000}  linux.resources.memory.swap
         linux.resources.memory.kernel  -2  -2 is less than -1
         linux.resources.memory.kernelTCP  -2  -2 is less than -1
+        linux.resources.memory.useHierarchy  false  false
         linux.resources.memory.swappiness  101  101 is not 0 to 100
         linux.resources.cpu.shares  1  1: the minimum allowed cpu-shares is 2
         linux.resources.cpu.shares  262145  262145: the maximum allowed cpu-shares is 262144
@@ -44,6 +45,8 @@ extension MistakeTable {
         linux.resources.blockIO.weight  9  9 is no weight
         linux.resources.blockIO.weight  1001  1001 is no weight
         linux.resources.blockIO.leafWeight  9  9 is no weight
+        linux.resources.blockIO.leafWeight  500  500
+        linux.resources.blockIO.weightDevice  [{"major":8,"minor":0,"leafWeight":500}]  500
         linux.resources.blockIO.weightDevice[0]  {"major":8,"minor":0}  has neither weight nor leafWeight
         linux.resources.blockIO.weightDevice[0]  {"major":8,"minor":0,"weight":1001}  weight: 1001 is no weight
         linux.resources.blockIO.weightDevice[0]  {"major":8,"minor":0,"leafWeight":9}  leafWeight: 9 is no weight

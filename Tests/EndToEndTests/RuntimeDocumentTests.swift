@@ -70,8 +70,8 @@ extension DocumentShape {
             "capabilities": .list(.text),
             "cgroup": .object(["v1": .bool, "v2": .bool, "systemd": .bool, "systemdUser": .bool, "rdma": .bool]),
             "seccomp": .object([
-                "enabled": .bool, "actions": .list(.text), "operators": .list(.text), "knownFlags": .list(.text),
-                "supportedFlags": .list(.text),
+                "enabled": .bool, "actions": .list(.text), "operators": .list(.text), "archs": .list(.text),
+                "knownFlags": .list(.text), "supportedFlags": .list(.text),
             ]),
             "apparmor": enabled, "selinux": enabled,
             "intelRdt": .object(["enabled": .bool, "schemata": .bool, "monitoring": .bool]),

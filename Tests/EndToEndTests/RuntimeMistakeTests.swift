@@ -76,6 +76,8 @@ struct RuntimeMistakeTests {
                 process.capabilities.bounding[0]  "CAP_NO_SUCH"  CAP_NO_SUCH
                 process.capabilities.ambient  ["CAP_CHOWN"]  CAP_CHOWN
                 linux.seccomp  {"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["x"],"action":"SCMP_ACT_ERRNO"}]}  rule for x
+                linux.resources.memory.kernel  1000000  linux.resources.memory.kernel '1000000'
+                linux.resources.memory.kernel  -1
                 process.noSuchMember  {"a":[null]}
                 noSuchMember  1
                 process.consoleSize  {"height":70000,"width":1}

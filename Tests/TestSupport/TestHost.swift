@@ -195,6 +195,11 @@ extension TestHost {
             mount --move "$groups" /sys/fs/cgroup
         else
             controllers=$(findmnt -rno TARGET | sed -n 's,^/sys/fs/cgroup/,,p')
+            # What v1 leaves to v2 can be used below.
+            if [ -d /sys/fs/cgroup/unified ]; then
+                sed 's/\(^\| \)/&+/g' /sys/fs/cgroup/unified/cgroup.controllers \
+                    > /sys/fs/cgroup/unified/cgroup.subtree_control || true
+            fi
             for c in $controllers; do
                 mkdir "/sys/fs/cgroup/$c/$name"
                 for file in cpuset.mems cpuset.cpus; do

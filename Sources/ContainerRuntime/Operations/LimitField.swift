@@ -22,6 +22,7 @@ extension Spec.Linux.Resources {
         case "memory.memsw.limit_in_bytes", "memory.swap.max": "memory.swap"
         case "memory.soft_limit_in_bytes", "memory.low": "memory.reservation"
         case "memory.swappiness": "memory.swappiness"
+        case "memory.kmem.tcp.limit_in_bytes": "memory.kernelTCP"
         case "memory.oom_control": "memory.disableOOMKiller"
         case "cpu.shares", "cpu.weight": "cpu.shares"
         case "cpu.cfs_quota_us": "cpu.quota"
@@ -52,6 +53,7 @@ extension Spec.Linux.Resources {
                 if isThere { return "throttle\(name)\(word)Device" }
             }
         }
+        if file == "blkio.leaf_weight" { return "leafWeight" }
         return value.contains(":") ? "weightDevice" : "weight"
     }
 

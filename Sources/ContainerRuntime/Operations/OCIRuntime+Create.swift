@@ -75,6 +75,10 @@ extension OCIRuntime {
         if let label = bundle.spec.linux?.mountLabel, !label.isEmpty, !LabelStep.hasSELinux {
             warn("linux.mountLabel '\(label)' is left out: SELinux is not enabled on this host")
         }
+        if let kernel = bundle.spec.linux?.resources?.memory?.kernel, kernel > 0 {
+            // Its file in v1 takes any number and does nothing with it (Documentation/admin-guide/cgroup-v1/memory.rst).
+            warn("linux.resources.memory.kernel '\(kernel)' is left out: Linux has no such limit since 5.16")
+        }
         var control = try ResctrlGroup(bundle.spec, container: options.identifier)
         let stored = try store.reserve(options.identifier)
         var record = bundle.record(options.identifier)
@@ -187,7 +191,11 @@ extension OCIRuntime {
         for name in filter.ineffectiveNames {
             warn("seccomp: the rule for \(name) is left out: libseccomp does not know this system call")
         }
-        return try seccompCache?.program(for: filter) ?? filter.compile()
+        do {
+            return try seccompCache?.program(for: filter) ?? filter.compile()
+        } catch let error as SeccompError where error.errno == .invalidArgument {
+            throw SpecError("linux.seccomp", "\(error)")
+        }
     }
 
     private func makeCgroup(_ path: CgroupPath, _ spec: Spec, _ isDetached: Bool) throws -> Cgroup? {

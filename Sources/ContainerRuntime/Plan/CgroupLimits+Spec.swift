@@ -18,6 +18,8 @@ extension CgroupLimits {
         self.init()
         if let memory = resources.memory {
             self.memory = Memory(limit: memory.limit, reservation: memory.reservation, swap: memory.swap)
+            self.memory.tcp = memory.kernelTCP
+            self.memory.checksUsage = memory.checkBeforeUpdate ?? false
             self.memory.swappiness = memory.swappiness
             self.memory.disableOOMKiller = memory.disableOOMKiller
         }
@@ -58,10 +60,11 @@ extension CgroupLimits.BlockIO {
         let field = "linux.resources.blockIO"
         // 0 is docker's way to say nothing.
         weight = blockIO.weight == 0 ? nil : blockIO.weight
+        leafWeight = blockIO.leafWeight == 0 ? nil : blockIO.leafWeight
         for (index, device) in (blockIO.weightDevice ?? []).enumerated() {
-            guard let weight = device.weight else { continue }
-            let place = "\(field).weightDevice[\(index)]"
-            deviceWeights.append(.init(try .init(place, device.major, device.minor), weight))
+            let number = try CgroupLimits.BlockDevice("\(field).weightDevice[\(index)]", device.major, device.minor)
+            if let weight = device.weight { deviceWeights.append(.init(number, weight)) }
+            if let weight = device.leafWeight { deviceLeafWeights.append(.init(number, weight)) }
         }
         readBytes = try Self.throttles(blockIO.throttleReadBpsDevice, "\(field).throttleReadBpsDevice")
         writeBytes = try Self.throttles(blockIO.throttleWriteBpsDevice, "\(field).throttleWriteBpsDevice")

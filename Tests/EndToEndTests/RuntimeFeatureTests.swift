@@ -1,0 +1,104 @@
+import JSONCoding
+import TestSupport
+import Testing
+
+/// What `features` says is what documents may say.
+@Suite("swrun: features")
+struct RuntimeFeatureTests {
+    private func accept(
+        _ trial: DocumentTrial, _ names: [String], besides: String, _ change: (String) throws -> JSONCoding.JSONValue
+    ) async throws {
+        #expect(names.count > 3)
+        let documents = try (names + [besides]).map(change)
+        for (name, result) in zip(names + [besides], try await trial.create(documents)) {
+            #expect((result.status == 0) == (name != besides), "\(name): \(result)")
+        }
+    }
+
+    private func value(_ text: String) throws -> JSONCoding.JSONValue {
+        try JSONCoding.JSONValue(parsing: Array(text.utf8))
+    }
+
+    @Test func `every name of a filter is taken, and no other`() async throws {
+        try await TestHost.with { host in
+            let trial = try await DocumentTrial(host)
+            let seccomp = try TestSupport.JSONValue(try await host.must([Products.path("swrun"), "features"]))["linux"][
+                "seccomp"]
+            func names(_ member: String) -> [String] { seccomp[member].items.compactMap(\.text) }
+            func with(_ text: String) throws -> JSONCoding.JSONValue {
+                trial.document.replacing(DocumentPlace("linux.seccomp"), by: try value(text))
+            }
+            try await accept(trial, names("archs"), besides: "SCMP_ARCH_VAX") {
+                try with(#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["\#($0)"]}"#)
+            }
+            // Those that libseccomp does not have are refused as well, by the member.
+            let all = [
+                "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB", "SCMP_ARCH_RISCV64",
+            ]
+            let others = all.filter { !names("archs").contains($0) }
+            let documents = try others.map {
+                try with(#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["\#($0)"]}"#)
+            }
+            for (name, result) in zip(others, try await trial.create(documents)) {
+                result.expectRefusal(["linux.seccomp"], name)
+            }
+            try await accept(trial, names("actions"), besides: "SCMP_ACT_NONE") {
+                try with(
+                    #"{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/run/none","syscalls":[{"names":["acct"],"action":"\#($0)"}]}"#
+                )
+            }
+            try await accept(trial, names("operators"), besides: "SCMP_CMP_NONE") {
+                try with(
+                    #"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["acct"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"value":1,"op":"\#($0)"}]}]}"#
+                )
+            }
+            try await accept(trial, names("supportedFlags"), besides: "SECCOMP_FILTER_FLAG_NONE") {
+                try with(#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["\#($0)"]}"#)
+            }
+            try await trial.expectNothingLeft()
+        }
+    }
+
+    @Test func `every option of mounts, policy of memory and capability is taken`() async throws {
+        try await TestHost.with { host in
+            let trial = try await DocumentTrial(host)
+            let features = try TestSupport.JSONValue(try await host.must([Products.path("swrun"), "features"]))
+            let options = features["mountOptions"].items.compactMap(\.text)
+            // config.md, "Linux mount options", but for mand, which the kernel has no more.
+            let required = """
+                async atime bind defaults dev diratime dirsync exec iversion lazytime loud noatime nodev nodiratime noexec \
+                noiversion nolazytime norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime \
+                relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro \
+                rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave \
+                strictatime suid symfollow sync tmpcopyup unbindable idmap ridmap
+                """
+            #expect(Set(required.split(separator: " ").map(String.init)).subtracting(options) == [])
+            try await accept(trial, options, besides: "nosuchoption") { option in
+                let maps =
+                    #""uidMappings":[{"containerID":0,"hostID":0,"size":9}],"gidMappings":[{"containerID":0,"hostID":0,"size":9}]"#
+                let mount =
+                    switch option {
+                    case "bind", "rbind": #"{"destination":"/x","source":"/tmp","options":["\#(option)"]}"#
+                    case "idmap", "ridmap":
+                        #"{"destination":"/x","source":"/usr","options":["bind","\#(option)"],\#(maps)}"#
+                    case "remount": #"{"destination":"/dev","options":["remount","nosuid"]}"#
+                    default: #"{"destination":"/x","type":"tmpfs","source":"x","options":["\#(option)"]}"#
+                    }
+                return trial.document.replacing(DocumentPlace("mounts[9]"), by: try value(mount))
+            }
+            let policy = features["linux"]["memoryPolicy"]
+            try await accept(trial, policy["modes"].items.compactMap(\.text), besides: "MPOL_NONE") { mode in
+                let nodes = ["MPOL_DEFAULT", "MPOL_LOCAL"].contains(mode) ? "" : "0"
+                return trial.document.replacing(
+                    DocumentPlace("linux.memoryPolicy"), by: try value(#"{"mode":"\#(mode)","nodes":"\#(nodes)"}"#))
+            }
+            let capabilities = features["linux"]["capabilities"].items.compactMap(\.text)
+            let all = JSONCoding.JSONValue.array(capabilities.map { .string($0) })
+            let result = try await trial.create([
+                trial.document.replacing(DocumentPlace("process.capabilities.bounding"), by: all)
+            ])
+            #expect(result.first?.status == 0 && result.first?.errors == "", "\(result)")
+            try await trial.expectNothingLeft()
+        }
+    }
+}

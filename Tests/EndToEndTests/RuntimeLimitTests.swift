@@ -1,0 +1,99 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Limits of controllers that few kernels have: carried out where this one has them, and an error by name where not.
+@Suite("swrun: limits of huge pages, networks and remote memory")
+struct RuntimeLimitTests {
+    /// Whether the kernel has a controller, in v2 or where a v1 hierarchy of it can be mounted.
+    private static func hasController(_ name: String) -> Bool {
+        let text = (try? String(contentsOfFile: "/proc/cgroups", encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").contains { $0.split(separator: "\t").first.map(String.init) == name }
+    }
+
+    private static let isHybrid = FileManager.default.fileExists(atPath: "/sys/fs/cgroup/memory")
+    private static func lacks(_ name: String) -> ConditionTrait {
+        .enabled(if: isHybrid && hasController(name), "this machine has no \(name) that could be mounted in v1")
+    }
+
+    /// The files of a container's cgroup, wherever it is, with what they say.
+    private func values(_ host: TestHost, _ pattern: String) async throws -> [String] {
+        try await host.shell("find /sys/fs/cgroup -path '*swrun/box/\(pattern)' -exec cat {} +").lines
+    }
+
+    @Test func `huge pages, as they are promised and as they are used`() async throws {
+        try await TestHost.with { host in
+            let change = #".linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 4194304}]"#
+            let bundle = try await RuntimeBundle(host, "exec sleep 1000", change)
+            let result = try await bundle.swrun("create", "--bundle", "/run/bundle", "box")
+            let root = "/sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/unified/cgroup.controllers"
+            guard try await host.shell("grep -qw hugetlb \(root) || [ -d /sys/fs/cgroup/hugetlb ]").status == 0 else {
+                return expectRefusal(result, status: 1, names: "linux.resources.hugepageLimits", "hugetlb")
+            }
+            #expect(result.status == 0, "\(result)")
+            // Both, where the kernel has both (5.7).
+            let limits = try await values(host, "hugetlb.2MB.*max") + values(host, "hugetlb.2MB.*limit_in_bytes")
+            #expect(limits.count == 2 && Set(limits) == ["4194304"], "\(limits)")
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test(arguments: [
+        (".linux.resources.rdma = {mlx5_1: {hcaHandles: 1}}", "linux.resources.rdma", "rdma"),
+        (".linux.resources.network = {classID: 1}", "linux.resources.network.classID", "net_cls"),
+        (
+            #".linux.resources.network = {priorities: [{name: "lo", priority: 5}]}"#,
+            "linux.resources.network.priorities", "net_prio"
+        ),
+        (#".linux.resources.unified = {"nosuch.max": "1"}"#, "linux.resources.unified.nosuch.max", "nosuch.max"),
+    ])
+    func `what no hierarchy has is an error by name`(change: String, field: String, controller: String) async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "exec sleep 1000", change)
+            let result = try await bundle.swrun("create", "--bundle", "/run/bundle", "box")
+            expectRefusal(result, status: 1, names: field, controller)
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test(lacks("net_cls"), lacks("net_prio"))
+    func `marks and priorities of traffic in hierarchies of their own`() async throws {
+        try await TestHost.with { host in
+            // Such a hierarchy is the whole machine's, so that the group has a name of its own.
+            let name = "swnet-test-\(UInt32.random(in: 0 ... .max))"
+            let bundle = try await RuntimeBundle(
+                host, "exec sleep 1000",
+                """
+                .linux.cgroupsPath = "/\(name)" | .linux.resources.network =
+                    {classID: 1048577, priorities: [{name: "lo", priority: 5}, {name: "eth0", priority: 7}]}
+                """)
+            let mount = """
+                for c in net_cls net_prio; do
+                    mkdir /sys/fs/cgroup/$c && mount -t cgroup -o $c $c /sys/fs/cgroup/$c || exit
+                done
+                """
+            try await host.must(["bash", "-c", mount])
+            try await bundle.create()
+            let place = "/sys/fs/cgroup/net"
+            #expect(try await host.must(["cat", "\(place)_cls/\(name)/net_cls.classid"]) == "1048577")
+            let map = try await host.must(["cat", "\(place)_prio/\(name)/net_prio.ifpriomap"]).split(separator: "\n")
+            #expect(Set(map).isSuperset(of: ["lo 5", "eth0 7"]), "\(map)")
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            for controller in ["cls", "prio"] {
+                #expect(try await host.must(["cat", "\(place)_\(controller)/\(name)/cgroup.procs"]) == "\(pid)")
+            }
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await host.shell("ls -d \(place)_*/\(name)").output == "")
+            // An interface that is not there is the kernel's to refuse, and named.
+            let other = try await RuntimeBundle(
+                host, "exec sleep 1000",
+                #".linux.cgroupsPath = "/\#(name)" | .linux.resources.network = {priorities: [{name: "no0", priority: 5}]}"#
+            )
+            let result = try await other.swrun("create", "--bundle", "/run/bundle", "box")
+            expectRefusal(result, status: 1, names: "linux.resources.network.priorities", "no0")
+            #expect(try await host.shell("ls -d \(place)_*/\(name)").output == "")
+            try await host.must(["bash", "-c", "cd /sys/fs/cgroup; umount net_cls net_prio; rmdir net_cls net_prio"])
+        }
+    }
+}
