@@ -18,7 +18,7 @@ enum HostDevices {
         do {
             for move in moves {
                 done.append(move)
-                try move.into(kept.namespace)
+                done[done.endIndex - 1].newName = try move.into(kept.namespace)
             }
         } catch {
             for move in done.reversed() { try? move.back(from: kept.namespace) }
@@ -38,7 +38,8 @@ enum HostDevices {
 /// One interface on its way.
 private struct Move {
     let name: String
-    let newName: String
+    /// What it is called there; a name such as `eth%d` is the kernel's to complete.
+    var newName: String
     private let index: UInt32
     private let isUp: Bool
     private let addresses: [InterfaceAddress]
@@ -46,7 +47,9 @@ private struct Move {
     /// - Throws: `SpecError` that names the interface.
     init(name: String, newName: String) throws {
         let field = "linux.netDevices.\(name)"
-        for (text, place) in [(name, field), (newName, "\(field).name")] where InterfaceName(text) == nil {
+        let example = newName.hasSuffix("%d") ? "\(newName.dropLast(2))00" : newName
+        for (text, valid, place) in [(name, name, field), (newName, example, "\(field).name")]
+        where InterfaceName(valid) == nil {
             throw SpecError(place, "'\(text)' is no name of an interface")
         }
         var host = try Rtnetlink()
@@ -58,15 +61,27 @@ private struct Move {
         }
     }
 
-    func into(_ namespace: borrowing Namespace) throws {
+    /// - Returns: What it is called there.
+    func into(_ namespace: borrowing Namespace) throws -> String {
         var host = try Rtnetlink()
+        var inside = try Rtnetlink(in: namespace)
+        // Nobody else is there yet who could bring another.
+        let present = newName.hasSuffix("%d") ? Set(try inside.links().map(\.index)) : []
         do {
             try host.set(.index(index), LinkSettings(name: newName, namespaceDescriptor: namespace.descriptor.rawValue))
         } catch {
             throw SpecError("linux.netDevices.\(name)", "cannot be moved as '\(newName)': \(error)")
         }
-        var inside = try Rtnetlink(in: namespace)
-        try configure(&inside, newName, isUp: true)
+        var name = newName
+        if name.hasSuffix("%d") {
+            // Its index may be another's there, and then it has a new one as well.
+            guard let link = try inside.links().first(where: { !present.contains($0.index) }) else {
+                throw SpecError("linux.netDevices.\(self.name)", "has not arrived as '\(newName)'")
+            }
+            name = link.name
+        }
+        try configure(&inside, name, isUp: true)
+        return name
     }
 
     /// Fails when it never was there, which is fine.

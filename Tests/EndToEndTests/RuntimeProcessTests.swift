@@ -119,6 +119,35 @@ struct RuntimeProcessTests {
         }
     }
 
+    @Test func `interfaces are numbered by the kernel where the document leaves it that`() async throws {
+        try await TestHost.with { host in
+            try await host.must(["ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1"])
+            try await host.must(["ip", "address", "add", "10.70.0.2/24", "dev", "wire1"])
+            let devices = #".linux.netDevices = {"wire0": {name: "new%d"}, "wire1": {name: "new%d"}}"#
+            let missing = try await RuntimeBundle(host, "true", devices + #" | .process.args = ["/no/such"]"#)
+            expectRefusal(
+                try await missing.swrun("create", "--bundle", "/run/bundle", "box"), status: 1, names: "/no/such")
+            let home = try await host.json(["ip", "-j", "link"]).items.compactMap { $0["ifname"].text }
+            #expect(Set(home).isSuperset(of: ["wire0", "wire1"]), "\(home)")
+            let bundle = try await RuntimeBundle(host, "exec sleep 1000", devices)
+            try await bundle.create()
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            let inside = try await host.json(["nsenter", "-t", "\(pid)", "-n", "ip", "-j", "address"]).items
+            let names = inside.compactMap { $0["ifname"].text }
+            #expect(Set(names) == ["lo", "new0", "new1"], "\(names)")
+            let addressed = inside.first { $0["ifname"].text == "new1" }?["addr_info"].items ?? []
+            #expect(addressed.contains { $0["local"].text == "10.70.0.2" }, "\(inside)")
+            for name in ["new%", "%d%d", "n%dx", "sixteen-letter%d"] {
+                let bad = try await RuntimeBundle(host, "true", #".linux.netDevices = {"eth0": {name: "\#(name)"}}"#)
+                expectRefusal(
+                    try await bad.swrun("create", "--bundle", "/run/bundle", "bad"), status: 1,
+                    names: "linux.netDevices.eth0.name", name)
+            }
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test func `an interface moves in with its addresses, and home when the container cannot be made`() async throws {
         try await TestHost.with { host in
             try await host.must([
