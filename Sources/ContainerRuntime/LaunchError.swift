@@ -17,6 +17,9 @@ public struct LaunchError: Error, Sendable, CustomStringConvertible {
         self.exitCode = exitCode
     }
 
+    /// Whether it is a hook that has failed: nothing else is cancelled.
+    var isOfHook: Bool { errno == ECANCELED }
+
     init(_ error: SystemError) {
         self.init(error.description, errno: error.errno.rawValue)
     }

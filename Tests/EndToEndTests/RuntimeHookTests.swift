@@ -53,12 +53,25 @@ struct RuntimeHookTests {
             for kind in ["prestart", "createRuntime", "createContainer"] {
                 let change =
                     ".hooks.\(kind) = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"echo no luck >&2; exit 9\"]}]"
+                    + " | .hooks.poststop = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"cat >/run/after-\(kind)\"]}]"
                 let bundle = try await RuntimeBundle(host, "sleep 1000", change)
                 expectRefusal(
                     try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1,
                     names: "\(kind) hook #0", "/bin/sh", "exit status 9", "no luck")
                 #expect(try await bundle.leftovers() == "")
+                // It ends as other containers do.
+                let state = try JSONValue(try await host.must(["cat", "/run/after-\(kind)"]))
+                #expect(state["status"].text == "stopped" && state["id"].text == "box", "\(state)")
             }
+            // Without hooks that have begun there was no container.
+            let unmade = try await RuntimeBundle(
+                host, "sleep 1000",
+                """
+                .process.args = ["no-such-command"]
+                    | .hooks.poststop = [{path: "/bin/touch", args: ["touch", "/run/after-none"]}]
+                """)
+            #expect(try await unmade.swrun("create", "--bundle", "/run/bundle", "box").status == 1)
+            #expect(try await host.shell("test -e /run/after-none").status == 1)
             let bundle = try await RuntimeBundle(host, "sleep 1000", ".hooks.startContainer = [{path: \"/nowhere\"}]")
             try await bundle.create()
             expectRefusal(

@@ -137,6 +137,8 @@ extension OCIRuntime {
             if let groups = record.resctrlGroups { try? ResctrlGroup.remove(groups) }
             try? record.stopUnit()
             try? stored.remove()
+            // A container whose hooks have begun ends as others do (runtime.md, "Lifecycle", steps 3 to 5 and 13).
+            if (error as? LaunchError)?.isOfHook == true { runPoststop(bundle.spec, State(record, .stopped)) }
             throw Self.explain(error, bundle.spec)
         }
     }
