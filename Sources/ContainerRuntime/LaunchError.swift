@@ -109,6 +109,14 @@ extension ProcessPlan {
             let path = rules.indices.contains(index) ? rules[index].path : ""
             return failure("confine by annotations[\(Spec.Landlock.annotation)]", path, record)
         case .label: return failure("set \(security.label?.field ?? "label") to", security.label?.value ?? "", record)
+        case .scheduler where record.errno == EPERM:
+            var error = failure(record.stage.operation, "", record)
+            if scheduling.scheduler?.isDeadline == true {
+                // runc's words: sched_setattr(2), EPERM, "does not include all CPUs".
+                error.description +=
+                    " (process scheduler can't be used together with AllowedCPUs: SCHED_DEADLINE needs all of them)"
+            }
+            return error
         // The words are the whole sentence.
         case .hook: return LaunchError(record.words, errno: record.errno)
         default: return failure(record.stage.operation, "", record)
@@ -135,7 +143,9 @@ extension CommandStep {
         case .commandDirectory: reason = "is a directory"
         case .commandIsRuntime: reason = "permission denied (it leads to the container runtime itself)"
         case .execute where record.errno == ENOENT:
-            (reason, code) = ("\(kernel) (the interpreter that the file names is missing)", 127)
+            // What is missing is not the file, so its name is not quoted either.
+            let text = "exec \(name): \(kernel) (the interpreter that the file names is missing)"
+            return LaunchError(text, errno: record.errno, exitCode: 127)
         default: reason = String(kernel)
         }
         return LaunchError("exec: \"\(name)\": \(reason)", errno: record.errno, exitCode: code)

@@ -20,6 +20,9 @@ struct RuntimeProcessTests {
             #expect(try await host.must(["chrt", "-p", "\(pid)"]).contains("SCHED_BATCH|SCHED_RESET_ON_FORK"))
             #expect(try await host.must(["ionice", "-p", "\(pid)"]) == "idle")
             #expect(try await host.must(["head", "-n1", "/proc/\(pid)/numa_maps"]).contains("bind=static:0"))
+            // The memory policy is the container's, and so that of every process of it.
+            let further = try await bundle.swrun("exec", "box", "head", "-n1", "/proc/self/numa_maps")
+            #expect(further.output.contains("bind=static:0"), "\(further)")
             try await bundle.must("delete", "--force", "box")
             #expect(try await bundle.leftovers() == "")
         }
@@ -50,6 +53,35 @@ struct RuntimeProcessTests {
                     try await bundle.swrun("exec", "--process", "/run/wrong.json", "box"), status: 255, names: name)
             }
             try await bundle.must("delete", "--force", "box")
+        }
+    }
+
+    @Test(
+        arguments: [
+            (#".linux.memoryPolicy = {mode: "INTERLEAVE", nodes: "0"}"#, "invalid memory policy mode 'INTERLEAVE'"),
+            (#".linux.memoryPolicy = {mode: "MPOL_PREFERRED", flags: ["x"]}"#, "invalid memory policy flag 'x'"),
+            (#".linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0-9876543210"}"#, "invalid memory policy nodes"),
+            (#".linux.memoryPolicy = {mode: "MPOL_DEFAULT", nodes: "0-7"}"#, "mode requires 0 nodes but got 8"),
+            (
+                #".process.scheduler = {policy: "SCHED_DEADLINE", runtime: 42000, deadline: 1000000, period: 1000000} | .linux.resources.cpu.cpus = "0""#,
+                "process scheduler can't be used together with AllowedCPUs"
+            ),
+            (#".process.args = ["/no-interpreter"]"#, "exec /no-interpreter: no such file or directory"),
+        ])
+    func `what cannot be is said in runc's words`(change: String, words: String) async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "true", change)
+            try await host.must([
+                "bash", "-ec",
+                "cd /run/bundle/rootfs; echo '#!/none' >no-interpreter; chmod +x no-interpreter; nproc >/run/processors",
+            ])
+            if change.contains("DEADLINE"), try await host.must(["cat", "/run/processors"]) == "1" {
+                print("skipped: this machine has one processor")
+                return
+            }
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.status != 0 && result.errors.contains(words), "\(result)")
+            #expect(try await bundle.leftovers() == "")
         }
     }
 

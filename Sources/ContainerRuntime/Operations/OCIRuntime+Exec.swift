@@ -34,6 +34,7 @@ extension OCIRuntime {
         launch.landlock = try LandlockStep(spec) { _ in }
         launch.relaysTerminal = !options.isDetached
         launch.personality = spec.linux?.personality
+        launch.memoryPolicy = spec.linux?.memoryPolicy
         if spec.linux?.namespace(.user) != nil { launch.ownNamespaces.insert(.user) }
         if spec.linux?.namespace(.time) != nil { launch.ownNamespaces.insert(.time) }
         if status == .created, launch.ownNamespaces.contains(.user), geteuid() != 0 {

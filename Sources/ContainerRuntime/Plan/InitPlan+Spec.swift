@@ -128,7 +128,7 @@ extension ProcessPlan {
             process, seccomp: options.seccomp, personality: linux?.personality ?? options.personality,
             keepsGroups: options.keepsGroups)
         security.landlock = options.landlock
-        scheduling = try SchedulingStep(process, memoryPolicy: linux?.memoryPolicy)
+        scheduling = try SchedulingStep(process, memoryPolicy: linux?.memoryPolicy ?? options.memoryPolicy)
         command = try CommandStep(process)
         streams = options.streams
         terminal =

@@ -105,6 +105,8 @@ public struct LaunchOptions: Sendable {
     var landlock: LandlockStep?
     /// The container's execution domain, for a further process of it.
     public var personality: Spec.Linux.Personality?
+    /// Where the container's memory is to be, likewise.
+    public var memoryPolicy: Spec.Linux.MemoryPolicy?
     /// Whether this process copies what is written to the container's terminal.
     public var relaysTerminal = false
     /// Whether processes keep the groups of whoever started the runtime, for files that only these may open.

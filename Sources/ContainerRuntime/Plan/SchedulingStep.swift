@@ -22,6 +22,8 @@ struct SchedulingStep: Hashable, Sendable {
         var runtime: UInt64
         var deadline: UInt64
         var period: UInt64
+
+        var isDeadline: Bool { policy == 6 }
     }
 
     struct MemoryPolicy: Hashable, Sendable {
@@ -118,24 +120,37 @@ extension SchedulingStep.MemoryPolicy {
 
     fileprivate init(_ policy: Spec.Linux.MemoryPolicy) throws(SpecError) {
         let field = "linux.memoryPolicy"
-        guard let number = Self.modes[policy.mode] else {
-            throw .unknown("\(field).mode", policy.mode, Self.modes.keys)
+        // Where there are words of runc's for what is wrong, they are used: people search for them.
+        let name = policy.mode
+        guard let number = Self.modes[name] else {
+            throw .unknown("\(field).mode", name, Self.modes.keys, kind: "invalid memory policy mode")
         }
         mode = number
         for (index, name) in (policy.flags ?? []).enumerated() {
-            guard let flag = Self.flags[name] else { throw .unknown("\(field).flags[\(index)]", name, Self.flags.keys) }
+            guard let flag = Self.flags[name] else {
+                throw .unknown("\(field).flags[\(index)]", name, Self.flags.keys, kind: "invalid memory policy flag")
+            }
             mode |= flag
         }
         if Set(policy.flags ?? []).isSuperset(of: ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"]) {
             throw SpecError("\(field).flags", "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other")
         }
-        nodes = try NumberSet(policy.nodes ?? "", field: "\(field).nodes")
-        // set_mempolicy(2). Preferring no node is preferring the nearest.
-        switch policy.mode {
+        do throws(SpecError) {
+            nodes = try NumberSet(policy.nodes ?? "", field: "\(field).nodes")
+        } catch {
+            throw SpecError(error.field, "invalid memory policy nodes: \(error.reason)")
+        }
+        switch name {
         case "MPOL_DEFAULT", "MPOL_LOCAL":
-            guard nodes.isEmpty else { throw SpecError("\(field).nodes", "\(policy.mode) has none") }
+            guard nodes.isEmpty else {
+                throw SpecError("\(field).nodes", "\(name) has none: the mode requires 0 nodes but got \(nodes.count)")
+            }
+        // The kernel takes it without for "the local one".
         case "MPOL_PREFERRED": break
-        default: guard !nodes.isEmpty else { throw SpecError("\(field).nodes", "missing: \(policy.mode) needs some") }
+        default:
+            guard !nodes.isEmpty else {
+                throw SpecError("\(field).nodes", "missing: \(name) needs some")
+            }
         }
     }
 }
@@ -151,6 +166,7 @@ struct NumberSet: Hashable, Sendable {
     private(set) var words: [UInt64] = []
 
     var isEmpty: Bool { words.isEmpty }
+    var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
     init() {}
 
@@ -173,7 +189,9 @@ struct NumberSet: Hashable, Sendable {
 }
 
 extension SpecError {
-    fileprivate static func unknown(_ field: String, _ name: String, _ known: some Collection<String>) -> SpecError {
-        SpecError(field, "unknown name '\(name)', one of \(known.sorted().joined(separator: ", "))")
+    fileprivate static func unknown(
+        _ field: String, _ name: String, _ known: some Collection<String>, kind: String = "unknown name"
+    ) -> SpecError {
+        SpecError(field, "\(kind) '\(name)', one of \(known.sorted().joined(separator: ", "))")
     }
 }
