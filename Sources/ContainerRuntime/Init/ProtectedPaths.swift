@@ -56,17 +56,25 @@ struct ProtectedPaths: ~Copyable {
 private struct Masks: ~Copyable {
     /// The device. Closed by the exec.
     private var null: Int32 = -1
-    /// The root alone: there is no file to hold anything.
-    private let settings: [(name: String, value: String?)] = [("mode", "755"), ("nr_inodes", "1")]
-    private let attributes =
-        UInt64(MOUNT_ATTR_RDONLY) | UInt64(MOUNT_ATTR_NOSUID) | UInt64(MOUNT_ATTR_NODEV) | UInt64(MOUNT_ATTR_NOEXEC)
+    /// The file system, one for all directories. Likewise.
+    private var empty: Int32 = -1
 
-    func hide(directory target: borrowing Descriptor) throws(SystemError) {
-        let mount = PlainMount("tmpfs", settings, attributes: attributes, isReadOnly: true)
-        if mount?.attach(at: target.procPath) == true { return }
+    mutating func hide(directory target: borrowing Descriptor) throws(SystemError) {
+        if empty < 0 { empty = try makeEmpty() }
+        if MountTree.bind("/proc/self/fd/\(empty)", at: target.procPath) { return }
+        try MountTree.attach(try MountTree.clone(ofNumber: empty, recursive: false), to: target)
+    }
+
+    private func makeEmpty() throws(SystemError) -> Int32 {
         let context = try FileSystemContext("tmpfs")
-        for (name, value) in settings { try context.set(name, value ?? "") }
-        try MountTree.attach(try context.mount(attributes: attributes), to: target)
+        try context.set("mode", "755")
+        // The root alone: there is no file to hold anything.
+        try context.set("nr_inodes", "1")
+        try context.set("ro")
+        let attributes =
+            UInt64(MOUNT_ATTR_RDONLY) | UInt64(MOUNT_ATTR_NOSUID) | UInt64(MOUNT_ATTR_NODEV)
+            | UInt64(MOUNT_ATTR_NOEXEC)
+        return try context.mount(attributes: attributes).release()
     }
 
     mutating func hide(file target: borrowing Descriptor) throws(SystemError) {
