@@ -249,7 +249,14 @@ struct RootBuilder {
     ) throws(SystemError) {
         // A new mount was made with its attributes; only `/dev` had to be writable until it was filled.
         if isNew ? step.role == .dev && step.set & UInt64(MOUNT_ATTR_RDONLY) != 0 : step.set | step.clear != 0 {
-            try MountTree.setAttributes(of: mount, set: step.set, clear: step.clear)
+            do throws(SystemError) {
+                try MountTree.setAttributes(of: mount, set: step.set, clear: step.clear | step.clearOfSource)
+            } catch {
+                guard error.errno == .notPermitted, step.clearOfSource != 0 else { throw error }
+                // What is locked, and was not asked to go, stays.
+                let clear = step.clear | step.clearOfSource & ~MountOptions.lockable
+                try MountTree.setAttributes(of: mount, set: step.set, clear: clear)
+            }
         }
         if step.recursiveSet | step.recursiveClear != 0 {
             try MountTree.setAttributes(

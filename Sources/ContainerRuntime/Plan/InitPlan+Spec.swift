@@ -29,7 +29,8 @@ extension InitPlan {
         var mounts: [MountStep] = []
         let label = Self.mountLabel(linux)
         for (index, mount) in (spec.mounts ?? []).enumerated() {
-            mounts.append(try MountStep(mount, index: index, options: options, linux).labelled(label))
+            mounts.append(
+                try MountStep(mount, index: index, options: options, root: root, linux).labelled(label))
         }
         self.mounts = mounts
         fillsDev = !mounts.contains { $0.destination == "dev" }

@@ -30,6 +30,17 @@ struct MountOptions {
         }
     }
 
+    /// A bind whose options say how the mount is, is that and nothing else, as with runc and crun: what its source is
+    /// besides (`noexec`, say) goes. One without such options is what its source is; and so are its times in any case.
+    var clearOfSource: UInt64 {
+        guard set | clear != 0 else { return 0 }
+        return (Self.lockable | UInt64(MOUNT_ATTR_NOSYMFOLLOW)) & ~set
+    }
+
+    /// What a user namespace cannot take away from a mount that it was given (mount_namespaces(7)).
+    static let lockable =
+        UInt64(MOUNT_ATTR_RDONLY) | UInt64(MOUNT_ATTR_NOSUID) | UInt64(MOUNT_ATTR_NODEV) | UInt64(MOUNT_ATTR_NOEXEC)
+
     /// Takes an option that is not the file system's own business.
     private mutating func apply(_ option: String, field: String) throws(SpecError) -> Bool {
         if let change = Self.attributes[option] {

@@ -33,6 +33,8 @@ struct MountStep: Hashable, Sendable {
     /// `MOUNT_ATTR_*` to set and to clear, for this mount and for all below it.
     var set: UInt64
     var clear: UInt64
+    /// What a bind does not take over from its source, where the kernel lets it.
+    var clearOfSource: UInt64 = 0
     var recursiveSet: UInt64
     var recursiveClear: UInt64
     /// `MS_SHARED` and so on; 0 to leave it.
@@ -75,11 +77,14 @@ enum CgroupHierarchies: Hashable, Sendable {
 
 extension MountStep {
     /// - Throws: `SpecError` that names the mount's field.
-    init(_ mount: Spec.Mount, index: Int, options launch: LaunchOptions, _ linux: Spec.Linux) throws(SpecError) {
+    init(
+        _ mount: Spec.Mount, index: Int, options launch: LaunchOptions, root: RootFilesystem, _ linux: Spec.Linux
+    ) throws(SpecError) {
         let field = "mounts[\(index)]"
         let options = try MountOptions(mount.options ?? [], field: field)
         self.index = Int32(index)
-        destination = try Self.normalize(mount.destination, field: "\(field).destination")
+        destination = try Self.normalize(
+            Self.inside(mount.destination, root: root), field: "\(field).destination")
         settings = options.settings
         (set, clear) = (options.set, options.clear)
         (recursiveSet, recursiveClear) = (options.recursiveSet, options.recursiveClear)
@@ -98,6 +103,7 @@ extension MountStep {
             let path = mount.source ?? ""
             let recursive = options.isBind ? options.isBindRecursive : true
             mapping = try MountMapping(mount, options, linux, field)
+            clearOfSource = options.clearOfSource
             let isAbsolute = path.utf8.first == UInt8(ascii: "/")
             source = .bind(path: isAbsolute ? path : "\(launch.bundle)/\(path)", recursive: recursive)
             return
@@ -136,6 +142,14 @@ extension MountStep {
         var step = self
         step.settings.append(MountSetting("context", label))
         return step
+    }
+
+    /// A destination that begins with the root's own path on the host is below it, as for runc.
+    private static func inside(_ destination: String, root: RootFilesystem) -> String {
+        guard case .directory(let path) = root, path != "/", destination.utf8.starts(with: "\(path)/".utf8) else {
+            return destination
+        }
+        return String(Substring(destination.utf8.dropFirst(path.utf8.count)))
     }
 
     /// A path of the container without a leading slash, `.` and `..`, decided without looking at links: a `..` in a

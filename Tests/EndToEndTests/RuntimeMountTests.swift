@@ -1,0 +1,101 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("swrun: what binds take over from their sources, and what is masked")
+struct RuntimeMountTests {
+    private static let user = """
+        .linux.namespaces += [{type: "user"}]
+        | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+        | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+        """
+
+    /// runc's rule: without options that say how the mount is, it is what its source is; with any, it is that alone, but
+    /// for what a user namespace cannot take away, and for how times are kept.
+    @Test(arguments: [
+        ("ro,noexec,nosymfollow,nodiratime", "bind", false, "ro noexec nosymfollow nodiratime"),
+        ("ro,noexec,nosymfollow,nodiratime", "bind", true, "ro noexec nosymfollow nodiratime"),
+        ("ro,noexec,nosymfollow,nodiratime", "bind,dev", false, "rw nodiratime"),
+        ("ro,noexec,nosymfollow,nodiratime", "bind,dev", true, "ro noexec nodiratime"),
+        ("ro", "bind,nosuid,rprivate", false, "rw nosuid"), ("ro", "bind,nosuid,rprivate", true, "ro nosuid"),
+        ("nodev,nosuid,noexec,noatime", "bind,ro", false, "ro noatime"),
+        ("nodev,nosuid,noexec,noatime", "bind,ro", true, "ro nosuid nodev noexec noatime"),
+        ("nodev,nosymfollow", "bind,ro,symfollow", true, "ro nodev"),
+        ("nodev,nosymfollow", "bind,rw", true, "rw nodev"),
+    ])
+    func `options of a bind and of its source`(
+        source: String, options: String, isMapped: Bool, expected: String
+    ) async throws {
+        try await TestHost.with { host in
+            try await host.must([
+                "bash", "-ec",
+                """
+                mkdir /run/source
+                mount -t tmpfs -o mode=755 source /run/source
+                mount -o remount,bind,\(source) /run/source
+                """,
+            ])
+            let list = options.split(separator: ",").map { "\"\($0)\"" }.joined(separator: ",")
+            let change =
+                #".mounts += [{destination: "/m", type: "bind", source: "/run/source", options: [\#(list)]}]"#
+                + (isMapped ? " | " + Self.user : "")
+            let bundle = try await RuntimeBundle(host, "grep ' /m ' /proc/self/mountinfo", change)
+            try await host.must(["mkdir", "/run/bundle/rootfs/m"])
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            try await host.must(["umount", "/run/source"])
+            let fields = result.output.split(separator: " ")
+            #expect(fields.count > 5, "\(result)")
+            let found = fields.dropFirst(5).first?.split(separator: ",").filter { $0 != "relatime" } ?? []
+            #expect(Set(found) == Set(expected.split(separator: " ")), "\(result)")
+        }
+    }
+
+    @Test func `a user namespace cannot ask for what is locked to go`() async throws {
+        try await TestHost.with { host in
+            try await host.must([
+                "bash", "-ec",
+                "mkdir /run/source; mount -t tmpfs source /run/source; mount -o remount,bind,ro /run/source",
+            ])
+            let change =
+                #".mounts += [{destination: "/m", type: "bind", source: "/run/source", options: ["bind", "rw"]}] | "#
+                + Self.user
+            let bundle = try await RuntimeBundle(host, "true", change)
+            try await host.must(["mkdir", "/run/bundle/rootfs/m"])
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            try await host.must(["umount", "/run/source"])
+            #expect(result.status == 1 && result.errors.contains("operation not permitted"), "\(result)")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    /// Engines have written the host's path of the container's root into destinations, and runc takes it off.
+    @Test func `a destination that begins with the root's path is below the root, and mounts are sources`() async throws
+    {
+        try await TestHost.with { host in
+            try await host.must(["bash", "-ec", "mkdir -p /run/source; echo here >/run/source/file"])
+            let change = """
+                .mounts += [
+                    {destination: "/run/bundle/rootfs/a/b", type: "bind", source: "/run/source", options: ["bind"]},
+                    {destination: "/c", type: "bind", source: "/run/bundle/rootfs/a", options: ["rbind"]}]
+                """
+            let bundle = try await RuntimeBundle(host, "cat /a/b/file /c/b/file", change)
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.output == "here\nhere", "\(result)")
+        }
+    }
+
+    @Test func `masked directories are one empty file system that nobody writes to`() async throws {
+        try await TestHost.with { host in
+            let command = """
+                stat -c %d /one /two /three | uniq -c | wc -l; ls -A /one /two/ | grep -v : | grep .; stat -c %a /three
+                touch /two/x 2>&1 | grep -o 'Read-only file system'; stat -c %d / /one | uniq | wc -l
+                """
+            let bundle = try await RuntimeBundle(host, command, #".linux.maskedPaths += ["/one", "/two", "/three"]"#)
+            try await host.must([
+                "bash", "-ec", "cd /run/bundle/rootfs; mkdir one two three; touch one/secret two/secret",
+            ])
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.lines == ["1", "755", "Read-only file system", "2"], "\(result)")
+        }
+    }
+}
