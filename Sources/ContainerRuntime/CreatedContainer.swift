@@ -65,6 +65,11 @@ public struct CreatedContainer: ~Copyable {
     /// The terminal's other end, if the container has one and is ready; whoever takes it owns it.
     public mutating func takeConsole() -> Descriptor? { console.take() }
 
+    /// Sends a pidfd of the process to whoever waits for it at a socket.
+    borrowing func sendProcess(to path: String) throws(SystemError) {
+        try DescriptorSocket.send(process: child.pidfd, to: path)
+    }
+
     /// Lets the process live on by itself, waiting at `LaunchOptions.startListener` to be started by `StartGate`.
     ///
     /// - Throws: `LaunchError`; the process has been reaped.

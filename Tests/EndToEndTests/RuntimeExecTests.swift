@@ -85,6 +85,49 @@ struct RuntimeExecTests {
         }
     }
 
+    /// Takes a pidfd at a socket, and kills its process when it is told to.
+    private let killer = """
+        import os, signal, socket, time
+        s = socket.socket(socket.AF_UNIX)
+        s.bind("/run/pidfd"); s.listen(1); print("ready", flush=True)
+        for _ in range(2):
+            _, fds, _, _ = socket.recv_fds(s.accept()[0], 100, 1)
+            for line in open(f"/proc/self/fdinfo/{fds[0]}"):
+                if line.startswith("Pid:"): print("process", line.split()[1], flush=True)
+            while not os.path.exists("/run/kill"): time.sleep(0.02)
+            os.remove("/run/kill")
+            signal.pidfd_send_signal(fds[0], signal.SIGKILL)
+        """
+
+    @Test func `a pidfd of the process goes to the pidfd socket`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000")
+            let receiver = try host.start(["python3", "-c", killer])
+            try await receiver.waitForOutput("ready")
+            try await bundle.must("run", "--detach", "--bundle", "/run/bundle", "box")
+            try await bundle.must(
+                "exec", "--detach", "--pidfd-socket", "/run/pidfd", "--pid-file", "/run/number", "box", "sleep", "1000")
+            let number = try await host.must(["cat", "/run/number"])
+            try await receiver.waitForOutput("process \(number)\n")
+            try await host.must(["touch", "/run/kill"])
+            #expect(try await eventually { try await host.shell("test -e /proc/\(number)").status == 1 })
+            #expect(try await bundle.state()["status"].text == "running")
+            try await bundle.must("delete", "--force", "box")
+
+            try await bundle.must("create", "--bundle", "/run/bundle", "--pidfd-socket", "/run/pidfd", "box")
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            try await host.must(["touch", "/run/kill"])
+            let result = await receiver.result
+            #expect(result.lines.last == "process \(pid)", "\(result)")
+            #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+            try await bundle.must("delete", "box")
+            let refused = try await bundle.swrun(
+                "create", "--bundle", "/run/bundle", "--pidfd-socket", "/run/nobody", "box")
+            expectRefusal(refused, status: 1, names: "/run/nobody")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test func `pause stops every process, and resume lets them go on`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "while :; do echo x >>/ticks; sleep 0.02; done")

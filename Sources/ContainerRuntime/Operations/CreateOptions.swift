@@ -8,6 +8,8 @@ public struct CreateOptions: Hashable, Sendable {
     /// A socket that receives the terminal's controlling side.
     public var consoleSocket: String?
     public var pidFile: String?
+    /// A socket that receives a pidfd of the process.
+    public var pidfdSocket: String?
     public var pivots = true
     public var makesKeyring = true
     /// Descriptors from 3 on that the container's program gets.

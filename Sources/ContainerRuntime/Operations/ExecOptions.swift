@@ -19,6 +19,8 @@ public struct ExecOptions: Hashable, Sendable {
     public var hasTerminal: Bool?
     public var consoleSocket: String?
     public var pidFile: String?
+    /// A socket that receives a pidfd of the process.
+    public var pidfdSocket: String?
     public var isDetached = false
     public var preservedDescriptors: Int32 = 0
     public var listenDescriptors: Int32 = 0

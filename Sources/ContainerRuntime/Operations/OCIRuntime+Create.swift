@@ -15,9 +15,10 @@ extension OCIRuntime {
         if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
         _ = try make(bundle, options, isDetached: true) { container, stored, console in
             if let terminal = console.take(), let socket = options.consoleSocket {
-                try ConsoleSocket.send(terminal, to: socket)
+                try DescriptorSocket.send(terminal: terminal, to: socket)
             }
             if let pidFile = options.pidFile { try PIDFile.write(container.processIdentifier, to: pidFile) }
+            if let socket = options.pidfdSocket { try container.sendProcess(to: socket) }
             _ = try container.detach()
             stored.unlock()
         }
@@ -36,6 +37,7 @@ extension OCIRuntime {
         var notify: NotifySocket?
         let made = try make(bundle, options, isDetached: false) { container, stored, console in
             if let pidFile = options.pidFile { try PIDFile.write(container.processIdentifier, to: pidFile) }
+            if let socket = options.pidfdSocket { try container.sendProcess(to: socket) }
             notify = try options.notifySocket.flatMap { try NotifySocket(in: stored.directory, manager: $0) }
             var started = try container.start()
             started.console = console.take()

@@ -73,8 +73,9 @@ extension OCIRuntime {
         try control?.add(process: made.processIdentifier)
         try made.waitUntilReady()
         if let pidFile = options.pidFile { try PIDFile.write(made.processIdentifier, to: pidFile) }
+        if let socket = options.pidfdSocket { try made.sendProcess(to: socket) }
         if let socket = options.consoleSocket, let terminal = made.takeConsole() {
-            try ConsoleSocket.send(terminal, to: socket)
+            try DescriptorSocket.send(terminal: terminal, to: socket)
         }
         return try made.start()
     }

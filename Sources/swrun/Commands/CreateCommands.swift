@@ -11,6 +11,7 @@ extension SwrunCommands {
         .init("config", short: "f", value: "FILE", help: "another document than the bundle's config.json"),
         .init("console-socket", value: "SOCKET", help: "a socket that receives the terminal's controlling side"),
         .init("pid-file", value: "FILE", help: "a file for the process's number"),
+        .init("pidfd-socket", value: "SOCKET", help: "a socket that receives a pidfd of the process"),
         .init("no-pivot", help: "chroot instead of pivot_root, for a root on a ramdisk"),
         .init("no-new-keyring", help: "keep the caller's session keyring"),
         .init("no-subreaper", help: ""),
@@ -85,6 +86,7 @@ extension SwrunCommands {
         options.document = invocation.flags.value("config")
         options.consoleSocket = invocation.flags.value("console-socket")
         options.pidFile = invocation.flags.value("pid-file")
+        options.pidfdSocket = invocation.flags.value("pidfd-socket")
         options.pivots = !invocation.flags.isOn("no-pivot")
         options.makesKeyring = !invocation.flags.isOn("no-new-keyring")
         options.listenDescriptors = invocation.listenDescriptors

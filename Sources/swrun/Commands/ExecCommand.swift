@@ -17,6 +17,7 @@ extension SwrunCommands {
                 .init(
                     "console-socket", value: "SOCKET", help: "a socket that receives the terminal's controlling side"),
                 .init("pid-file", value: "FILE", help: "a file for the process's number"),
+                .init("pidfd-socket", value: "SOCKET", help: "a socket that receives a pidfd of the process"),
                 .init("cwd", value: "DIR", help: "the working directory"),
                 .init("env", short: "e", value: "NAME=VALUE", help: "a variable to add; repeatable"),
                 .init("user", short: "u", value: "UID[:GID]", help: "who runs it, in numbers"),
@@ -58,6 +59,7 @@ extension SwrunCommands {
         options.hasTerminal = flags.value("tty").map { $0 == "true" }
         options.consoleSocket = flags.value("console-socket")
         options.pidFile = flags.value("pid-file")
+        options.pidfdSocket = flags.value("pidfd-socket")
         options.isDetached = flags.isOn("detach")
         options.listenDescriptors = invocation.listenDescriptors
         options.preservedDescriptors = (try invocation.number("preserve-fds") ?? 0) + options.listenDescriptors
