@@ -83,6 +83,31 @@ struct RuntimeHookTests {
     }
 
     @Test(arguments: [true, false])
+    func `a hook inside is filtered like the program, and starts although the filter forbids to start any`(
+        noNewPrivileges: Bool
+    ) async throws {
+        try await TestHost.with { host in
+            let filter = """
+                .process.noNewPrivileges = \(noNewPrivileges)
+                | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [
+                    {names: ["mkdir", "mkdirat"], action: "SCMP_ACT_KILL"},
+                    {names: ["clone", "clone3", "fork", "vfork", "waitid", "poll", "ppoll"], action: "SCMP_ACT_ERRNO"}]}
+                """
+            let hook = #".hooks.startContainer = [{path: "/bin/busybox", args: ["mkdir", "/made"]}]"#
+            let bundle = try await RuntimeBundle(host, "exec true", "\(filter) | \(hook)")
+            let killed = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            expectRefusal(killed, status: 1, names: "error running startContainer hook #0", "bad system call")
+            #expect(try await host.shell("test -e /run/bundle/rootfs/made").status == 1)
+            let allowed = #".hooks.startContainer = [{path: "/bin/busybox", args: ["touch", "/made"]}]"#
+            let other = try await RuntimeBundle(host, "exec true", "\(filter) | \(allowed)")
+            let result = try await other.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.status == 0 && result.errors.isEmpty, "\(result)")
+            #expect(try await host.shell("test -e /run/bundle/rootfs/made").status == 0)
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test(arguments: [true, false])
     func `a hook that fails after the start is the end of the container`(isDetached: Bool) async throws {
         try await TestHost.with { host in
             let change = """

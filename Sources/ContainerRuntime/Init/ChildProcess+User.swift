@@ -38,7 +38,9 @@ extension ChildProcess {
             hook.environment = hook.environment ?? environment
             return hook
         }
-        try run(hooks, state) { (try? setCapabilities(available)) == nil ? 126 : 0 }
+        // They are programs of the container as well, which may make no calls that it may not (as with runc). This process
+        // itself is not confined yet: it has to start them, and to wait for them.
+        try run(hooks, state) { (try? confine(available, obeying: -1)) == nil ? 126 : 0 }
         // Until here it is SIGKILL.
         if plan.startListener < 0, plan.parentDeathSignal != SIGKILL { try armDeathSignal(plan.parentDeathSignal) }
         // Everything the launcher had open is closed by the exec, also what nobody thought of (CVE-2024-21626).
@@ -50,9 +52,16 @@ extension ChildProcess {
             let text = Array(step.value.utf8)
             guard unsafe write(label, text, text.count) == text.count else { throw InitFailure(.label) }
         }
-        // As late as possible: every call after the filter has to be allowed by it. Without no_new_privs, loading it
-        // needs CAP_SYS_ADMIN, which is gone once the capabilities are set.
-        if security.noNewPrivileges {
+        // As late as possible: every call after the filter has to be allowed by it.
+        try confine(available, obeying: ruleset)
+        execute(path, environment)
+        throw InitFailure(.execute)
+    }
+
+    /// Gives up what the program is not to have. Without no_new_privs, loading a filter needs CAP_SYS_ADMIN, which is gone
+    /// once the capabilities are set.
+    private func confine(_ available: CapabilitySet, obeying ruleset: Int32) throws(InitFailure) {
+        if plan.security.noNewPrivileges {
             try setCapabilities(available)
             guard swn_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 else { throw InitFailure(.noNewPrivileges) }
             try obey(ruleset)
@@ -62,8 +71,6 @@ extension ChildProcess {
             try loadFilter()
             try setCapabilities(available)
         }
-        execute(path, environment)
-        throw InitFailure(.execute)
     }
 
     private func set(groups: [UInt32]) throws(InitFailure) {

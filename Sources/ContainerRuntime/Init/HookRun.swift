@@ -55,8 +55,10 @@ enum HookRun {
             if ended == 0 { return }
             var printed = [UInt8](repeating: 0, count: 200)
             let count = unsafe pread(output.rawValue, &printed, printed.count, 0)
-            let words = String(decoding: printed.prefix(max(0, count)), as: UTF8.self)
+            var words = String(decoding: printed.prefix(max(0, count)), as: UTF8.self)
                 .split(separator: "\n").joined(separator: "; ")
+            // Otherwise the one who was killed, or its shell, has nothing to say.
+            if ended == 128 + SIGSYS { words = "bad system call, which the seccomp filter kills for" }
             throw SystemError("exit status \(ended ?? 0)", "", errno: Errno(rawValue: 0), hint: words)
         } catch {
             let reason =
