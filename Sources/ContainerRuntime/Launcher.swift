@@ -12,11 +12,14 @@ public enum Launcher {
     /// - Throws: `LaunchError`. The process has to have a single thread, because the clone copies only one.
     ///   The corresponding system call is `clone3`.
     public static func create(_ plan: InitPlan) throws(LaunchError) -> CreatedContainer {
-        // What belongs to the host's user namespace can be joined only before there is another.
-        let visited = plan.joins.filter { $0.kind == .pid || (plan.userNamespace?.isNew == true && $0.kind != .user) }
-        // An ordinary user may make nothing before it is in a user namespace, and its new one makes the time's itself.
+        // What is new belongs to the user namespace that its maker is in, which has to be the container's. And an ordinary
+        // user may make nothing before it is in one; its new one makes the time's itself.
         let isOrdinary = plan.userNamespace?.isOrdinary == true
-        let entrance = isOrdinary ? plan.joins.first { $0.kind == .user }.map { Passage.Door.namespace($0.path) } : nil
+        let entrance = plan.joins.first { $0.kind == .user }.map { Passage.Door.namespace($0.path, plan.joins) }
+        // What belongs to the host's user namespace can be joined only before there is another.
+        let visited = plan.joins.filter {
+            entrance == nil && ($0.kind == .pid || plan.userNamespace?.isNew == true)
+        }
         let timeOffsets = isOrdinary && entrance == nil ? nil : plan.timeOffsets
         let mapped: MappedMounts
         do throws(SystemError) {

@@ -8,9 +8,11 @@ import SystemPackage
 /// and not enter it again. So a process of its own goes in, makes the container's process there as a child of the launcher
 /// (`CLONE_PARENT`), hands over its pidfd and ends.
 struct Passage {
-    /// How an ordinary user comes into a user namespace that is there already, to be allowed anything at all.
+    /// How to come into a user namespace that is there already: for an ordinary user to be allowed anything at all, and for
+    /// everybody to make namespaces that belong to it.
     enum Door {
-        case namespace(String)
+        /// With all that are joined besides: those of the host only from outside, and others only from inside.
+        case namespace(String, [NamespaceJoin])
         /// That of a container's process, by its pidfd or the namespace's own file.
         case process(SharedDescriptor)
     }
@@ -89,8 +91,20 @@ struct Passage {
             try process.setOutOfMemoryScore()
             // Who is in that namespace already must not look into this process (CVE-2016-9962).
             guard swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
+            let waiting = joinFromOutside()
             do throws(SystemError) {
                 try enter()
+            } catch {
+                throw InitFailure(.joinNamespace, Int32(joins.firstIndex { $0.kind == .user } ?? -1), error)
+            }
+            for index in waiting {
+                do throws(SystemError) {
+                    try joins[index].enter()
+                } catch {
+                    throw InitFailure(.joinNamespace, Int32(index), error)
+                }
+            }
+            do throws(SystemError) {
                 try visit(NamespaceVisits(isOneWay: true))
                 var pidfd: Int32 = -1
                 let pid = unsafe swn_clone3(flags | UInt64(CLONE_PARENT), 0, &pidfd, cgroup)
@@ -104,11 +118,23 @@ struct Passage {
         }
     }
 
+    private var joins: [NamespaceJoin] {
+        if case .namespace(_, let joins) = door { return joins }
+        return []
+    }
+
+    /// Joins what the launcher's rights reach; those of the user namespace do not reach the host's.
+    ///
+    /// - Returns: The others.
+    private func joinFromOutside() -> [Int] {
+        joins.indices.filter { joins[$0].kind != .user && (try? joins[$0].enter()) == nil }
+    }
+
     private func enter() throws(SystemError) {
         let answer: Int32
         switch door {
         case nil: return
-        case .namespace(let path):
+        case .namespace(let path, _):
             let namespace = try Namespace(path: path, kind: .user)
             answer = setns(namespace.descriptor.rawValue, Int32(NamespaceKind.user.flag))
         case .process(let container):

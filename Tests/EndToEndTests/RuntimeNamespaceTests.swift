@@ -46,6 +46,73 @@ struct RuntimeNamespaceTests {
         }
     }
 
+    /// A container whose user namespace, and whatever else is named, are those of another.
+    @Test(arguments: [
+        [], ["network"], ["pid", "network", "ipc", "uts", "cgroup", "time"],
+    ])
+    func `a user namespace is joined, with its namespaces or with new ones`(others: [String]) async throws {
+        try await TestHost.with { host in
+            let time = #" | .linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 5000}}"#
+            let first = try await RuntimeBundle(host, "exec sleep 1000", Self.user + time)
+            try await first.must("run", "--detach", "--bundle", "/run/bundle", "first")
+            let pid = try #require(try await first.state("first")["pid"].integer)
+            let files = ["network": "net", "mount": "mnt"]
+            let paths = (["user"] + others).map { kind in
+                #"(.linux.namespaces[] | select(.type == "\#(kind)")).path = "/proc/\#(pid)/ns/\#(files[kind] ?? kind)""#
+            }
+            let change =
+                (#".linux.namespaces += [{type: "user"}, {type: "time"}] | .hostname = "second" | "#)
+                + paths.joined(separator: " | ")
+            let second = try await RuntimeBundle(host, "exec sleep 1000", change)
+            try await second.must("run", "--detach", "--bundle", "/run/bundle", "second")
+            let other = try #require(try await second.state("second")["pid"].integer)
+            for kind in ["user", "network", "pid", "ipc", "uts", "cgroup", "time", "mount"] {
+                let file = files[kind] ?? kind
+                let one = try await host.must(["readlink", "/proc/\(pid)/ns/\(file)"])
+                let two = try await host.must(["readlink", "/proc/\(other)/ns/\(file)"])
+                #expect((one == two) == (kind == "user" || others.contains(kind)), "\(kind)")
+            }
+            // What is new is its own: loopback is up, and the name is set.
+            let inside = try await second.swrun(
+                "exec", "second", "sh", "-c", "id -u; hostname; cat /sys/class/net/lo/flags; cat /proc/self/uid_map")
+            #expect(inside.lines.prefix(3) == ["0", "second", "0x9"], "\(inside)")
+            #expect(inside.lines.last?.split(separator: " ") == ["0", "100000", "65536"], "\(inside)")
+            try await second.must("delete", "--force", "second")
+            try await first.must("delete", "--force", "first")
+            #expect(try await first.leftovers() == "")
+        }
+    }
+
+    @Test func `a user namespace is joined together with a network of the host's, and one that is none is refused`()
+        async throws
+    {
+        try await TestHost.with { host in
+            let first = try await RuntimeBundle(host, "exec sleep 1000", Self.user)
+            try await first.must("run", "--detach", "--bundle", "/run/bundle", "first")
+            let pid = try #require(try await first.state("first")["pid"].integer)
+            try await host.must(["ip", "netns", "add", "web"])
+            let change = """
+                .linux.namespaces += [{type: "user", path: "/proc/\(pid)/ns/user"}]
+                | (.linux.namespaces[] | select(.type == "network")).path = "/run/netns/web"
+                | .mounts |= map(select(.type != "sysfs" and .type != "cgroup"))
+                """
+            let second = try await RuntimeBundle(host, "readlink /proc/self/ns/net", change)
+            let result = try await second.swrun("run", "--bundle", "/run/bundle", "second")
+            let web = try await host.must(["ip", "netns", "exec", "web", "readlink", "/proc/self/ns/net"])
+            #expect(result.output == web, "\(result)")
+            for (path, kind) in [("/proc/\(pid)/ns/uts", "user"), ("/run/bundle/config.json", "network")] {
+                let wrong = try await RuntimeBundle(
+                    host, "true", change + #" | (.linux.namespaces[] | select(.type == "\#(kind)")).path = "\#(path)""#)
+                expectRefusal(
+                    try await wrong.swrun("create", "--bundle", "/run/bundle", "wrong"), status: 1, names: path,
+                    "linux.namespaces")
+            }
+            try await host.must(["ip", "netns", "del", "web"])
+            try await first.must("delete", "--force", "first")
+            #expect(try await first.leftovers() == "")
+        }
+    }
+
     @Test func `a network of the host's is joined from a new user namespace`() async throws {
         try await TestHost.with { host in
             try await host.must(["ip", "netns", "add", "web"])

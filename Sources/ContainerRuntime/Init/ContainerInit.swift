@@ -27,7 +27,8 @@ struct ContainerInit {
         if plan.makesCgroupNamespace {
             guard unshare(Int32(NamespaceKind.cgroup.flag)) == 0 else { throw InitFailure(.cgroupNamespace) }
         }
-        if !isOrdinary { try child.setOutOfMemoryScore() }
+        // Who came through a passage inherited it.
+        if !isOrdinary && !isInside { try child.setOutOfMemoryScore() }
         let label = try child.prepareSession()
         let sources = plan.userNamespace == nil ? [:] : openSources()
         if plan.userNamespace != nil { try child.becomeRoot() }
@@ -90,27 +91,14 @@ struct ContainerInit {
         return sources
     }
 
+    /// Whether this process was made in the user namespace that it joins (`Passage`).
+    private var isInside: Bool { plan.userNamespace?.isNew == false }
+
     private func joinNamespaces() throws(InitFailure) {
-        // With the launcher's rights whatever they reach: those of the user namespace are no more. Only what these do not
-        // reach waits for it.
-        var waiting: [Int] = []
-        for (index, join) in plan.joins.enumerated() where join.kind != .pid && join.kind != .user {
-            // The launcher was there when it made this process.
-            if plan.userNamespace?.isNew == true { continue }
+        // With one of its own or of others, whoever made this process was there.
+        for (index, join) in plan.joins.enumerated() where join.kind != .pid && plan.userNamespace == nil {
             do throws(SystemError) {
-                try enter(join)
-            } catch {
-                guard error.errno == .notPermitted, plan.userNamespace != nil else {
-                    throw InitFailure(.joinNamespace, Int32(index), error)
-                }
-                waiting.append(index)
-            }
-        }
-        // An ordinary user's process was made inside.
-        let isInside = plan.userNamespace?.isOrdinary == true
-        for index in plan.joins.indices.filter({ plan.joins[$0].kind == .user && !isInside }) + waiting {
-            do throws(SystemError) {
-                try enter(plan.joins[index])
+                try join.enter()
             } catch {
                 throw InitFailure(.joinNamespace, Int32(index), error)
             }
@@ -120,13 +108,6 @@ struct ContainerInit {
             swn_leave_descriptors_open(1)
             defer { swn_leave_descriptors_open(0) }
             guard unsafe swn_interface_up("lo") == 0 else { throw InitFailure(.loopback) }
-        }
-    }
-
-    private func enter(_ join: NamespaceJoin) throws(SystemError) {
-        let namespace = try Namespace(path: join.path)
-        guard setns(namespace.descriptor.rawValue, Int32(join.kind.flag)) == 0 else {
-            throw SystemError("setns", errno: .last)
         }
     }
 
@@ -220,6 +201,16 @@ struct ContainerInit {
             try MountTree.detach(".")
         } catch {
             throw InitFailure(.pivot, 0, error)
+        }
+    }
+}
+
+extension NamespaceJoin {
+    /// The corresponding system call is `setns`.
+    func enter() throws(SystemError) {
+        let namespace = try Namespace(path: path)
+        guard setns(namespace.descriptor.rawValue, Int32(kind.flag)) == 0 else {
+            throw SystemError("setns", errno: .last)
         }
     }
 }
