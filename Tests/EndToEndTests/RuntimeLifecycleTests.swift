@@ -4,6 +4,30 @@ import Testing
 
 @Suite("swrun: create, start, kill, delete, by commands that know nothing of each other")
 struct RuntimeLifecycleTests {
+    @Test(arguments: ["TERM", "INT", "HUP", "QUIT"])
+    func `a container that has not been started ends at a signal`(name: String) async throws {
+        try await TestHost.with { host in
+            let program = "trap 'exit 7' \(name); touch /began; while :; do sleep 0.02; done"
+            let bundle = try await RuntimeBundle(host, program)
+            try await bundle.create()
+            try await bundle.must("kill", "box", name)
+            #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+            try await bundle.must("delete", "box")
+            // The program has nothing of it.
+            try await bundle.must("run", "--detach", "--bundle", "/run/bundle", "box")
+            #expect(try await eventually { try await host.shell("test -e /run/bundle/rootfs/began").status == 0 })
+            let pid = try #require(try await bundle.state()["pid"].integer)
+            let caught = try await host.must(["awk", "/^SigCgt/ { print $2 }", "/proc/\(pid)/status"])
+            let numbers = ["HUP": 1, "INT": 2, "QUIT": 3, "TERM": 15]
+            let mask = try #require(UInt64(caught, radix: 16))
+            for (other, number) in numbers where other != name && other != "INT" {
+                #expect(mask >> UInt64(number - 1) & 1 == 0, "\(other): \(caught)")
+            }
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test func `a container goes through its states`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "touch /started; exec sleep 1000")

@@ -242,6 +242,7 @@ extension ChildProcess {
     /// the container. What happens from here on is told to that one.
     private func waitForStart() throws(InitFailure) {
         guard swn_prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) == 0 else { throw InitFailure(.parent) }
+        endAtSignals()
         report(InitRecord(.detached))
         while true {
             let connection = retryingOnInterrupt { swn_accept(plan.startListener) }
@@ -267,6 +268,15 @@ extension ChildProcess {
             let bytes = record.bytes
             _ = unsafe swn_send_descriptor(socket, bytes, bytes.count, file)
             if file >= 0 { close(file) }
+        }
+    }
+
+    /// The first process of a pid namespace gets only signals that it has a handler for, also from outside
+    /// (pid_namespaces(7)): who stops a container that has not been started would wait in vain. The exec takes the handlers
+    /// away again.
+    private func endAtSignals() {
+        for number in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+            _ = signal(number) { swn_exit_now(128 + $0) }
         }
     }
 
