@@ -220,7 +220,14 @@ struct RuntimeLifecycleTests {
     @Test func `a damaged record is named, and can be deleted`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host)
-            for damage in ["echo '{' >/run/swrun/box/state.json", "rm /run/swrun/box/state.json"] {
+            let record = "/run/swrun/box/state.json"
+            let damages = [
+                "echo '{' >\(record)", "rm \(record)", ": >\(record)", "truncate -s 20 \(record)",
+                "ln -sf /none \(record)",
+                "head -c 200 /dev/urandom >\(record)", "echo '[]' >\(record)", "sed -i 's/\"pid\":/&-/' \(record)",
+                "sed -i 's/\"id\":/\"no\":/' \(record)",
+            ]
+            for damage in damages {
                 try await bundle.create()
                 try await host.must(["bash", "-c", damage])
                 #expect(try await bundle.swrun("state", "box").status == 1)

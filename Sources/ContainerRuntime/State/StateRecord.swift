@@ -35,7 +35,9 @@ extension StateRecord: JSONRepresentable {
     public init(json: JSONValue) throws(JSONCodingError) {
         ociVersion = try json.string("ociVersion")
         id = try json.string("id")
-        guard let pid = Int32(exactly: try json.integer("pid")) else { throw JSONCodingError("pid", "is no process") }
+        guard let pid = Int32(exactly: try json.integer("pid")), pid >= 0 else {
+            throw JSONCodingError("pid", "is no process")
+        }
         self.pid = pid
         startTime = UInt64(max(0, try json.integer("startTime")))
         bundle = try json.string("bundle")
