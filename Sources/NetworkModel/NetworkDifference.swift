@@ -42,28 +42,39 @@ public struct NetworkDifference: Hashable, Sendable {
         case remains(String)
         /// An interface that carries our mark and belongs to nobody is removed.
         case stray(String)
-        /// Somebody else's: nothing is done, but what a person can do is said.
+        /// Broken, and only a person can make it right: what they can do is said.
+        case person(String)
+        /// Somebody else's, which may be as they want it: nothing is done, but what a person can do is said.
         case advice(String)
     }
 
     /// Whether it is ours to repair.
-    public var isOurs: Bool { if case .advice = remedy { false } else { true } }
+    public var isOurs: Bool { advice == nil }
+
+    /// Whether nothing of ours is broken.
+    public var isOthers: Bool { if case .advice = remedy { true } else { false } }
+
+    /// What a person can do, where nobody else can.
+    public var advice: String? {
+        switch remedy {
+        case .person(let advice), .advice(let advice): advice
+        default: nil
+        }
+    }
 }
 
 extension NetworkDifference: CustomStringConvertible {
     public var description: String {
-        guard case .advice(let advice) = remedy else { return "\(object): \(problem)" }
-        return "\(object): \(problem) (\(advice))"
+        "\(object): \(problem)" + (advice.map { " (\($0))" } ?? "")
     }
 }
 
 extension NetworkDifference {
     /// For people and `jq`.
     public var json: JSONValue {
-        var advice: JSONValue?
-        if case .advice(let text) = remedy { advice = .string(text) }
-        return JSONValue([
-            "object": .string(object), "problem": .string(problem), "repairable": .bool(isOurs), "advice": advice,
+        JSONValue([
+            "object": .string(object), "problem": .string(problem), "repairable": .bool(isOurs),
+            "advice": advice.map { .string($0) },
         ])
     }
 }

@@ -48,12 +48,12 @@ struct NetworkCheck {
 
     mutating func reportUnreadable(sandbox key: String, _ error: NetworkError) {
         unknownSandboxes.insert(key)
-        report("sandbox \(key)", "its record cannot be read", .advice("\(error)"))
+        report("sandbox \(key)", "its record cannot be read", .person("\(error)"))
     }
 
     mutating func reportUnreadable(network name: String, _ error: NetworkError) {
         unknownNetworks.insert(name)
-        report("network \(name)", "its definition cannot be read", .advice("\(error)"))
+        report("network \(name)", "its definition cannot be read", .person("\(error)"))
     }
 
     /// Whether a link's mark says that it belongs to something of which nothing can be read.

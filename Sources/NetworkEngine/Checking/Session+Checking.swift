@@ -82,7 +82,7 @@ extension Session {
             if let user = users[name] {
                 check.report(
                     "network \(name)", "its definition is gone",
-                    .advice("write \(name).json again, or disconnect \(user)"))
+                    .person("write \(name).json again, or disconnect \(user)"))
             } else {
                 check.report("network \(name)", "it has been removed, and not all of it", .remains(name))
             }
@@ -107,13 +107,13 @@ extension Session {
         let links = check.host.links
         if let parent = network.driver.parent?.text, !network.driver.isHostDevice, links[parent] == nil {
             check.report(
-                object, "the host's interface \(parent) is gone", .advice("nothing works on it until it is back"))
+                object, "the host's interface \(parent) is gone", .person("nothing works on it until it is back"))
         }
         guard let name = network.bridgeName else { return }
         guard network.driver.ownsBridge else {
             // Somebody else's: that it is there is all that can be asked of it.
             if let bridge = links[name], !bridge.isUp {
-                check.report(object, "the bridge \(name) is down", .advice("ip link set \(name) up"))
+                check.report(object, "the bridge \(name) is down", .person("ip link set \(name) up"))
             }
             return
         }
@@ -122,7 +122,7 @@ extension Session {
         guard bridge.kind == "bridge", bridge.alias == network.alias else {
             return check.report(
                 object, "the interface \(name) is not of this network",
-                .advice("rename or remove it: ip link show \(name)"))
+                .person("rename or remove it: ip link show \(name)"))
         }
         if !bridge.isUp { check.report(object, "the bridge \(name) is down", remedy) }
         if let mtu = network.mtu, bridge.mtu != UInt32(mtu) {
@@ -177,7 +177,7 @@ extension Session {
         guard EndpointDriver(endpoint: endpoint, sandbox: sandbox.name).owns(link) else {
             return check.report(
                 object, "the interface \(name) is not this endpoint's",
-                .advice("rename or remove it: ip link show \(name)"))
+                .person("rename or remove it: ip link show \(name)"))
         }
         let remedy = NetworkDifference.Remedy.interface(sandbox.name, network: endpoint.network)
         if !link.isUp { check.report(object, "the host's end \(name) is down", remedy) }

@@ -76,7 +76,7 @@ extension Session {
             }
         case .firewall: try restoreFirewall()
         case .names: try restoreNames()
-        case .advice: break
+        case .person, .advice: break
         }
     }
 
@@ -151,7 +151,8 @@ extension NetworkDifference.Remedy {
         case .names: 7
         case .relays: 8
         case .foreign: 9
-        case .advice: 10
+        case .person: 10
+        case .advice: 11
         }
     }
 }

@@ -8,7 +8,8 @@ extension SwnetCommands {
         "check", "[FLAG…]", summary: "compare the kernel with what is recorded, and say every difference",
         details: """
             Links, addresses, routes, kernel parameters, the firewall, leases, the index of ports and names. Exits with 1 when
-            something of ours is different. What others do that stands in the way is said and is no failure.
+            something of ours is different, also where only a person can make it right. What others do that stands in the way
+            is said and is no failure.
 
             \(JSONReference.differences.text)
             """,
@@ -25,7 +26,7 @@ extension SwnetCommands {
             } else {
                 for difference in differences { Output.line("\(difference)".printable) }
             }
-            return differences.contains(where: \.isOurs) ? .failure : .success
+            return differences.allSatisfy(\.isOthers) ? .success : .failure
         })
 
     static let repair = Command(
@@ -50,6 +51,6 @@ extension SwnetCommands {
             let (repaired, left) = try invocation.engine.repair(foreign: invocation.flags.isOn("foreign"))
             for difference in repaired { Output.line("repaired \(difference)".printable) }
             for difference in left { invocation.program.warn("\(difference)") }
-            return left.contains(where: \.isOurs) ? .failure : .success
+            return left.allSatisfy(\.isOthers) ? .success : .failure
         })
 }
