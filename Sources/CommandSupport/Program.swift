@@ -34,6 +34,16 @@ public struct Program: Sendable {
         }
     }
 
+    /// Whether one of the command line's words is this one, asked before any of them is read.
+    public static func isAsked(for word: String) -> Bool {
+        var next = unsafe CommandLine.unsafeArgv
+        while let argument = unsafe next.pointee {
+            if unsafe strcmp(argument, word) == 0 { return true }
+            unsafe next += 1
+        }
+        return false
+    }
+
     /// Takes the numbers of standard streams that whoever started the program has closed: a file of ours that got one of
     /// them would be read from or written to by accident. What is in their place can only be used the wrong way round, so
     /// that using it is an error, and is closed for programs that are started.

@@ -32,6 +32,13 @@ public enum ProtectedExecutable {
         try execute(program)
     }
 
+    /// The same at the very beginning of a program that will need it: the sooner, the less is done twice. What goes wrong
+    /// goes wrong again where the error can be told.
+    public static func begin() {
+        guard unsafe getenv(pathVariable) == nil else { return }
+        try? ensure()
+    }
+
     private static func execute(_ program: borrowing Descriptor) throws(SystemError) {
         // As they came, also those arguments that are not UTF-8.
         let arguments = unsafe CommandLine.unsafeArgv

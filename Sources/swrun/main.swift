@@ -1,6 +1,10 @@
 import CommandSupport
+import ContainerRuntime
 
 let program = Program(name: "swrun")
+
+// A word `exec` that is no command costs a start, nothing else.
+if Program.isAsked(for: "exec") { ProtectedExecutable.begin() }
 
 // The runtime's program is kept to a table: it starts several times for every container, and a parser that could do
 // more would take longer to load than the container takes to start.
