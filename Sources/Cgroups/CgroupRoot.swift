@@ -83,8 +83,8 @@ public struct CgroupRoot: Hashable, Sendable {
     public init(mountInfo: String) {
         var hierarchies: [CgroupHierarchy] = []
         var unified: String?
-        // By bytes: a machine may have thousands of mounts.
-        for line in mountInfo.utf8.split(separator: UInt8(ascii: "\n")) {
+        // By bytes: a machine may have thousands of mounts, of which a few are of cgroups.
+        for line in mountInfo.utf8.split(separator: UInt8(ascii: "\n")) where mentionsCgroup(line) {
             let fields = line.split(separator: UInt8(ascii: " "))
             guard let dash = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), dash > 5, fields.count > dash + 3
             else { continue }
@@ -115,6 +115,16 @@ private let version1Controllers: [String] = [
     "cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "devices", "freezer", "hugetlb", "net_cls", "net_prio",
     "perf_event", "rdma", "misc",
 ]
+
+/// Whether a line of mountinfo may be about a cgroup: the type of the file system follows a dash.
+private func mentionsCgroup(_ line: Substring.UTF8View) -> Bool {
+    var rest = line
+    while let dash = rest.firstIndex(of: UInt8(ascii: "-")) {
+        rest = rest[rest.index(after: dash)...]
+        if rest.starts(with: " cgroup".utf8) { return true }
+    }
+    return false
+}
 
 /// Undoes the kernel's octal escapes of space, tab, newline and backslash (`\040`).
 private func unescape(_ field: Substring) -> String {

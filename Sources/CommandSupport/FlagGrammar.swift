@@ -115,28 +115,26 @@ public struct FlagGrammar: Sendable {
 public struct ParsedFlags: Sendable {
     /// What is no flag, in order.
     public internal(set) var arguments: [String] = []
-    private var values: [String: [String]] = [:]
+    /// In the order of the command line.
+    private var values: [(key: String, value: String)] = []
 
     public init() {}
 
     /// Whether a switch is on; the last one counts.
-    public func isOn(_ key: String) -> Bool { values[key]?.last == "true" }
+    public func isOn(_ key: String) -> Bool { value(key) == "true" }
 
     /// The last value of a flag; nil when it was not given.
-    public func value(_ key: String) -> String? { values[key]?.last }
+    public func value(_ key: String) -> String? { values.last { $0.key == key }?.value }
 
     /// Every value of a flag, in order.
-    public func values(_ key: String) -> [String] { values[key] ?? [] }
+    public func values(_ key: String) -> [String] { values.filter { $0.key == key }.map { $0.value } }
 
     mutating func add(_ value: String, to flag: FlagGrammar.Flag, written: String) throws(FlagError) {
-        guard flag.isSwitch else {
-            values[flag.key, default: []].append(value)
-            return
-        }
+        guard flag.isSwitch else { return values.append((flag.key, value)) }
         // strconv.ParseBool of Go, which decides this for docker.
         switch value {
-        case "1", "t", "T", "true", "TRUE", "True": values[flag.key, default: []].append("true")
-        case "0", "f", "F", "false", "FALSE", "False": values[flag.key, default: []].append("false")
+        case "1", "t", "T", "true", "TRUE", "True": values.append((flag.key, "true"))
+        case "0", "f", "F", "false", "FALSE", "False": values.append((flag.key, "false"))
         default: throw FlagError("invalid argument \"\(value)\" for \"\(written)\" flag: not a truth value")
         }
     }
