@@ -25,5 +25,8 @@ public struct CgroupPath: Hashable, Sendable, CustomStringConvertible {
     /// Of components that were looked at before.
     init(_ components: [String]) { self.components = components }
 
-    public var description: String { components.joined(separator: "/") }
+    public var description: String {
+        // `joined` puts types together at run time, at every start.
+        components.dropFirst().reduce(into: components.first ?? "") { $0 += "/" + $1 }
+    }
 }

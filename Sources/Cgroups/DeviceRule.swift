@@ -30,8 +30,8 @@ public struct DeviceRule: Hashable, Sendable, CustomStringConvertible {
 
     /// The rule as `devices.allow` reads it: `c 1:3 rwm`.
     public var description: String {
-        let numbers = [major, minor].map { number in number.map { "\($0)" } ?? "*" }.joined(separator: ":")
-        return "\(kind.rawValue) \(numbers) \(access.letters)"
+        let (major, minor) = (major.map { "\($0)" } ?? "*", minor.map { "\($0)" } ?? "*")
+        return "\(kind.rawValue) \(major):\(minor) \(access.letters)"
     }
 
     /// Every device: what a privileged container has.

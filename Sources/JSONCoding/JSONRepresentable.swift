@@ -63,7 +63,7 @@ extension JSONRepresentable where Self: FixedWidthInteger {
 }
 
 extension JSONRepresentable where Self: RawRepresentable<String> & CaseIterable {
-    public init(json: JSONValue) throws(JSONCodingError) {
+    @inlinable public init(json: JSONValue) throws(JSONCodingError) {
         let name = try String(json: json)
         guard let value = Self(rawValue: name) else {
             let names = Self.allCases.map(\.rawValue).joined(separator: ", ")
@@ -72,7 +72,7 @@ extension JSONRepresentable where Self: RawRepresentable<String> & CaseIterable 
         self = value
     }
 
-    public var json: JSONValue { .string(rawValue) }
+    @inlinable public var json: JSONValue { .string(rawValue) }
 }
 
 extension Array: JSONRepresentable where Element: JSONRepresentable {

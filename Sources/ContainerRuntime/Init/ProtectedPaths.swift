@@ -26,10 +26,14 @@ struct ProtectedPaths: ~Copyable {
         }
         guard !plan.maskedPaths.isEmpty else { return }
         var masks = Masks()
+        var hidden: String?
         for (index, path) in plan.maskedPaths.enumerated() {
             do throws(SystemError) {
                 if let target = try open(path, O_DIRECTORY) {
-                    try masks.hide(directory: target)
+                    // The first one's descriptor is of what is hidden; looked up again it is what hides.
+                    let mask = try hidden.flatMap { path throws(SystemError) in try open(path, O_DIRECTORY) }
+                    try masks.hide(directory: target, like: mask)
+                    hidden = hidden ?? path
                 } else if swn_errno() == ENOTDIR, let target = try open(path) {
                     try masks.hide(file: target)
                 }
@@ -56,25 +60,24 @@ struct ProtectedPaths: ~Copyable {
 private struct Masks: ~Copyable {
     /// The device. Closed by the exec.
     private var null: Int32 = -1
-    /// The file system, one for all directories. Likewise.
-    private var empty: Int32 = -1
+    /// The root alone: there is no file to hold anything.
+    private let settings: [(name: String, value: String?)] = [("mode", "755"), ("nr_inodes", "1")]
+    private let attributes =
+        UInt64(MOUNT_ATTR_RDONLY) | UInt64(MOUNT_ATTR_NOSUID) | UInt64(MOUNT_ATTR_NODEV) | UInt64(MOUNT_ATTR_NOEXEC)
 
-    mutating func hide(directory target: borrowing Descriptor) throws(SystemError) {
-        if empty < 0 { empty = try makeEmpty() }
-        if MountTree.bind("/proc/self/fd/\(empty)", at: target.procPath) { return }
-        try MountTree.attach(try MountTree.clone(ofNumber: empty, recursive: false), to: target)
-    }
-
-    private func makeEmpty() throws(SystemError) -> Int32 {
-        let context = try FileSystemContext("tmpfs")
-        try context.set("mode", "755")
-        // The root alone: there is no file to hold anything.
-        try context.set("nr_inodes", "1")
-        try context.set("ro")
-        let attributes =
-            UInt64(MOUNT_ATTR_RDONLY) | UInt64(MOUNT_ATTR_NOSUID) | UInt64(MOUNT_ATTR_NODEV)
-            | UInt64(MOUNT_ATTR_NOEXEC)
-        return try context.mount(attributes: attributes).release()
+    /// - Parameter mask: A directory that is hidden already: one file system is enough for all of them.
+    func hide(directory target: borrowing Descriptor, like mask: borrowing Descriptor?) throws(SystemError) {
+        switch mask {
+        case .some(let mask):
+            if MountTree.bind(mask.procPath, at: target.procPath) { return }
+            try MountTree.attach(try MountTree.clone(of: mask, recursive: false), to: target)
+        case .none:
+            let mount = PlainMount("tmpfs", settings, attributes: attributes, isReadOnly: true)
+            if mount?.attach(at: target.procPath) == true { return }
+            let context = try FileSystemContext("tmpfs")
+            for (name, value) in settings { try context.set(name, value ?? "") }
+            try MountTree.attach(try context.mount(attributes: attributes), to: target)
+        }
     }
 
     mutating func hide(file target: borrowing Descriptor) throws(SystemError) {

@@ -161,6 +161,6 @@ extension MountStep {
             if part == ".." { _ = parts.popLast() } else if part != "." { parts.append(part) }
         }
         guard let first = parts.first else { throw SpecError(field, "'\(path)' is the root itself") }
-        return parts.dropFirst().reduce(into: String(first)) { $0 += "/" + $1 }
+        return parts.dropFirst().reduce(into: String(first)) { $0 += "/" + String($1) }
     }
 }
