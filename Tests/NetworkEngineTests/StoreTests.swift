@@ -234,7 +234,8 @@ struct StoreTests {
                 #expect(listed.status == 0 && listed.errors.contains("read \(file): "), "\(listed)")
             }
             let found = try await host.swnet("check")
-            #expect(found.status == 1 && found.output.contains("network more: its definition cannot be read"), "\(found)")
+            #expect(found.status == 1, "\(found)")
+            #expect(found.output.contains("network more: its definition cannot be read"), "\(found)")
             // Its subnets are not known, so that nothing is given out that might be one of them.
             for words in [["create", "x", "--subnet", "10.45.0.0/25"], ["connect", "more", "web"], ["rm", "more"]] {
                 let refused = try await host.swnet(words)

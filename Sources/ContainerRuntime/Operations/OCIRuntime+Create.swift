@@ -73,14 +73,7 @@ extension OCIRuntime {
     ) throws -> Made<Result> {
         let filter = try seccompProgram(bundle.spec)
         let landlock = try LandlockStep(bundle.spec, warn: warn)
-        for text in bundle.spec.process?.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
-        if let label = bundle.spec.linux?.mountLabel, !label.isEmpty, !LabelStep.hasSELinux {
-            warn("linux.mountLabel '\(label)' is left out: SELinux is not enabled on this host")
-        }
-        if let kernel = bundle.spec.linux?.resources?.memory?.kernel, kernel > 0 {
-            // Its file in v1 takes any number and does nothing with it (Documentation/admin-guide/cgroup-v1/memory.rst).
-            warn("linux.resources.memory.kernel '\(kernel)' is left out: Linux has no such limit since 5.16")
-        }
+        tellOmissions(bundle.spec)
         var control = try ResctrlGroup(bundle.spec, container: options.identifier)
         let stored = try store.reserve(options.identifier)
         var record = bundle.record(options.identifier)
@@ -107,18 +100,15 @@ extension OCIRuntime {
             if control != nil { try stored.write(record) }
             let gate = try StartGate(in: stored.directory, isOpen: isDetached, isSeen: isSeen)
             var launch = LaunchOptions(bundle: bundle.path, seccomp: filter, parentDeathSignal: isDetached ? 0 : 9)
-            launch.preservedDescriptors = options.preservedDescriptors
+            launch.take(options)
             launch.startListener = gate.listenerNumber
             launch.waitingDescriptor = gate.waitingNumber
             launch.lockDescriptor = stored.directory.rawValue
-            launch.makesKeyring = options.makesKeyring
-            launch.pivots = options.pivots
             launch.relaysTerminal = !isDetached
             launch.keepsGroups = bundle.spec.keepsGroups
             launch.landlock = landlock
-            launch.seccompListener = try SeccompListener(
-                bundle.spec.linux?.seccomp, state: State(record, .creating))
             launch.hookState = State(record, .creating)
+            launch.seccompListener = try SeccompListener(bundle.spec.linux?.seccomp, state: State(record, .creating))
             var spec = bundle.spec
             if options.notifySocket != nil { try NotifySocket.add(to: &spec, in: stored.directory) }
             var container = try launchContainer(spec, launch, cgroup, &devices)
@@ -142,6 +132,18 @@ extension OCIRuntime {
             // A container whose hooks have begun ends as others do (runtime.md, "Lifecycle", steps 3 to 5 and 13).
             if (error as? LaunchError)?.isOfHook == true { runPoststop(bundle.spec, State(record, .stopped)) }
             throw Self.explain(error, bundle.spec)
+        }
+    }
+
+    /// Says what of the document does nothing on this host.
+    private func tellOmissions(_ spec: Spec) {
+        for text in spec.process?.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
+        if let label = spec.linux?.mountLabel, !label.isEmpty, !LabelStep.hasSELinux {
+            warn("linux.mountLabel '\(label)' is left out: SELinux is not enabled on this host")
+        }
+        if let kernel = spec.linux?.resources?.memory?.kernel, kernel > 0 {
+            // Its file in v1 takes any number and does nothing with it (Documentation/admin-guide/cgroup-v1/memory.rst).
+            warn("linux.resources.memory.kernel '\(kernel)' is left out: Linux has no such limit since 5.16")
         }
     }
 
@@ -218,5 +220,14 @@ extension OCIRuntime {
         } catch let error as CgroupError {
             throw spec.linux?.resources?.explain(error) ?? error
         }
+    }
+}
+
+extension LaunchOptions {
+    /// What the command line says.
+    fileprivate mutating func take(_ options: CreateOptions) {
+        preservedDescriptors = options.preservedDescriptors
+        makesKeyring = options.makesKeyring
+        pivots = options.pivots
     }
 }
