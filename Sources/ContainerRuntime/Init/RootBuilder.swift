@@ -153,9 +153,13 @@ struct RootBuilder {
         let mount = try context.mount(
             attributes: step.role == .dev ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
         if step.copiesUp { try CopyUp.copy(from: target, to: mount) }
-        if step.role == .dev { try fill(mount) }
+        // An ordinary user's /dev shows the host's nodes: kernels before 6.15 mount nothing on what is attached nowhere.
+        if step.role == .dev {
+            try MountTree.attach(mount, to: target)
+            try fill(mount)
+        }
         try setAttributes(of: mount, step, isNew: true)
-        try MountTree.attach(mount, to: target)
+        if step.role != .dev { try MountTree.attach(mount, to: target) }
         switch step.role {
         case .proc: mounted.proc = mount.release()
         case .devpts: mounted.pts = mount.release()
