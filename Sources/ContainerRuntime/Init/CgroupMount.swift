@@ -28,7 +28,7 @@ struct CgroupMount {
             try setAttributes(of: directory)
         case .legacy(let active):
             // One that somebody has mounted in a mount namespace of theirs is not here to be shown.
-            let list = active.filter { unsafe isNamespaced || access("/sys/fs/cgroup/\($0.directory)", F_OK) == 0 }
+            let list = active.filter { unsafe access("/sys/fs/cgroup/\($0.directory)", F_OK) == 0 }
             let directory = try makeDirectories(list.map { ($0.directory, $0.links) })
             try MountTree.attach(directory, to: target)
             for hierarchy in list {
