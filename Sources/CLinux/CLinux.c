@@ -14,7 +14,12 @@ _Static_assert(sizeof(struct ifinfomsg) == 16, "struct ifinfomsg of linux/rtnetl
 
 int swn_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
     struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
-    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+    int tries = 128, descriptor;
+    // The kernel gives up on a `..` whenever anything was mounted or renamed meanwhile, anywhere on the machine.
+    // Bounded, because a container that renames without end must not hold us for ever.
+    do descriptor = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+    while (descriptor < 0 && (errno == EINTR || errno == EAGAIN) && --tries > 0);
+    return descriptor;
 }
 
 int swn_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags) {

@@ -71,7 +71,7 @@ extension LayerExtractor {
         let bytes = cString(path.bytes)
         let flags = UInt64(O_RDONLY | O_DIRECTORY | O_CLOEXEC | extra)
         let resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-        let number = retryingOnInterrupt { unsafe swn_openat2(root.descriptor.rawValue, bytes, flags, 0, resolve) }
+        let number = unsafe swn_openat2(root.descriptor.rawValue, bytes, flags, 0, resolve)
         guard number >= 0 else { throw SystemError("open", path.text, errno: .last) }
         return LayerDirectory(Descriptor(owning: number))
     }

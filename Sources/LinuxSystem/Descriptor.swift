@@ -44,15 +44,15 @@ public struct Descriptor: ~Copyable, Sendable {
     /// Opens `path` below `root` in such a way that no symbolic link, `..` or magic link leads out of it.
     ///
     /// - Parameter resolve: `RESOLVE_*` bits of `openat2(2)`.
-    /// - Throws: `SystemError` with the path; ELOOP or EXDEV where the path tried to leave.
+    /// - Throws: `SystemError` with the path; ELOOP or EXDEV where the path tried to leave; EAGAIN where somebody
+    ///   renames without end.
     ///   The corresponding system call is `openat2`.
     public static func open(
         _ path: String, _ flags: Int32, mode: UInt32 = 0, within root: borrowing Descriptor,
         resolve: Int32 = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
     ) throws(SystemError) -> Descriptor {
-        let number = retryingOnInterrupt {
-            unsafe swn_openat2(root.rawValue, path, UInt64(flags | O_CLOEXEC), UInt64(mode), UInt64(resolve))
-        }
+        let how = UInt64(flags | O_CLOEXEC)
+        let number = unsafe swn_openat2(root.rawValue, path, how, UInt64(mode), UInt64(resolve))
         guard number >= 0 else { throw SystemError("open", path, errno: .last) }
         return Descriptor(owning: number)
     }

@@ -56,7 +56,7 @@ extension Descriptor {
         let path = name.map { CChar(bitPattern: $0) } + [0]
         let flags = UInt64(O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         let resolve = UInt64(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
-        let number = retryingOnInterrupt { unsafe swn_openat2(rawValue, path, flags, 0, resolve) }
+        let number = unsafe swn_openat2(rawValue, path, flags, 0, resolve)
         guard number >= 0 else { throw removalError("open", name) }
         return Descriptor(owning: number)
     }

@@ -26,6 +26,24 @@ struct DirectoryTests {
         }
     }
 
+    /// openat2(2) gives up with EAGAIN on a `..` when anything was renamed or mounted while it looked.
+    @Test func `a path with dots is found while others rename`() throws {
+        try withScratchDirectory { path in
+            let directory = try Descriptor.openDirectory(path)
+            try directory.makeDirectory("inner")
+            let (one, other) = (path + "/one", path + "/other")
+            #expect(FileManager.default.createFile(atPath: one, contents: nil))
+            // Ends when the file is gone.
+            Thread.detachNewThread {
+                while unsafe rename(one, other) == 0 && rename(other, one) == 0 {}
+            }
+            defer { while unsafe unlink(one) != 0 && unlink(other) != 0 {} }
+            for _ in 0..<20_000 {
+                _ = try Descriptor.open("inner/../inner/..", O_PATH, within: directory)
+            }
+        }
+    }
+
     @Test func `a file that cannot replace its target leaves no temporary name`() throws {
         try withScratchDirectory { path in
             let directory = try Descriptor.openDirectory(path)

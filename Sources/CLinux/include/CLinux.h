@@ -111,7 +111,8 @@
 
 // MARK: Files
 
-/// `openat2(2)`. Returns a descriptor, or -1 with `errno`.
+/// `openat2(2)`, tried again (128 times at most) when the kernel could not be sure of a `..` or was interrupted.
+/// Returns a descriptor, or -1 with `errno`.
 int swn_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 /// `renameat2(2)`.
 int swn_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags);
