@@ -36,14 +36,18 @@ public struct NetworkEngine: Sendable {
     func operate<Result>(
         _ operation: String? = nil, isReading: Bool = false, _ body: (inout Session) throws -> Result
     ) throws -> Result {
+        let notices = HeldNotices()
+        // Who reads them slowly, or not at all, keeps nobody else waiting: the lock is free again by then.
+        defer { notices.forEach(notice) }
         do {
             var session = try Session(
-                runRoot: runRoot, stateRoot: stateRoot, configurationPath: configurationPath, notice: notice)
+                runRoot: runRoot, stateRoot: stateRoot, configurationPath: configurationPath, notices: notices,
+                waiting: notice)
             do {
                 try session.prepare(isReading: isReading || planned != nil)
                 if planned != nil && !session.store.isReadOnly { try session.collect() }
             } catch let error as SystemError where error.isNoRoom && (isReading || planned != nil) {
-                notice("what others have left is not cleaned up: \(error)")
+                session.notice("what others have left is not cleaned up: \(error)")
             }
             session.planned = planned
             return try body(&session)
@@ -56,6 +60,15 @@ public struct NetworkEngine: Sendable {
             throw NetworkError(.failed, "\(operation): \(failure)")
         }
     }
+}
+
+/// What an operation has to say, until it has let go of the lock.
+final class HeldNotices {
+    private var messages: [String] = []
+
+    func append(_ message: String) { messages.append(message) }
+
+    func forEach(_ body: (String) -> Void) { messages.forEach(body) }
 }
 
 // MARK: - Networks
@@ -92,9 +105,9 @@ extension NetworkEngine {
                 _ = try session.defineDefaultNetwork()
             } catch {
                 // What there is can be listed all the same.
-                notice("network \(NetworkName.default) is not defined yet: \(error)")
+                session.notice("network \(NetworkName.default) is not defined yet: \(error)")
             }
-            return try session.networks { notice("\($0)") }
+            return try session.networks { session.notice("\($0)") }
         }
     }
 
@@ -184,7 +197,7 @@ extension NetworkEngine {
 
     /// Every sandbox that is recorded, by name. One whose record cannot be read is told and left out.
     public func sandboxes() throws -> [Sandbox] {
-        try operate(isReading: true) { session in try session.store.sandboxes { notice("\($1)") } }
+        try operate(isReading: true) { session in try session.store.sandboxes { session.notice("\($1)") } }
     }
 
     /// Every published port whose sandbox still lives.

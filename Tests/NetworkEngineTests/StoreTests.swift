@@ -283,4 +283,26 @@ struct StoreTests {
             try await mustBeClean(host)
         }
     }
+
+    /// The pipe is full: who writes there waits until somebody reads.
+    @Test func `who never hears what it has to say keeps nobody else waiting`() async throws {
+        try await NetworkHost.with { host in
+            let output = try await host.shell(
+                """
+                mkfifo /run/pipe; exec 3<>/run/pipe; head -c 65536 /dev/zero >&3
+                \(NetworkHost.swnet) create lab --subnet 10.44.0.0/24 >/run/said 2>&3 & process=$!
+                for _ in $(seq 100); do
+                  timeout 60 \(NetworkHost.swnet) ls --format json >/run/list || break
+                  grep 10.44.0.0/24 /run/list && break
+                  sleep 0.05
+                done
+                kill -0 $process; echo $?
+                head -c 65536 <&3 >/dev/null; wait $process; echo $?
+                """)
+            let lines = output.output.split(separator: "\n")
+            #expect(output.output.contains("10.44.0.0/24"), "\(output)")
+            // It was still writing, and has ended well.
+            #expect(lines.suffix(2) == ["0", "0"], "\(output)")
+        }
+    }
 }

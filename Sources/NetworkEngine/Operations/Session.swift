@@ -12,8 +12,7 @@ struct Session: ~Copyable {
     /// Of the host: the network namespace of the calling thread.
     var links: Rtnetlink
     var firewall: Firewall
-    /// Says something that a person should know and that is no error.
-    let notice: @Sendable (String) -> Void
+    private let notices: HeldNotices
     let names: NameService
     #if DEBUG
     private var faults = InjectedFaults()
@@ -28,23 +27,27 @@ struct Session: ~Copyable {
     let runRoot: String
     let stateRoot: String
 
+    /// - Parameter waiting: Is told at once who has the lock when that takes long.
     init(
-        runRoot: String, stateRoot: String, configurationPath: String? = nil,
-        notice: @escaping @Sendable (String) -> Void
+        runRoot: String, stateRoot: String, configurationPath: String? = nil, notices: HeldNotices,
+        waiting: (String) -> Void
     ) throws {
         // The lock last: nobody waits for what needs none.
         let links = try Rtnetlink()
         let firewall = try Firewall()
-        let store = try Store(runRoot: runRoot, stateRoot: stateRoot, notice: notice)
+        let store = try Store(runRoot: runRoot, stateRoot: stateRoot, waiting: waiting)
         self.store = store
         self.links = links
         self.firewall = firewall
-        self.notice = notice
+        self.notices = notices
         self.configurationPath = configurationPath
         self.runRoot = runRoot
         self.stateRoot = stateRoot
         names = NameService(runRoot: runRoot)
     }
+
+    /// Says something that a person should know and that is no error, once the lock is free.
+    func notice(_ message: String) { notices.append(message) }
 }
 
 // MARK: - Carrying out plans

@@ -42,16 +42,16 @@ struct Store: ~Copyable {
         var network: Network?
     }
 
-    /// - Parameter notice: Is told who has the lock when that takes long.
+    /// - Parameter waiting: Is told who has the lock when that takes long.
     init(
-        runRoot: String, stateRoot: String, notice: @escaping @Sendable (String) -> Void = { _ in }
+        runRoot: String, stateRoot: String, waiting: (String) -> Void = { _ in }
     ) throws(SystemError) {
         let run = try StateDirectory(runRoot)
         let definitions = try StateDirectory("\(stateRoot)/networks")
         let boot = try Boot.identifier()
         let boost = PriorityBoost()
         var isReadOnly = false
-        let lock = try Self.lock(run, &isReadOnly, notice)
+        let lock = try Self.lock(run, &isReadOnly, waiting)
         try Self.forgetEarlierBoots(boot, in: run)
         self.run = run
         self.definitions = definitions
@@ -61,7 +61,7 @@ struct Store: ~Copyable {
     }
 
     private static func lock(
-        _ run: borrowing StateDirectory, _ isReadOnly: inout Bool, _ notice: (String) -> Void
+        _ run: borrowing StateDirectory, _ isReadOnly: inout Bool, _ waiting: (String) -> Void
     ) throws(SystemError) -> FileLock? {
         let file: Descriptor
         do throws(SystemError) {
@@ -76,7 +76,7 @@ struct Store: ~Copyable {
         return try FileLock(locking: file, path, patience: 2) { holder in
             let words = holder?.description ?? "another process"
             let help = holder.flatMap { $0.isStopped ? "; it is stopped: kill -CONT \($0.processIdentifier)" : nil }
-            notice("waiting for \(path), which \(words) has\(help ?? "")")
+            waiting("waiting for \(path), which \(words) has\(help ?? "")")
         }
     }
 
