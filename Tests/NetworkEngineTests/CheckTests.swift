@@ -39,6 +39,8 @@ struct CheckTests {
         ("ip netns exec web sysctl -qw net.ipv6.conf.eth0.accept_ra=1", "eth0/accept_ra is 1"),
         ("sysctl -qw net.ipv6.conf.sw-lab.accept_ra=1", "sw-lab/accept_ra is 1"),
         ("ip -n web -6 route del default", "default route via fd00:44::1"),
+        ("ip route del 10.44.0.0/24", "network lab: the route to 10.44.0.0/24 is missing"),
+        ("ip -6 route del fd00:44::/64", "network lab: the route to fd00:44::/64 is missing"),
         ("ip -n web route del 10.44.0.0/24", "the route to 10.44.0.0/24 is missing"),
         ("ip -n web -6 route del fd00:44::/64", "the route to fd00:44::/64 is missing"),
         (

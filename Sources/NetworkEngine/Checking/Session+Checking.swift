@@ -129,9 +129,16 @@ extension Session {
             check.report(object, "the bridge \(name) has mtu \(bridge.mtu) instead of \(mtu)", remedy)
         }
         let present = Set(check.host.addresses(of: bridge).map(\.prefix))
-        for subnet in network.subnets {
-            guard let gateway = subnet.gateway, !present.contains(subnet.with(gateway)) else { continue }
-            check.report(object, "the bridge \(name) lacks the address \(subnet.with(gateway))", remedy)
+        for address in network.hostAddresses {
+            guard present.contains(address) else {
+                check.report(object, "the bridge \(name) lacks the address \(address)", remedy)
+                continue
+            }
+            // A bridge that is down has none, and has been told.
+            let routes = check.host.routes(by: bridge)
+            if bridge.isUp, !routes.contains(where: { $0.destination == address.network && $0.gateway == nil }) {
+                check.report(object, "the route to \(address.network) is missing", remedy)
+            }
         }
         for problem in HostInterface.problems(bridge, hasIPv6: network.hasSubnet(.v6)) {
             check.report(object, problem, remedy)

@@ -73,14 +73,10 @@ struct BridgeDriver {
 
     private func configure(_ bridge: Link, _ links: inout Rtnetlink) throws {
         try HostInterface.protect(bridge.name, hasIPv6: network.hasSubnet(.v6))
-        var changes = network.subnets.compactMap { subnet in
+        var changes = network.hostAddresses.map { prefix in
             // There is nobody to ask yet whether the address is taken, and asking would delay its use by a second.
-            subnet.gateway.map { gateway in
-                Change.replaceAddress(
-                    InterfaceAddress(
-                        subnet.with(gateway), link: bridge.index,
-                        flags: gateway.family == .v6 ? .noDuplicateDetection : []))
-            }
+            Change.replaceAddress(
+                InterfaceAddress(prefix, link: bridge.index, flags: prefix.family == .v6 ? .noDuplicateDetection : []))
         }
         changes.append(.set(.index(bridge.index), LinkSettings(up: true, mtu: mtu)))
         try links.apply(changes)
@@ -93,6 +89,11 @@ struct BridgeDriver {
             let bridge = try find(name, "bridge", &links)
         else { return }
         try configure(bridge, &links)
+        // Those of IPv6 come back with their address, those of IPv4 do not.
+        try links.apply(
+            network.hostAddresses.filter { $0.family == .v4 }.compactMap {
+                Route.subnet(of: $0, link: bridge.index).map(Change.replaceRoute)
+            })
         guard case .vxlan(let options) = network.driver, let vxlan = try find(network.vxlanName, "vxlan", &links) else {
             return
         }
@@ -141,4 +142,9 @@ struct BridgeDriver {
             try links.delete(.index(link.index))
         }
     }
+}
+
+extension Network {
+    /// What the host's bridge has of it: its gateways.
+    var hostAddresses: [IPPrefix] { subnets.compactMap { subnet in subnet.gateway.map(subnet.with) } }
 }

@@ -57,12 +57,7 @@ struct SandboxInterface {
 
     /// The routes to the subnets of its addresses, which the kernel makes.
     func subnetRoutes(_ index: UInt32) -> [Route] {
-        endpoint.addresses.filter { $0.length < $0.family.bitWidth }.map { prefix in
-            let isV4 = prefix.family == .v4
-            return Route(
-                to: prefix.network, link: index, source: isV4 ? prefix.address : nil, scope: isV4 ? .link : nil,
-                metric: isV4 ? nil : 256, originator: Route.madeByKernel)
-        }
+        endpoint.addresses.compactMap { Route.subnet(of: $0, link: index) }
     }
 
     /// Whether a route is a default route of the endpoint's from when it had another metric.
@@ -199,6 +194,17 @@ extension SandboxInterface {
         } catch {
             throw SystemError("set sysctl \(path) to", sysctl.value, errno: error.errno)
         }
+    }
+}
+
+extension Route {
+    /// The route to an address's subnet, as the kernel makes it when the link has the address; nil where there is none.
+    static func subnet(of prefix: IPPrefix, link: UInt32) -> Route? {
+        guard prefix.length < prefix.family.bitWidth else { return nil }
+        let isV4 = prefix.family == .v4
+        return Route(
+            to: prefix.network, link: link, source: isV4 ? prefix.address : nil, scope: isV4 ? .link : nil,
+            metric: isV4 ? nil : 256, originator: madeByKernel)
     }
 }
 
