@@ -108,7 +108,10 @@ extension ProcessPlan {
             let rules = security.landlock?.pathRules ?? []
             let path = rules.indices.contains(index) ? rules[index].path : ""
             return failure("confine by annotations[\(Spec.Landlock.annotation)]", path, record)
-        case .label: return failure("set \(security.label?.field ?? "label") to", security.label?.value ?? "", record)
+        case .label:
+            var error = failure("set \(security.label?.field ?? "label") to", security.label?.name ?? "", record)
+            if record.errno == ENOENT { error.description += " (no profile of this name is loaded)" }
+            return error
         case .scheduler where record.errno == EPERM:
             var error = failure(record.stage.operation, "", record)
             if scheduling.scheduler?.isDeadline == true {

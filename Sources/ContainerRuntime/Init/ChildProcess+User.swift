@@ -31,7 +31,14 @@ extension ChildProcess {
         }
         try CommandCheck(plan: plan).verify(path)
 
-        try waitForGoAhead(keeping: [label, ruleset])
+        // The kernel looks for an AppArmor profile here, and not at the exec that it is meant for: one that is not loaded
+        // is told to who makes the container. What this process starts until then, hooks, gets the label too.
+        if let step = security.label {
+            let text = Array(step.value.utf8)
+            guard unsafe write(label, text, text.count) == text.count else { throw InitFailure(.label) }
+        }
+
+        try waitForGoAhead(keeping: [ruleset])
 
         let hooks = hooks.map { hook in
             var hook = hook
@@ -47,10 +54,6 @@ extension ChildProcess {
         let first = UInt32(3 + plan.preservedDescriptors)
         guard swn_close_range(first, UInt32.max, UInt32(CLOSE_RANGE_CLOEXEC)) == 0 else {
             throw InitFailure(.descriptors)
-        }
-        if let step = security.label {
-            let text = Array(step.value.utf8)
-            guard unsafe write(label, text, text.count) == text.count else { throw InitFailure(.label) }
         }
         // As late as possible: every call after the filter has to be allowed by it.
         try confine(available, obeying: ruleset)

@@ -140,9 +140,10 @@ struct SecurityStep: Sendable {
 
 /// A label that the program gets by its exec.
 struct LabelStep: Hashable, Sendable {
-    /// The document's.
+    /// The document's, and what is there.
     var field: String
-    /// The file of /proc that takes it.
+    var name: String
+    /// The file of /proc that takes it, and as what.
     var path: String
     var value: String
 }

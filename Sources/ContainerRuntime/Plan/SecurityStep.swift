@@ -44,6 +44,7 @@ extension LabelStep {
             // Linux 5.8 gave each module files of its own; before, the first one had them all.
             let own = "/proc/self/attr/apparmor/exec"
             path = unsafe access(own, F_OK) == 0 ? own : "/proc/self/attr/exec"
+            name = profile
             value = "exec \(profile)"
             field = "process.apparmorProfile"
         } else if let selinuxLabel = process.selinuxLabel, !selinuxLabel.isEmpty {
@@ -51,6 +52,7 @@ extension LabelStep {
                 throw SpecError("process.selinuxLabel", "'\(selinuxLabel)': SELinux is not enabled on this host")
             }
             path = "/proc/self/attr/exec"
+            name = selinuxLabel
             value = selinuxLabel
             field = "process.selinuxLabel"
         } else {
