@@ -120,6 +120,10 @@ extension ProcessPlan {
                     " (process scheduler can't be used together with AllowedCPUs: SCHED_DEADLINE needs all of them)"
             }
             return error
+        case .memoryPolicy:
+            var error = failure(record.stage.operation, "", record)
+            if record.errno == EINVAL, let words = scheduling.memoryPolicy?.requirement { error.description += words }
+            return error
         // The words are the whole sentence.
         case .hook: return LaunchError(record.words, errno: record.errno)
         default: return failure(record.stage.operation, "", record)

@@ -60,3 +60,26 @@ struct RuntimeBundle {
         return result.output
     }
 }
+
+extension TestHost {
+    /// Runs a part of a test with an empty folder at a path of the host's, and takes it away.
+    ///
+    /// It is on a file system whose owners a mount can map: Linux maps those of a tmpfs, as /run is one, since 6.3.
+    func withMappableFolder(at path: String, _ body: () async throws -> Void) async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "swnet-mapped-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try await must([
+            "bash", "-ec",
+            """
+            mkdir -p \(path)
+            case $(stat -f -c %T \(folder.path)) in
+                ext2/ext3|xfs|btrfs) mount --bind \(folder.path) \(path) ;;
+                *) mount -t tmpfs tmpfs \(path) ;;
+            esac
+            """,
+        ])
+        try await body()
+        try await must(["umount", path])
+    }
+}

@@ -211,48 +211,47 @@ struct RuntimeNamespaceTests {
 extension RuntimeNamespaceTests {
     @Test func `the owners of a bind's files are mapped, for one container and not for the host`() async throws {
         try await TestHost.with { host in
-            try await host.must([
-                "bash", "-ec",
-                """
-                mkdir -p /run/data/sub && touch /run/data/file && chown 1000:2000 /run/data/file
-                mount -t tmpfs tmpfs /run/data/sub && touch /run/data/sub/file && chown 1000:2000 /run/data/sub/file
-                """,
-            ])
-            let maps = """
-                uidMappings: [{containerID: 1000, hostID: 5000, size: 10}],
-                gidMappings: [{containerID: 2000, hostID: 6000, size: 10}]
-                """
-            func mount(_ options: String) -> String {
-                """
-                .mounts += [{destination: "/data", type: "bind", source: "/run/data", options: \(options), \(maps)}]
-                """
-            }
-            let look = "stat -c %u:%g /data/file /data/sub/file"
-            let one = try await RuntimeBundle(host, look, mount(#"["rbind", "idmap"]"#))
-            let single = try await one.swrun("run", "--bundle", "/run/bundle", "box")
-            #expect(single.lines == ["5000:6000", "1000:2000"], "\(single)")
-            let all = try await RuntimeBundle(host, look, mount(#"["rbind", "ridmap"]"#))
-            let recursive = try await all.swrun("run", "--bundle", "/run/bundle", "box")
-            #expect(recursive.lines == ["5000:6000", "5000:6000"], "\(recursive)")
-            // What nobody is mapped to cannot be made.
-            let foreign = try await RuntimeBundle(host, "touch /data/new", mount(#"["bind", "idmap"]"#))
-            let refused = try await foreign.swrun("run", "--bundle", "/run/bundle", "box")
-            #expect(refused.status != 0 && refused.errors.contains("Value too large"), "\(refused)")
-            #expect(try await host.must(["stat", "-c", "%u:%g", "/run/data/file"]) == "1000:2000")
-
-            // With the container's own maps: its root owns what root owns on the host.
-            try await host.must(["bash", "-ec", "touch /run/data/roots; mkdir /run/bundle/rootfs/data || true"])
-            let change =
-                Self.user
-                + #" | .mounts += [{destination: "/data", type: "bind", source: "/run/data", options: ["bind", "idmap"]}]"#
-            let bundle = try await RuntimeBundle(
-                host, "stat -c %u:%g /data/roots; touch /data/made && stat -c %u:%g /data/made", change)
-            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
-            #expect(result.lines == ["0:0", "0:0"], "\(result)")
-            #expect(try await host.must(["stat", "-c", "%u:%g", "/run/data/made"]) == "0:0")
-            try await host.must(["umount", "/run/data/sub"])
-            #expect(try await bundle.leftovers() == "")
+            try await host.withMappableFolder(at: "/run/data") { try await mapOwners(host) }
         }
+    }
+
+    private func mapOwners(_ host: TestHost) async throws {
+        let make = "mkdir other sub; touch file other/file; chown 1000:2000 file other/file; mount --bind other sub"
+        try await host.must(["bash", "-ec", "cd /run/data; \(make)"])
+        let maps = """
+            uidMappings: [{containerID: 1000, hostID: 5000, size: 10}],
+            gidMappings: [{containerID: 2000, hostID: 6000, size: 10}]
+            """
+        func mount(_ options: String) -> String {
+            """
+            .mounts += [{destination: "/data", type: "bind", source: "/run/data", options: \(options), \(maps)}]
+            """
+        }
+        let look = "stat -c %u:%g /data/file /data/sub/file"
+        let one = try await RuntimeBundle(host, look, mount(#"["rbind", "idmap"]"#))
+        let single = try await one.swrun("run", "--bundle", "/run/bundle", "box")
+        #expect(single.lines == ["5000:6000", "1000:2000"], "\(single)")
+        let all = try await RuntimeBundle(host, look, mount(#"["rbind", "ridmap"]"#))
+        let recursive = try await all.swrun("run", "--bundle", "/run/bundle", "box")
+        #expect(recursive.lines == ["5000:6000", "5000:6000"], "\(recursive)")
+        // What nobody is mapped to cannot be made.
+        let foreign = try await RuntimeBundle(host, "touch /data/new", mount(#"["bind", "idmap"]"#))
+        let refused = try await foreign.swrun("run", "--bundle", "/run/bundle", "box")
+        #expect(refused.status != 0 && refused.errors.contains("Value too large"), "\(refused)")
+        #expect(try await host.must(["stat", "-c", "%u:%g", "/run/data/file"]) == "1000:2000")
+
+        // With the container's own maps: its root owns what root owns on the host.
+        try await host.must(["bash", "-ec", "touch /run/data/roots; mkdir /run/bundle/rootfs/data || true"])
+        let change =
+            Self.user
+            + #" | .mounts += [{destination: "/data", type: "bind", source: "/run/data", options: ["bind", "idmap"]}]"#
+        let bundle = try await RuntimeBundle(
+            host, "stat -c %u:%g /data/roots; touch /data/made && stat -c %u:%g /data/made", change)
+        let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+        #expect(result.lines == ["0:0", "0:0"], "\(result)")
+        #expect(try await host.must(["stat", "-c", "%u:%g", "/run/data/made"]) == "0:0")
+        try await host.must(["umount", "/run/data/sub"])
+        #expect(try await bundle.leftovers() == "")
     }
 
     @Test(

@@ -30,6 +30,16 @@ struct SchedulingStep: Hashable, Sendable {
         /// With its flags.
         var mode: Int32
         var nodes: NumberSet
+
+        /// What the kernel means with EINVAL for a mode that is younger than it.
+        var requirement: String? {
+            // The mode without its flags.
+            switch mode & 0xff {
+            case 5: " (MPOL_PREFERRED_MANY needs Linux 5.15)"
+            case 6: " (MPOL_WEIGHTED_INTERLEAVE needs Linux 6.9)"
+            default: nil
+            }
+        }
     }
 
     /// - Throws: `SpecError` that names the field.
