@@ -100,9 +100,13 @@ extension CgroupLimits {
     }
 
     private func addVersion2BlockIO(to settings: inout [CgroupSetting]) throws(CgroupError) {
-        if let weight = blockIO.leafWeight ?? blockIO.deviceLeafWeights.first?.weight {
-            throw CgroupSetting(.io, "blkio.leaf_weight", weight)
-                .refused("cgroup v2 has no leaf weights", errno: .notSupported)
+        let leaves =
+            blockIO.leafWeight.map { [CgroupSetting(.io, "blkio.leaf_weight", $0)] }
+            ?? blockIO.deviceLeafWeights.map {
+                CgroupSetting(.io, "blkio.leaf_weight_device", value: "\($0.device) \($0.weight)")
+            }
+        if let setting = leaves.first {
+            throw setting.refused("cgroup v2 has no leaf weights", errno: .notSupported)
         }
         // bfq's file takes the weight as it is; io.weight has a wider scale. Which is there depends on the kernel.
         let weights = blockIO.weight.map { [("", $0)] } ?? []

@@ -127,6 +127,10 @@ struct SettingsTests {
         var error = #expect(throws: CgroupError.self) { try limits.version2Settings() }
         #expect(error?.errno == .notSupported)
         limits = CgroupLimits()
+        limits.blockIO.deviceLeafWeights = [.init(.init(major: 8, minor: 0), 20)]
+        error = #expect(throws: CgroupError.self) { try limits.version2Settings() }
+        #expect(error?.file == "blkio.leaf_weight_device" && error?.errno == .notSupported)
+        limits = CgroupLimits()
         limits.unified = ["memory.high": "1"]
         error = #expect(throws: CgroupError.self) { try limits.version1Settings() }
         #expect(error?.errno == .notSupported)

@@ -27,8 +27,7 @@ extension Spec.Linux.Resources {
         case "cpu.shares", "cpu.weight": "cpu.shares"
         case "cpu.cfs_quota_us": "cpu.quota"
         case "cpu.cfs_period_us": "cpu.period"
-        // A quota and a period, or only a quota.
-        case "cpu.max": value.hasPrefix("max ") ? "cpu.period" : "cpu.quota"
+        case "cpu.max": isAboutPeriod(value) ? "cpu.period" : "cpu.quota"
         case "cpu.cfs_burst_us", "cpu.max.burst": "cpu.burst"
         case "cpu.rt_runtime_us": "cpu.realtimeRuntime"
         case "cpu.rt_period_us": "cpu.realtimePeriod"
@@ -46,6 +45,14 @@ extension Spec.Linux.Resources {
         }
     }
 
+    /// Whether it is the period that is wrong in a line of cpu.max: a quota and a period, or only a quota.
+    private static func isAboutPeriod(_ value: String) -> Bool {
+        let words = value.split(separator: " ")
+        guard words.count == 2 else { return false }
+        // Microseconds; sched-bwc.rst.
+        return words[0] == "max" || !(UInt64(words[1]).map { (1000...1_000_000).contains($0) } ?? false)
+    }
+
     private static func blockMember(_ file: String, _ value: String) -> String {
         for (kind, name) in [("read", "Read"), ("write", "Write")] {
             for (unit, word) in [("bps", "Bps"), ("iops", "IOPS")] {
@@ -54,6 +61,7 @@ extension Spec.Linux.Resources {
             }
         }
         if file == "blkio.leaf_weight" { return "leafWeight" }
+        if file == "blkio.leaf_weight_device" { return "weightDevice" }
         return value.contains(":") ? "weightDevice" : "weight"
     }
 
