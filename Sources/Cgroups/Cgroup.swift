@@ -149,7 +149,7 @@ extension Cgroup {
         }
         if let unifiedDirectory, let mountPoint = root.unified, plan.needsUnified {
             try make(unifiedDirectory, in: mountPoint, made: &made, adopting: adopting)
-            try enable(plan.version2Controllers, in: mountPoint)
+            try enable(plan.version2Controllers, tracked: plan.trackedControllers, in: mountPoint)
             try unifiedDirectory.write(plan.version2Settings)
             try plan.deviceProgram?.attach(to: unifiedDirectory)
         }
@@ -185,7 +185,7 @@ extension Cgroup {
     }
 
     /// The cgroups above this one, from the top, without the root itself.
-    private func parents(in mountPoint: String) -> [CgroupDirectory] {
+    func parents(in mountPoint: String) -> [CgroupDirectory] {
         var prefix = mountPoint
         return path.components.dropLast().map { component in
             defer { prefix += "/" + component }
@@ -222,36 +222,6 @@ extension Cgroup {
         guard present.isEmpty, let inherited = try cpuset(file, of: cgroups.dropLast()) else { return present }
         try last.write(inherited, to: file, controller: .cpuset)
         return inherited
-    }
-
-    /// Switches controllers on in every cgroup above this one. None of ours with children holds processes, which is
-    /// v2's rule for this (the root of all is exempt).
-    private func enable(_ controllers: Set<CgroupController>, in mountPoint: String) throws(CgroupError) {
-        guard !controllers.isEmpty else { return }
-        let wanted = controllers.map(\.rawValue).sorted()
-        let own = CgroupDirectory(mountPoint: mountPoint, path: path)
-        // What the parent has switched on is what a cgroup finds in its own cgroup.controllers: one read answers.
-        if Set(wanted).isSubset(of: try own.words("cgroup.controllers")) { return }
-        for directory in [CgroupDirectory(path: mountPoint)] + parents(in: mountPoint) {
-            let available = try directory.words("cgroup.controllers")
-            if let missing = wanted.first(where: { !available.contains($0) }) {
-                throw CgroupError(
-                    "enable", path.description, controller: CgroupController(rawValue: missing),
-                    errno: .operationNotSupportedByDevice, hint: "\(directory.path)/cgroup.controllers does not list it"
-                )
-            }
-            let enabled = try directory.words("cgroup.subtree_control")
-            let request = wanted.filter { !enabled.contains($0) }.map { "+\($0)" }.joined(separator: " ")
-            if request.isEmpty { continue }
-            do throws(CgroupError) {
-                try directory.write(request, to: "cgroup.subtree_control")
-            } catch {
-                guard error.errno == .resourceBusy else { throw error }
-                throw CgroupError(
-                    error.operation, path.description, value: request, errno: error.errno,
-                    hint: "move the processes of \(directory.path) into a cgroup below it first")
-            }
-        }
     }
 
     /// Moves everybody, until nobody new turned up meanwhile.

@@ -9,6 +9,8 @@ struct CgroupPlan {
     /// Whether the cgroup is made in the v2 hierarchy.
     var needsUnified: Bool
     var version2Controllers: Set<CgroupController> = []
+    /// Those that nothing is asked of: a cgroup can do without them.
+    var trackedControllers: Set<CgroupController> = []
     var version2Settings: [CgroupSetting] = []
     /// Device rules where no v1 hierarchy has them: a BPF program of the v2 cgroup.
     var deviceProgram: DeviceProgram?
@@ -29,6 +31,8 @@ struct CgroupPlan {
                 version2Controllers.insert(controller)
             }
         }
+        trackedControllers = version2Controllers.subtracting(limits.controllers)
+        version2Controllers.formIntersection(limits.controllers)
         if inVersion1.contains(.devices) {
             deviceRules = limits.devices
         } else if let rules = limits.devices {

@@ -67,6 +67,26 @@ struct FakeRootTests {
         #expect(entrance.directory >= 0 && entrance.taskFiles.isEmpty)
     }
 
+    @Test func whatIsOnlyTrackedCanBeMissing() throws {
+        let fake = try FakeHierarchy()
+        try fake.fill(
+            "unified", ["cgroup.controllers": "cpu memory pids\n", "cgroup.subtree_control": "cpu memory pids\n"])
+        // What systemd gives an ordinary user on Debian 12.
+        try fake.fill("unified/swbox", ["cgroup.controllers": "memory pids\n", "cgroup.subtree_control": ""])
+        try fake.fill("unified/swbox/web", ["cgroup.controllers": "", "cgroup.procs": "", "memory.max": ""])
+        let root = CgroupRoot(unified: "\(fake.directory)/unified")
+        var limits = CgroupLimits()
+        limits.memory.limit = 4096
+        _ = try Cgroup.create(fake.path, limits: limits, tracking: [.cpu, .pids], root: root)
+        #expect(fake.text("unified/swbox/cgroup.subtree_control") == "+memory +pids")
+        #expect(fake.text("unified/swbox/web/memory.max") == "4096")
+        limits.cpu.shares = 512
+        let error = #expect(throws: CgroupError.self) {
+            try Cgroup.create(fake.path, limits: limits, tracking: [.pids], root: root)
+        }
+        #expect(error?.controller == .cpu)
+    }
+
     @Test func version2WeightFallsBack() throws {
         let fake = try FakeHierarchy()
         try fake.fill("swbox/web", ["cgroup.controllers": "io\n", "cgroup.procs": "", "io.weight": ""])
