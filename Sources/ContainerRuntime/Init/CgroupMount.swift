@@ -98,7 +98,8 @@ struct CgroupMount {
         guard let path else {
             throw SystemError("find cgroup of", controllers, errno: .noSuchFileOrDirectory)
         }
-        let place = "/sys/fs/cgroup/\(directory)"
+        // As mountinfo has it: without a slash at the end.
+        let place = directory.isEmpty ? "/sys/fs/cgroup" : "/sys/fs/cgroup/\(directory)"
         let tree: Descriptor
         do throws(SystemError) {
             tree = try MountTree.clone(path: "\(place)/\(path)", recursive: false)
