@@ -85,4 +85,64 @@ struct RuntimeLimitTests {
             #expect(try await host.shell("ls -d \(place)_*/\(name)").output == "")
         }
     }
+
+    private static let isUnified: ConditionTrait = .enabled(
+        if: FileManager.default.fileExists(atPath: "/sys/fs/cgroup/cgroup.controllers"), "this machine has cgroup v1")
+
+    @Test(isUnified) func `limits are in the files of cgroup v2, update changes them, and they hold`() async throws {
+        try await TestHost.with { host in
+            let disk = try await host.must(["sh", "-c", "cat /sys/block/*/dev | head -n 1"])
+            let (major, minor) = (disk.prefix { $0 != ":" }, disk.drop { $0 != ":" }.dropFirst())
+            let bundle = try await RuntimeBundle(
+                host, "exec sleep 1000",
+                """
+                .linux.resources += {memory: {limit: 67108864, swap: 100663296, reservation: 33554432},
+                    cpu: {shares: 512, quota: 50000, period: 100000, burst: 10000, cpus: "0", mems: "0"}, pids: {limit: 9},
+                    blockIO: {throttleReadBpsDevice: [{major: \(major), minor: \(minor), rate: 1048576}]},
+                    unified: {"memory.high": "62914560"}}
+                """)
+            func expect(_ files: [String: String]) async throws {
+                for (file, value) in files { #expect(try await values(host, file) == [value], "\(file)") }
+            }
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            try await expect([
+                "memory.max": "67108864", "memory.swap.max": "33554432", "memory.low": "33554432",
+                "memory.high": "62914560", "cpu.weight": "59", "cpu.max": "50000 100000", "cpu.max.burst": "10000",
+                "cpuset.cpus": "0", "cpuset.mems": "0", "pids.max": "9",
+                "io.max": "\(disk) rbps=1048576 wbps=max riops=max wiops=max",
+            ])
+            let forks = try await bundle.swrun(
+                "exec", "box", "sh", "-c", "for n in 1 2 3 4 5 6 7 8 9; do sleep 9 & done")
+            #expect(forks.errors.contains("fork"), "\(forks)")
+            try await deviceRulesHold(bundle, disk)
+
+            let change =
+                #"{"memory": {"limit": 50331648, "swap": 50331648}, "cpu": {"quota": 20000}, "pids": {"limit": 20}}"#
+            try await host.must(["sh", "-c", "echo '\(change)' | \(Products.path("swrun")) update --resources - box"])
+            try await expect([
+                "memory.max": "50331648", "memory.swap.max": "0", "cpu.max": "20000 100000", "pids.max": "20",
+                "memory.low": "33554432", "cpu.weight": "59",
+            ])
+            let low = try await bundle.swrun("update", "--memory", "4096", "box")
+            expectRefusal(low, status: 1, names: "memory.max", "are in use")
+            try await bundle.must("pause", "box")
+            #expect(try await values(host, "cgroup.events").contains("frozen 1"))
+            try await bundle.must("resume", "box")
+            let statistics = try JSONValue(try await bundle.must("events", "--stats", "box"))["data"]
+            #expect(statistics["memory"]["usage"]["limit"].integer == 50_331_648, "\(statistics)")
+            #expect(statistics["pids"]["limit"].integer == 20 && statistics["cpu"]["usage"]["total"].integer ?? 0 > 0)
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    /// Nodes may be made and not opened: what v1's devices controller does, a program does on v2.
+    private func deviceRulesHold(_ bundle: RuntimeBundle, _ disk: String) async throws {
+        let numbers = disk.replacing(":", with: " ")
+        let result = try await bundle.swrun(
+            "exec", "--cap", "CAP_MKNOD", "box", "sh", "-c",
+            "mknod /tmp/disk b \(numbers) && echo made; head -c 1 /tmp/disk; head -c 1 /dev/zero | wc -c")
+        #expect(result.lines == ["made", "1"] && result.errors.contains("not permitted"), "\(result)")
+    }
 }
