@@ -8,9 +8,11 @@ import SystemPackage
 /// when nobody took it lately). A child that `clone3` starts in the v2 cgroup, and that writes "0" into v1's `tasks`
 /// while it has a single thread, pays a few microseconds (`cgroup_attach_lock` in `kernel/cgroup/cgroup.c`).
 public struct CgroupEntrance: ~Copyable, Sendable {
-    /// The v2 cgroup's directory, for `clone3` with `CLONE_INTO_CGROUP`; -1 where there is no v2 hierarchy.
+    /// The v2 cgroup's directory, for `clone3` with `CLONE_INTO_CGROUP`; -1 where there is no v2 hierarchy, and for who
+    /// cannot be cloned into it.
     public let directory: Int32
-    /// The `tasks` file of each v1 hierarchy; a child with a single thread writes "0" into each.
+    /// The `tasks` file of each v1 hierarchy; a child with a single thread writes "0" into each. For who cannot be cloned
+    /// into the v2 cgroup, also its `cgroup.procs`.
     public let taskFiles: [Int32]
 
     init(directory: Int32, taskFiles: [Int32]) {

@@ -35,10 +35,14 @@ extension Cgroup {
     ///
     /// - Parameter subpaths: Where to; a hierarchy that none is about is entered at the cgroup itself, and so is one that
     ///   lacks a path which is about all of them, unless they all do.
+    /// - Parameter byWriting: Whether the child enters v2's by a file too. In the cgroup namespace of another, whose root is
+    ///   that one's cgroup, the kernel clones nobody out of it (`nsdelegate`); what was opened outside leads there.
     /// - Throws: `CgroupError`; ENOENT for a path that is missing, EINVAL for a controller that this machine does not have.
-    public func entrance(inside subpaths: [CgroupSubpath]) throws(CgroupError) -> CgroupEntrance {
+    public func entrance(
+        inside subpaths: [CgroupSubpath], byWriting: Bool = false
+    ) throws(CgroupError) -> CgroupEntrance {
         if subpaths.isEmpty {
-            return try Self.entrance(unified: unifiedDirectory, version1Directories, name: path.description)
+            return try Self.entrance(unified: unifiedDirectory, version1Directories, byWriting, name: path.description)
         }
         for name in subpaths.flatMap(\.controllers) where !root.hierarchies.contains(where: { $0.knows(name) }) {
             throw CgroupError(
@@ -68,7 +72,7 @@ extension Cgroup {
             let directory = unifiedDirectory ?? version1Directories.first
             throw Self.missing(directory.flatMap { general?.directory(in: $0) ?? $0 })
         }
-        return try Self.entrance(unified: unified, places, name: path.description)
+        return try Self.entrance(unified: unified, places, byWriting, name: path.description)
     }
 
     private static func missing(_ directory: CgroupDirectory?) -> CgroupError {
@@ -79,17 +83,17 @@ extension Cgroup {
 
     /// Opens those of some directories that there are. The corresponding system call is `open`.
     private static func entrance(
-        unified: CgroupDirectory?, _ version1: [CgroupDirectory], name: String
+        unified: CgroupDirectory?, _ version1: [CgroupDirectory], _ byWriting: Bool, name: String
     ) throws(CgroupError) -> CgroupEntrance {
         var directory: Int32 = -1
         var files: [Int32] = []
         do throws(SystemError) {
-            if let unified {
+            if let unified, !byWriting {
                 directory = try present { () throws(SystemError) in try Descriptor.openDirectory(unified.path) }
             }
-            for place in version1 {
-                let file = try present { () throws(SystemError) in try Descriptor.open("\(place.path)/tasks", O_WRONLY)
-                }
+            let written = byWriting ? unified.map { ["\($0.path)/cgroup.procs"] } ?? [] : []
+            for path in version1.map({ "\($0.path)/tasks" }) + written {
+                let file = try present { () throws(SystemError) in try Descriptor.open(path, O_WRONLY) }
                 if file >= 0 { files.append(file) }
             }
         } catch {

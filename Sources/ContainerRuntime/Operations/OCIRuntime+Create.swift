@@ -173,7 +173,9 @@ extension OCIRuntime {
             return container
         }
         guard let cgroup else { return try launch(try InitPlan(spec: spec, options: options)) }
-        let entrance = try cgroup.entrance()
+        // Who is to be in the user namespace of another is made there, and in that one's cgroup namespace already.
+        let isInside = spec.linux?.namespace(.cgroup)?.path != nil && spec.linux?.namespace(.user) != nil
+        let entrance = try cgroup.entrance(inside: [], byWriting: isInside)
         var options = options
         options.cgroup = CgroupJoin(entrance)
         if spec.linux?.namespace(.cgroup) == nil {
