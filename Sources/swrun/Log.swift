@@ -20,20 +20,22 @@ struct Log {
         if let path, !path.isEmpty { _ = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600) }
     }
 
-    /// Adds a line. Standard error has the message as well, so a file that cannot be written is no further error.
+    /// Adds a line. Standard error has errors and warnings as well, so a file that cannot be written is no further error;
+    /// what else there is goes there when there is no file.
     func write(_ message: String, level: String = "error") {
-        guard let path, !path.isEmpty,
-            let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-        else { return }
-        let line = LogLine(level: level, msg: message, time: Timestamp.now(nanoseconds: false))
-        let text: String
-        if isJSON {
-            text = (try? JSONOutput.text(line, pretty: false)) ?? ""
-        } else {
-            let quoted = (try? JSONOutput.text(line.msg, pretty: false)) ?? ""
-            text = "time=\"\(line.time)\" level=\(line.level) msg=\(quoted)"
+        guard let path, !path.isEmpty else {
+            if level == "debug" { Output.errorLine(line(message, level)) }
+            return
         }
-        try? file.writeAll(Array("\(text)\n".utf8))
+        let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        try? file?.writeAll(Array("\(line(message, level))\n".utf8))
+    }
+
+    private func line(_ message: String, _ level: String) -> String {
+        let line = LogLine(level: level, msg: message, time: Timestamp.now(nanoseconds: false))
+        if isJSON { return (try? JSONOutput.text(line, pretty: false)) ?? "" }
+        let quoted = (try? JSONOutput.text(line.msg, pretty: false)) ?? ""
+        return "time=\"\(line.time)\" level=\(line.level) msg=\(quoted)"
     }
 }
 

@@ -21,7 +21,7 @@ enum SwrunCommands {
                 ),
                 .init("log", value: "FILE", help: "a file to write errors to besides standard error"),
                 .init("log-format", value: "FORMAT", help: "text or json"),
-                .init("debug", help: "accepted for engines; there is no more to say"),
+                .init("debug", help: "say what is done, step by step, in the log or on standard error"),
                 .init("systemd-cgroup", help: "systemd makes the cgroup: cgroupsPath is slice:prefix:name"),
                 .init("cgroup-manager", value: "NAME", help: "cgroupfs, systemd or disabled"),
                 .init(
@@ -78,6 +78,10 @@ enum SwrunCommands {
         runtime.warn = { message in
             Program(name: "swrun").warn(message)
             Log(globals: flags).write(message, level: "warning")
+        }
+        if flags.isOn("debug") {
+            runtime.debug = { Log(globals: flags).write($0, level: "debug") }
+            runtime.debug?("containers are remembered in \(root)")
         }
         return runtime
     }

@@ -86,15 +86,6 @@ struct RuntimeCommandTests {
         }
     }
 
-    @Test func `a log that cannot be written is an error`() async throws {
-        try await TestHost.with { host in
-            for log in ["/nowhere/log", "/run", "invalid:/log"] {
-                expectRefusal(
-                    try await host.run([Products.path("swrun"), "--log", log, "list"]), status: 1, names: log)
-            }
-        }
-    }
-
     @Test func `spec --rootless is for one user, and says its version as its peers do`() async throws {
         try await TestHost.with { host in
             let swrun = Products.path("swrun")

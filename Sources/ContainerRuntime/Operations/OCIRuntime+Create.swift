@@ -40,6 +40,7 @@ extension OCIRuntime {
             if let socket = options.pidfdSocket { try container.sendProcess(to: socket) }
             notify = try options.notifySocket.flatMap { try NotifySocket(in: stored.directory, manager: $0) }
             var started = try container.start()
+            debug?("init: closing the pipe to signal completion: \(options.identifier) executes its program")
             started.console = console.take()
             stored.unlock()
             return started
@@ -92,6 +93,7 @@ extension OCIRuntime {
             record.unit = place.unit?.name
             record.hasUserUnit = place.unit?.isUser
             cgroup = try makeCgroup(unit.path, bundle.spec, isDetached)
+            debug?("cgroup: \(cgroup.map { "/\($0.path)" } ?? "none")")
             if cgroup?.path != unit.path { record.cgroupPath = cgroup?.path.description }
             if control != nil {
                 defer { record.resctrlGroups = control?.made }
@@ -147,6 +149,12 @@ extension OCIRuntime {
         }
     }
 
+    /// Says where a new process is, with runc's names for it, which people know from its log.
+    func tellBeginning(_ process: Int32) {
+        debug?("nsexec container setup: process \(process) is in its namespaces")
+        debug?("child process in init(): \(process) makes what its program is to find")
+    }
+
     /// A process that is killed before its program begins has nobody else to fear.
     private static func explain(_ error: any Error, _ spec: Spec) -> any Error {
         guard let failure = error as? LaunchError, failure.errno == ECHILD,
@@ -161,6 +169,7 @@ extension OCIRuntime {
     ) throws -> CreatedContainer {
         func launch(_ plan: InitPlan) throws -> CreatedContainer {
             var container = try Launcher.create(plan)
+            tellBeginning(container.processIdentifier)
             do {
                 devices = try moveDevices(spec, to: container)
             } catch let error as SystemError where error.errno == .noSuchFileOrDirectory {
@@ -199,6 +208,7 @@ extension OCIRuntime {
         for name in filter.ineffectiveNames {
             warn("seccomp: the rule for \(name) is left out: libseccomp does not know this system call")
         }
+        debug?("seccomp filter flags: \(filter.flags.rawValue)")
         do {
             return try seccompCache?.program(for: filter) ?? filter.compile()
         } catch let error as SeccompError where error.errno == .invalidArgument {

@@ -58,6 +58,7 @@ extension OCIRuntime {
     }
 
     private func forget(_ container: borrowing StoredContainer, _ record: StateRecord, waits: Bool = true) throws {
+        debug?("\(record.id) is removed")
         if let groups = record.resctrlGroups { try ResctrlGroup.remove(groups) }
         // Its processes are gone, so that systemd does not wait for their end.
         try record.stopUnit()

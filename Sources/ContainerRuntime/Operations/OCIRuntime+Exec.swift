@@ -69,7 +69,11 @@ extension OCIRuntime {
     private func start(
         _ plan: ExecPlan, _ options: ExecOptions, _ control: ResctrlGroup?
     ) throws -> StartedContainer {
+        if let debug, !plan.process.scheduling.initialProcessors.isEmpty {
+            debug("nsexec: affinity: \(plan.process.scheduling.initialProcessors)")
+        }
         var made = try Launcher.enter(plan)
+        tellBeginning(made.processIdentifier)
         try control?.add(process: made.processIdentifier)
         try made.waitUntilReady()
         if let pidFile = options.pidFile { try PIDFile.write(made.processIdentifier, to: pidFile) }
@@ -77,6 +81,7 @@ extension OCIRuntime {
         if let socket = options.consoleSocket, let terminal = made.takeConsole() {
             try DescriptorSocket.send(terminal: terminal, to: socket)
         }
+        debug?("setns_init: about to exec \(plan.process.command.name)")
         return try made.start()
     }
 }

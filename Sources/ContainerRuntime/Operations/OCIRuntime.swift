@@ -17,6 +17,8 @@ public struct OCIRuntime: Sendable {
     public var networkDevices: NetworkDevices?
     /// Told what goes wrong without being an error.
     public var warn: @Sendable (String) -> Void = { _ in }
+    /// Told what is done, step by step; nil where nobody wants to know, and then nothing is put into words either.
+    public var debug: (@Sendable (String) -> Void)?
     /// Whether systemd makes the cgroups: `cgroupsPath` is `slice:prefix:name` then.
     public var usesSystemd: Bool
 
@@ -78,6 +80,7 @@ public struct OCIRuntime: Sendable {
                 throw try Self.explain(failure, try container.spec())
             }
             try container.waitUntilExecuted()
+            debug?("init: closing the pipe to signal completion: \(identifier) executes its program")
         } catch let error as SystemError {
             guard error.errno == .connectionRefused || error.errno == .connectionReset else { throw error }
             throw ContainerError(.wrongState, "cannot start a container that has stopped")
@@ -132,6 +135,7 @@ public struct OCIRuntime: Sendable {
         let container = try store.open(identifier)
         let record = try container.record()
         let status = try container.status(of: record, in: nil)
+        debug?("signal \(signal) to \(all ? "all processes" : "the first process") of \(identifier), \(status.rawValue)")
         if all {
             try signalAll(record, signal)
         } else if signal == SIGKILL, try !container.spec().hasOwnProcesses, let cgroup = try record.cgroup,

@@ -198,6 +198,18 @@ struct NumberSet: Hashable, Sendable {
     }
 }
 
+extension NumberSet: CustomStringConvertible {
+    /// The bits as one hexadecimal number, as taskset(1) shows them.
+    var description: String {
+        let digits = words.reversed().map { word in
+            let text = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - text.utf8.count) + text
+        }
+        let number = digits.joined().drop { $0 == "0" }
+        return "0x\(number.isEmpty ? "0" : number)"
+    }
+}
+
 extension SpecError {
     fileprivate static func unknown(
         _ field: String, _ name: String, _ known: some Collection<String>, kind: String = "unknown name"
