@@ -124,6 +124,7 @@ extension ProcessPlan {
             var error = failure(record.stage.operation, "", record)
             if record.errno == EINVAL, let words = scheduling.memoryPolicy?.requirement { error.description += words }
             return error
+        case .processMissing: return LaunchError("config.json: process is missing", errno: record.errno)
         // The words are the whole sentence.
         case .hook: return LaunchError(record.words, errno: record.errno)
         default: return failure(record.stage.operation, "", record)

@@ -200,4 +200,24 @@ struct RuntimeDocumentTests {
             }
         }
     }
+
+    @Test func `a container without a process can be made and entered, and not be started`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "", "del(.process)")
+            try await bundle.create()
+            #expect(try await bundle.state()["status"].text == "created")
+            try await host.must([
+                "sh", "-c", #"echo '{"cwd": "/", "args": ["touch", "/seen"]}' >/run/process.json"#,
+            ])
+            try await bundle.must("exec", "--process", "/run/process.json", "box")
+            #expect(try await host.shell("test -e /run/bundle/rootfs/seen").status == 0)
+            expectRefusal(try await bundle.swrun("exec", "box", "true"), status: 255, names: "process is missing")
+            expectRefusal(try await bundle.swrun("start", "box"), status: 1, names: "process is missing")
+            #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+            try await bundle.must("delete", "box")
+            expectRefusal(
+                try await bundle.swrun("run", "--bundle", "/run/bundle", "box"), status: 1, names: "process is missing")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
 }

@@ -21,6 +21,10 @@ extension ChildProcess {
         if let groups = security.groups { try set(groups: groups) }
         try becomeProgramsUser()
         try enterWorkingDirectory()
+        guard !plan.isMissing else {
+            try waitForGoAhead(keeping: [])
+            throw InitFailure(.processMissing, errno: ENOEXEC)
+        }
         let path = try CommandCheck(plan: plan).find()
         // The check reads files that the user may perhaps only execute.
         if security.uid != 0 {

@@ -61,6 +61,7 @@ enum InitStage: UInt16, Sendable {
     case seccomp
     case workingDirectory
     case workingDirectoryOutside
+    case processMissing
     case commandMissing
     case commandDenied
     case commandDirectory

@@ -77,7 +77,13 @@ public struct OCIRuntime: Sendable {
                 }
             }
             if let failure {
-                throw try Self.explain(failure, try container.spec())
+                let error = try Self.explain(failure, try container.spec())
+                // The container ends and goes (runtime.md, "Lifecycle", step 7).
+                if failure.stage == .hook {
+                    container.unlock()
+                    try? delete(identifier, force: true)
+                }
+                throw error
             }
             try container.waitUntilExecuted()
             debug?("init: closing the pipe to signal completion: \(identifier) executes its program")
@@ -135,7 +141,8 @@ public struct OCIRuntime: Sendable {
         let container = try store.open(identifier)
         let record = try container.record()
         let status = try container.status(of: record, in: nil)
-        debug?("signal \(signal) to \(all ? "all processes" : "the first process") of \(identifier), \(status.rawValue)")
+        debug?(
+            "signal \(signal) to \(all ? "all processes" : "the first process") of \(identifier), \(status.rawValue)")
         if all {
             try signalAll(record, signal)
         } else if signal == SIGKILL, try !container.spec().hasOwnProcesses, let cgroup = try record.cgroup,

@@ -9,7 +9,8 @@ extension InitPlan {
     ///   `SystemError` when something of the host that the plan needs cannot be read.
     public init(spec: Spec, options: LaunchOptions) throws {
         try spec.validate()
-        guard let process = spec.process else { throw SpecError("process", "missing") }
+        // Only who starts the container needs one (config.md, "Process").
+        let process = spec.process ?? Spec.Process(args: ["none"])
         let linux = spec.linux ?? Spec.Linux()
         hooks = nil
         if let hooks = spec.hooks, !hooks.isEmpty {
@@ -55,6 +56,7 @@ extension InitPlan {
         bringsLoopbackUp = options.bringsLoopbackUp && cloneFlags & NamespaceKind.net.flag != 0
 
         self.process = try ProcessPlan(process, options: options, linux)
+        self.process.isMissing = spec.process == nil
     }
 
     /// What files of the container's own file systems are labelled with.

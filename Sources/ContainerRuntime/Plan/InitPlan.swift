@@ -46,6 +46,8 @@ public struct InitPlan: Sendable {
 
 /// The part of a plan that is about the process itself, the same for a container's first and for later ones.
 struct ProcessPlan: Sendable {
+    /// Whether the document has no process: then the container can be made, and not be started.
+    var isMissing = false
     var security: SecurityStep
     /// Who is given the listener of the filter.
     var listener: SeccompListener?
