@@ -93,6 +93,7 @@ extension OCIRuntime {
             record.unit = place.unit?.name
             record.hasUserUnit = place.unit?.isUser
             cgroup = try makeCgroup(unit.path, bundle.spec, isDetached)
+            try bundle.spec.delegate(cgroup)
             debug?("cgroup: \(cgroup.map { "/\($0.path)" } ?? "none")")
             if cgroup?.path != unit.path { record.cgroupPath = cgroup?.path.description }
             if control != nil {
