@@ -82,6 +82,8 @@ public struct CgroupRoot: Hashable, Sendable {
     /// A hierarchy mounted more than once counts where it was mounted first.
     public init(mountInfo: String) {
         var hierarchies: [CgroupHierarchy] = []
+        // Of those without a controller.
+        var names: [String?] = []
         var unified: String?
         // By bytes: a machine may have thousands of mounts, of which a few are of cgroups.
         for line in mountInfo.utf8.split(separator: UInt8(ascii: "\n")) where mentionsCgroup(line) {
@@ -93,8 +95,12 @@ public struct CgroupRoot: Hashable, Sendable {
             } else if fields[dash + 1].elementsEqual("cgroup".utf8) {
                 let options = fields[dash + 3].split(separator: UInt8(ascii: ",")).map { String(Substring($0)) }
                 let controllers = Set(options.filter { version1Controllers.contains($0) })
-                let known = hierarchies.contains { $0.controllers == controllers && !controllers.isEmpty }
+                let name = controllers.isEmpty ? options.first { $0.utf8.starts(with: "name=".utf8) } : nil
+                let known =
+                    controllers.isEmpty
+                    ? names.contains(name) : hierarchies.contains { $0.controllers == controllers }
                 if !known {
+                    if controllers.isEmpty { names.append(name) }
                     let mountPoint = unescape(Substring(fields[4]))
                     hierarchies.append(CgroupHierarchy(mountPoint: mountPoint, controllers: controllers))
                 }

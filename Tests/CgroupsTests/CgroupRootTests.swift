@@ -13,6 +13,8 @@ struct CgroupRootTests {
                 40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,release_agent=/x,name=systemd
                 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
                 42 23 0:29 / /mnt/again rw,relatime - cgroup cgroup rw,cpu,cpuacct
+                43 23 0:37 /box /mnt/systemd rw - cgroup cgroup rw,xattr,name=systemd
+                44 23 0:39 / /mnt/other rw - cgroup cgroup rw,xattr,name=other
 
                 """)
         #expect(root.mode == .hybrid)
@@ -22,6 +24,7 @@ struct CgroupRootTests {
                 CgroupHierarchy(mountPoint: "/sys/fs/cgroup/cpu,cpuacct", controllers: ["cpu", "cpuacct"]),
                 CgroupHierarchy(mountPoint: "/sys/fs/cgroup/memory", controllers: ["memory"]),
                 CgroupHierarchy(mountPoint: "/sys/fs/cgroup/systemd", controllers: []),
+                CgroupHierarchy(mountPoint: "/mnt/other", controllers: []),
             ])
     }
 

@@ -23,10 +23,13 @@ struct RuntimeLogTests {
             let bundle = try await RuntimeBundle(host, "echo the program")
             let quiet = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
             #expect(quiet.errors == "", "\(quiet)")
-            let result = try await host.run([Products.path("swrun"), "--debug", "run", "--bundle", "/run/bundle", "box"])
+            let result = try await host.run([
+                Products.path("swrun"), "--debug", "run", "--bundle", "/run/bundle", "box",
+            ])
             #expect(result.status == 0 && result.output == "the program", "\(result)")
             for way in Self.ways {
-                #expect(result.errors.contains(#/(?m)^time="[^"]*" level=debug msg=".*$/#) && result.errors.contains(way))
+                #expect(
+                    result.errors.contains(#/(?m)^time="[^"]*" level=debug msg=".*$/#) && result.errors.contains(way))
             }
         }
     }

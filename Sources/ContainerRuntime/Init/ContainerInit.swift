@@ -184,10 +184,14 @@ struct ContainerInit {
             guard fchdir(root.rawValue) == 0 else { throw SystemError("fchdir", errno: .last) }
             guard plan.pivots else {
                 // The host's mounts stay below: only who has no CAP_SYS_CHROOT is kept from them.
-                try hideKernelFileSystems()
-                // On top of everything, so that who is in it counts as being in no chroot, in which there are no user
-                // namespaces.
-                if case .directory = plan.root, !plan.propagation.isShared { try MountTree.attach(root, toPath: "/") }
+                if plan.ownsMounts {
+                    try hideKernelFileSystems()
+                    // On top of everything, so that who is in it counts as being in no chroot, in which there are no user
+                    // namespaces.
+                    if case .directory = plan.root, !plan.propagation.isShared {
+                        try MountTree.attach(root, toPath: "/")
+                    }
+                }
                 guard unsafe chroot(".") == 0, unsafe chdir("/") == 0 else { throw SystemError("chroot", errno: .last) }
                 return
             }

@@ -23,13 +23,28 @@ struct ExecInit {
         let kinds: [NamespaceKind] = [.mnt, .net, .ipc, .uts, .cgroup]
         // Nobody enters a user namespace twice.
         let own = plan.isOrdinary ? plan.ownNamespaces.subtracting([.user]) : plan.ownNamespaces
+        let root = plan.sharesMounts ? try openRoot() : -1
         try enter(own.union(kinds))
+        if root >= 0 {
+            guard fchdir(root) == 0, unsafe chroot(".") == 0 else { throw InitFailure(.pivot) }
+            close(root)
+        }
         if plan.ownNamespaces.contains(.user) { try child.becomeRoot() }
         if child.plan.terminal != nil {
             let devpts = unsafe swn_openat(AT_FDCWD, "/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
             try child.makeTerminal(devpts: devpts, root: -1)
         }
         try child.becomeUser(label: label)
+    }
+
+    /// The root of the container's first process, and not of another that has got its number.
+    private func openRoot() throws(InitFailure) -> Int32 {
+        let path = "/proc/\(plan.containerNumber)/root"
+        let number = unsafe swn_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
+        guard number >= 0, swn_pidfd_send_signal(plan.container.descriptor.rawValue, 0, 0) == 0 else {
+            throw InitFailure(.joinNamespace)
+        }
+        return number
     }
 
     private func enter(_ kinds: Set<NamespaceKind>) throws(InitFailure) {

@@ -6,6 +6,8 @@ import SystemPackage
 extension Spec {
     /// Whether the container has a pid namespace to itself.
     var hasOwnProcesses: Bool { linux?.namespace(.pid).map { ($0.path ?? "").isEmpty } ?? false }
+    /// Whether it has a mount namespace to itself.
+    var ownsMounts: Bool { linux?.namespace(.mount).map { ($0.path ?? "").isEmpty } ?? false }
     /// crun's annotation for podman's `--group-add keep-groups`.
     var keepsGroups: Bool { annotations?["run.oci.keep_original_groups"] == "1" }
 }
@@ -49,7 +51,7 @@ struct Bundle {
             mount.type == "bind" || (mount.options ?? []).contains { $0 == "bind" || $0 == "rbind" }
         }
         let pid = spec.linux?.namespace(.pid)
-        return isBound || pid == nil || !(pid?.path ?? "").isEmpty
+        return isBound || !spec.ownsMounts || pid == nil || !(pid?.path ?? "").isEmpty
     }
 
     func record(_ identifier: String) -> StateRecord {

@@ -80,6 +80,7 @@ extension OCIRuntime {
         var record = bundle.record(options.identifier)
         var cgroup: Cgroup?
         var devices: NetworkDevices.Moved?
+        let root = SharedRoot(bundle.spec, path: record.rootfs)
         do {
             let place = try CgroupPlace(bundle.spec, options.identifier, usesSystemd)
             record.cgroupPath = place.path.description
@@ -117,6 +118,7 @@ extension OCIRuntime {
             var container = try launchContainer(spec, launch, cgroup, &devices)
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
+            record.rootMount = root?.mount
             try control?.add(process: record.pid)
             try stored.write(record)
             // The container is in it.
@@ -131,6 +133,7 @@ extension OCIRuntime {
             if let cgroup { try? Self.remove(cgroup) }
             if let groups = record.resctrlGroups { try? ResctrlGroup.remove(groups) }
             try? record.stopUnit()
+            root?.unmount()
             try? stored.remove()
             // A container whose hooks have begun ends as others do (runtime.md, "Lifecycle", steps 3 to 5 and 13).
             if (error as? LaunchError)?.isOfHook == true { runPoststop(bundle.spec, State(record, .stopped)) }

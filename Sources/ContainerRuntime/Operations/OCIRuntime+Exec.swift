@@ -40,6 +40,7 @@ extension OCIRuntime {
         if status == .created, launch.ownNamespaces.contains(.user), geteuid() != 0 {
             launch.namespaces = try StartGate.namespaces(in: stored.directory)
         }
+        launch.sharesMounts = !spec.ownsMounts
         let control = try ResctrlGroup(spec, container: record.id)
         if options.isDetached {
             _ = try start(process, in: target, launch, options, cgroup, control)

@@ -15,6 +15,8 @@ public struct ExecPlan: Sendable {
     var ownNamespaces: Set<NamespaceKind>
     /// Whether it is an ordinary user who has a user namespace to enter.
     var isOrdinary: Bool
+    /// Whether its root is not that of its mount namespace, which is another's.
+    var sharesMounts: Bool
     var process: ProcessPlan
 
     /// - Parameter process: What to run; who wants the container's own limits and capabilities, copies them from the
@@ -31,6 +33,7 @@ public struct ExecPlan: Sendable {
         containerNumber = container.processIdentifier
         cgroup = options.cgroup
         ownNamespaces = options.ownNamespaces
+        sharesMounts = options.sharesMounts
         isOrdinary = ownNamespaces.contains(.user) && geteuid() != 0
         self.process = try ProcessPlan(process, options: options)
         try self.process.scheduling.setProcessors(process.execCPUAffinity)

@@ -24,6 +24,9 @@ extension InitPlan {
         userNamespace?.isOrdinary = geteuid() != 0
         cgroup = options.cgroup
         root = try Self.root(spec, options)
+        if cloneFlags & NamespaceKind.mnt.flag == 0, case .overlay = root {
+            throw SpecError("linux.namespaces", "a root of layers needs a new mount namespace")
+        }
         isRootReadOnly = spec.root?.readonly ?? false
         propagation = RootPropagation(linux.rootfsPropagation)
 
@@ -52,7 +55,8 @@ extension InitPlan {
         hostname = spec.hostname.flatMap { $0.isEmpty ? nil : $0 }
         domainname = spec.domainname.flatMap { $0.isEmpty ? nil : $0 }
         sysctls = try SysctlStep.steps(linux, domainname: spec.domainname)
-        pivots = options.pivots
+        // The root of a mount namespace is everybody's in it.
+        pivots = options.pivots && cloneFlags & NamespaceKind.mnt.flag != 0
         bringsLoopbackUp = options.bringsLoopbackUp && cloneFlags & NamespaceKind.net.flag != 0
 
         self.process = try ProcessPlan(process, options: options, linux)
@@ -75,9 +79,6 @@ extension InitPlan {
             let field = "linux.namespaces[\(index)]"
             let kind = namespace.type.kernel
             if let path = namespace.path, !path.isEmpty {
-                guard namespace.type != .mount else {
-                    throw SpecError("\(field).path", "a container's mount namespace is always its own")
-                }
                 joins.append(NamespaceJoin(kind: kind, path: path, field: "\(field).path"))
             } else if namespace.type == .cgroup {
                 makesCgroup = true
@@ -88,11 +89,12 @@ extension InitPlan {
                 flags |= kind.flag
             }
         }
-        // In the kernel's order: the user namespace decides what may be done to the others.
-        joins.sort { $0.kind == .user && $1.kind != .user }
-        guard flags & NamespaceKind.mnt.flag != 0 else {
+        // In the kernel's order: the user namespace decides what may be done to the others, and with the mounts go the files
+        // that the others are named by.
+        joins.sort { ($0.kind == .user && $1.kind != .user) || ($0.kind != .mnt && $1.kind == .mnt) }
+        if flags & NamespaceKind.mnt.flag == 0, linux.namespace(.user) != nil {
             throw SpecError(
-                "linux.namespaces", "a namespace of type mount is missing: the root cannot be changed without")
+                "linux.namespaces", "a user namespace needs a new mount namespace: in others it may mount nothing")
         }
         return (flags, makesCgroup, joins)
     }

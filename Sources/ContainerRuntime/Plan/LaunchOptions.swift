@@ -95,6 +95,8 @@ public struct LaunchOptions: Sendable {
     /// Which of a user and a time namespace the container has of its own, for a further process of it: the kernel
     /// refuses to enter the one that a process is in.
     public var ownNamespaces: Set<NamespaceKind> = []
+    /// Whether the container's root is not that of its mount namespace, which is another's, for a further process of it.
+    var sharesMounts = false
     /// Those of a first process that its owner may not look into, for a further process of it; empty where it may.
     var namespaces: [NamespaceKind: SharedDescriptor] = [:]
     /// What hooks are told about the container; nil where a document must not have any.
