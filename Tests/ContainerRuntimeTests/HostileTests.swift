@@ -103,7 +103,6 @@ struct HostileTests {
                 }
             ),
             ("linux.timeOffsets", { $0.linux?.timeOffsets = ["monotonic": Spec.Linux.TimeOffset()] }),
-            ("linux.namespaces", { $0.linux?.namespaces?.removeAll { $0.type == .mount } }),
             ("process.apparmorProfile", { $0.process?.apparmorProfile = "x" }),
             ("linux.sysctl.kernel.panic", { $0.linux?.sysctl = ["kernel.panic": "1"] }),
             ("linux.sysctl.net/../kernel/panic", { $0.linux?.sysctl = ["net/../kernel/panic": "1"] }),

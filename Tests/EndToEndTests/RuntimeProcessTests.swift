@@ -218,4 +218,19 @@ struct RuntimeProcessTests {
             #expect(try await bundle.leftovers() == "")
         }
     }
+
+    @Test func `a program may begin where only the superuser may enter, and finds nothing by it`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(
+                host, "pwd; ls; true",
+                """
+                .process.cwd = "/closed" | .process.user = {uid: 1000, gid: 1000}
+                | .process.capabilities |= map_values([])
+                """)
+            try await host.must(["mkdir", "-m", "700", "/run/bundle/rootfs/closed"])
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.status == 0 && result.output == "/closed", "\(result)")
+            #expect(result.errors.contains("denied"), "\(result)")
+        }
+    }
 }

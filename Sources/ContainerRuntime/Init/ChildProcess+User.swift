@@ -19,8 +19,11 @@ extension ChildProcess {
 
         // Groups before the user, because afterwards there is no right to change them.
         if let groups = security.groups { try set(groups: groups) }
+        // As runc and crun have it: where the superuser may enter the program may begin, and where only its user may (NFS)
+        // too.
+        let isInside = unsafe chdir(plan.command.workingDirectory) == 0
         try becomeProgramsUser()
-        try enterWorkingDirectory()
+        try enterWorkingDirectory(isInside)
         guard !plan.isMissing else {
             try waitForGoAhead(keeping: [])
             throw InitFailure(.processMissing, errno: ENOEXEC)
@@ -209,17 +212,6 @@ extension ChildProcess {
         var byte: UInt8 = 0
         // Before somebody has it, a call that is asked about would wait for ever.
         guard retryingOnInterrupt({ unsafe recv(socket, &byte, 1, 0) }) == 1 else { swn_exit_now(1) }
-    }
-
-    private func enterWorkingDirectory() throws(InitFailure) {
-        let path = plan.command.workingDirectory
-        guard unsafe chdir(path) == 0 else { throw InitFailure(.workingDirectory) }
-        if path == "/" { return }
-        // The kernel answers "(unreachable)" for a directory outside of the root, as a leaked descriptor under
-        // /proc/self/fd would be (CVE-2024-21626). The raw call, because glibc's turns that into ENOENT.
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
-        guard unsafe swn_getcwd(&buffer, buffer.count) > 0 else { throw InitFailure(.workingDirectory) }
-        guard buffer[0] == UInt8(ascii: "/") else { throw InitFailure(.workingDirectoryOutside, errno: EXDEV) }
     }
 
     private func waitForGoAhead(keeping needed: [Int32]) throws(InitFailure) {

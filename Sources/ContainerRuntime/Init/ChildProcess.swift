@@ -127,6 +127,20 @@ struct ChildProcess {
         }
     }
 
+    /// - Parameter isInside: Whether this process is there already.
+    func enterWorkingDirectory(_ isInside: Bool) throws(InitFailure) {
+        let path = plan.command.workingDirectory
+        if !isInside {
+            guard unsafe chdir(path) == 0 else { throw InitFailure(.workingDirectory) }
+        }
+        if path == "/" { return }
+        // The kernel answers "(unreachable)" for a directory outside of the root, as a leaked descriptor under
+        // /proc/self/fd would be (CVE-2024-21626). The raw call, because glibc's turns that into ENOENT.
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
+        guard unsafe swn_getcwd(&buffer, buffer.count) > 0 else { throw InitFailure(.workingDirectory) }
+        guard buffer[0] == UInt8(ascii: "/") else { throw InitFailure(.workingDirectoryOutside, errno: EXDEV) }
+    }
+
     /// Sends a record. Without it the launcher would wait for ever, so this process ends with what it could not say.
     func report(_ record: InitRecord, descriptor: Int32 = -1) {
         let bytes = record.bytes

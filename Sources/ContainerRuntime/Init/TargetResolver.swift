@@ -115,3 +115,13 @@ struct TargetResolver {
         return Descriptor(owning: number)
     }
 }
+
+extension Descriptor {
+    /// Whether the file is of the kernel's process file system. The corresponding system call is `fstatfs`.
+    borrowing func isProc() throws(SystemError) -> Bool {
+        var status = statfs()
+        guard unsafe fstatfs(rawValue, &status) == 0 else { throw SystemError("stat file system", errno: .last) }
+        // PROC_SUPER_MAGIC of linux/magic.h.
+        return status.f_type == 0x9fa0
+    }
+}
