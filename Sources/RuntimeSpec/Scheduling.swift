@@ -78,7 +78,12 @@ extension Spec.Linux {
         public init() {}
 
         public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
-            try fields.required("mode", &mode)
+            do throws(JSONCodingError) {
+                try fields.required("mode", &mode)
+            } catch {
+                // runc's words, for whoever searches for them.
+                throw JSONCodingError(error.path, "\(error.reason) (invalid memory policy mode)")
+            }
             try fields.optional("nodes", &nodes)
             try fields.optional("flags", &flags)
         }

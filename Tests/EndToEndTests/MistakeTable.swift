@@ -147,6 +147,7 @@ struct MistakeTable: Sendable, CustomStringConvertible {
         process.execCPUAffinity.final  "3-1"  '3-1'
         process.execCPUAffinity.initial  "0-99999999999"  '0-99999999999'
         process.execCPUAffinity.final  "1,"  '1,'
+        linux.memoryPolicy.mode  -  missing (invalid memory policy mode)
         linux.memoryPolicy.mode  "MPOL_NOSUCH"  'MPOL_NOSUCH', one of
         linux.memoryPolicy.nodes  "x"  'x'
         linux.memoryPolicy.nodes  "1-0"  '1-0'

@@ -49,7 +49,8 @@ struct RootlessBundle {
             rm -f \(Self.folder)/config.json
             \(Self.swrun) spec --rootless --bundle \(Self.folder)
             jq --arg command "$0" '.process.terminal = false | .root.readonly = false
-                | .process.args = ["sh", "-c", $command] | \(change)' \(Self.folder)/config.json > \(Self.folder)/new
+                | .process.args = ["sh", "-c", $command]
+                | \(RuntimeBundle.capabilities) | \(change)' \(Self.folder)/config.json > \(Self.folder)/new
             mv \(Self.folder)/new \(Self.folder)/config.json
             chmod 644 \(Self.folder)/config.json
             """, command,

@@ -6,6 +6,14 @@ struct RuntimeBundle {
     let host: TestHost
     static let folder = "/run/bundle"
 
+    /// Docker's capabilities, which programs of images expect, in the place of the few of `swrun spec`.
+    static let capabilities = """
+        .process.capabilities |= map_values([
+            "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID",
+            "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",
+            "CAP_AUDIT_WRITE"])
+        """
+
     /// Unpacks the bundle and changes its document, which runs `command`, by a jq program.
     init(_ host: TestHost, _ command: String = "sleep 1000", _ change: String = ".") async throws {
         self.host = host
@@ -19,7 +27,7 @@ struct RuntimeBundle {
             \(swrun) spec --bundle \(Self.folder)
             jq --arg command "$0" '.process.terminal = false | .root.readonly = false
                 | .linux.namespaces |= (map(select(.type != "cgroup")) + [{type: "cgroup"}])
-                | .process.args = ["sh", "-c", $command] | \(change)' \(Self.folder)/config.json > \(Self.folder)/new
+                | .process.args = ["sh", "-c", $command] | \(Self.capabilities) | \(change)' \(Self.folder)/config.json > \(Self.folder)/new
             mv \(Self.folder)/new \(Self.folder)/config.json
             """, command,
         ])

@@ -197,6 +197,13 @@ struct RuntimeDocumentTests {
                 try await host.must([swrun, "spec", "--bundle", "/run/spec"] + flags)
                 let config = try JSONValue(try await host.must(["cat", "/run/spec/config.json"]))
                 #expect(DocumentShape.config.problems(config) == [], "\(config)")
+                // As few as the peers' has: who needs more adds them.
+                let capabilities = config["process"]["capabilities"]
+                for set in ["bounding", "effective", "permitted"] {
+                    #expect(
+                        capabilities[set].items.map(\.text) == ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"])
+                }
+                #expect(capabilities["ambient"].items.isEmpty && capabilities["inheritable"].items.isEmpty)
             }
         }
     }

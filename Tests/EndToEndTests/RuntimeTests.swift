@@ -14,7 +14,8 @@ struct RuntimeTests {
             [ -e /run/bundle/rootfs/bin ] || tar -C /run/bundle/rootfs -xf \(host.images)/tools.tar
             rm -f /run/bundle/config.json
             \(swrun) spec --bundle /run/bundle
-            jq '.linux.namespaces |= (map(select(.type != "cgroup")) + [{type: "cgroup"}]) | \(change)' /run/bundle/config.json > /run/bundle/new
+            jq '.linux.namespaces |= (map(select(.type != "cgroup")) + [{type: "cgroup"}])
+                | \(RuntimeBundle.capabilities) | \(change)' /run/bundle/config.json > /run/bundle/new
             mv /run/bundle/new /run/bundle/config.json
             """,
         ])

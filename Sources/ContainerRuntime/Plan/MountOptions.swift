@@ -43,6 +43,11 @@ struct MountOptions {
 
     /// Takes an option that is not the file system's own business.
     private mutating func apply(_ option: String, field: String) throws(SpecError) -> Bool {
+        // With mount(8), runc and crun it does not end the `noatime` of a bind's source; `relatime` does.
+        if option == "atime" {
+            set &= ~UInt64(MOUNT_ATTR_NOATIME)
+            return true
+        }
         if let change = Self.attributes[option] {
             set = set & ~change.clear | change.set
             clear = clear & ~change.set | change.clear

@@ -73,12 +73,17 @@ extension SwrunCommands {
         spec.root = Spec.Root(path: "rootfs", readonly: true)
         spec.hostname = "swrun"
         spec.process?.terminal = true
+        // As few as runc's and crun's has: who needs more adds them.
+        spec.process?.capabilities = Spec.Capabilities(
+            bounding: capabilities, effective: capabilities, permitted: capabilities)
         // As runc has it: without the namespace, what is mounted of v1 is the container's own directories.
         if (try? CgroupRoot.find())?.mode != .unified { spec.linux?.namespaces?.removeAll { $0.type == .cgroup } }
         if invocation.flags.isOn("rootless") { spec.makeRootless(uid: geteuid(), gid: getegid()) }
         try file.writeAll(spec.document + [UInt8(ascii: "\n")])
         return .success
     }
+
+    private static let capabilities = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 
     private static func options(_ invocation: Invocation<OCIRuntime>) throws -> CreateOptions {
         var options = CreateOptions(
