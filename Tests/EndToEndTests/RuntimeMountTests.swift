@@ -20,6 +20,7 @@ struct RuntimeMountTests {
         ("ro", "bind,nosuid,rprivate", false, "rw nosuid"), ("ro", "bind,nosuid,rprivate", true, "ro nosuid"),
         ("nodev,nosuid,noexec,noatime", "bind,ro", false, "ro noatime"),
         ("noatime", "bind,atime", false, "rw noatime"), ("noatime", "bind,relatime", false, "rw"),
+        ("noatime", "bind,nodiratime", false, "rw nodiratime"),
         ("nodev,nosuid,noexec,noatime", "bind,ro", true, "ro nosuid nodev noexec noatime"),
         ("nodev,nosymfollow", "bind,ro,symfollow", true, "ro nodev"),
         ("nodev,nosymfollow", "bind,rw", true, "rw nodev"),

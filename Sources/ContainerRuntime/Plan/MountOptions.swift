@@ -28,6 +28,9 @@ struct MountOptions {
                 settings.append(MountSetting(option))
             }
         }
+        // Who changes the times of a bind's source at all does not keep the rest of them (do_mount of fs/namespace.c).
+        let times = UInt64(MOUNT_ATTR__ATIME)
+        if set & UInt64(MOUNT_ATTR_NODIRATIME) != 0, (set | clear) & times == 0 { clear |= times }
     }
 
     /// A bind whose options say how the mount is, is that and nothing else, as with runc and crun: what its source is
