@@ -23,7 +23,7 @@ public enum Launcher {
         let timeOffsets = isOrdinary && entrance == nil ? nil : plan.timeOffsets
         let mapped: MappedMounts
         do throws(SystemError) {
-            mapped = try MappedMounts(plan.mounts)
+            mapped = try MappedMounts(plan)
         } catch {
             throw LaunchError(error)
         }

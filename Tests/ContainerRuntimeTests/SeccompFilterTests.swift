@@ -44,7 +44,9 @@ struct SeccompFilterTests {
     @Test func readsSpecification() throws {
         var specification = Spec.Linux.Seccomp(defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38)
         specification.architectures = ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"]
-        specification.flags = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]
+        specification.flags = [
+            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+        ]
         specification.syscalls = [
             .init(names: ["read", "write"], action: "SCMP_ACT_ALLOW"),
             .init(

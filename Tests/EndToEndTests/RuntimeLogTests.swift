@@ -59,7 +59,8 @@ struct RuntimeLogTests {
 
     @Test func `--debug tells the flags of a filter, and the processors that a process begins with`() async throws {
         try await TestHost.with { host in
-            let seccomp = #".linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", flags: ["SECCOMP_FILTER_FLAG_LOG"]}"#
+            let seccomp =
+                #".linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", flags: ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"]}"#
             let affinity = #".process.execCPUAffinity = {initial: "0"}"#
             let bundle = try await RuntimeBundle(host, "exec sleep 1000", "\(seccomp) | \(affinity)")
             try await bundle.create()

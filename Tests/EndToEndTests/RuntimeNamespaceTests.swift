@@ -234,6 +234,15 @@ extension RuntimeNamespaceTests {
         let all = try await RuntimeBundle(host, look, mount(#"["rbind", "ridmap"]"#))
         let recursive = try await all.swrun("run", "--bundle", "/run/bundle", "box")
         #expect(recursive.lines == ["5000:6000", "5000:6000"], "\(recursive)")
+        // What the container has mounted in its root is a source too.
+        let inner = try await RuntimeBundle(
+            host, "stat -c %u:%g /inner/file",
+            """
+            .mounts += [{destination: "/data", type: "bind", source: "/run/data", options: ["bind"]},
+                {destination: "/inner", type: "bind", source: "/run/bundle/rootfs/data", options: ["bind", "idmap"], \(maps)}]
+            """)
+        let inside = try await inner.swrun("run", "--bundle", "/run/bundle", "box")
+        #expect(inside.lines == ["5000:6000"], "\(inside)")
         // What nobody is mapped to cannot be made.
         let foreign = try await RuntimeBundle(host, "touch /data/new", mount(#"["bind", "idmap"]"#))
         let refused = try await foreign.swrun("run", "--bundle", "/run/bundle", "box")

@@ -234,7 +234,7 @@ struct RootBuilder {
     }
 
     private func copy(of path: String, _ isRecursive: Bool, _ step: MountStep) throws(SystemError) -> Descriptor {
-        if let mount = try mapped.mount(step.index) { return mount }
+        if let mount = try mapped.mount(step) { return mount }
         do throws(SystemError) {
             return try MountTree.clone(path: path, recursive: isRecursive)
         } catch {

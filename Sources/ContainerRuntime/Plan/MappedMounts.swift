@@ -14,15 +14,19 @@ struct MountMapping: Hashable, Sendable {
 }
 
 /// The copies of mounts whose identifiers are mapped. The kernel lets only the owner of a file system do that, which a
-/// container in a user namespace is not: they are made by the launcher, and attached by the container's process.
+/// container in a user namespace is not: they are made by the launcher, and attached by the container's process. That makes
+/// those itself which show what the container has mounted in its root, if it may.
 final class MappedMounts: Sendable {
     private let mounts: [Int32: SharedDescriptor]
+    /// For copies that are made later.
+    private let later: [Int32: SharedDescriptor]
 
     /// - Throws: `SystemError`; EINVAL for a file system that cannot map.
-    init(_ steps: [MountStep]) throws(SystemError) {
+    init(_ plan: InitPlan) throws(SystemError) {
         var namespaces: [MountMapping: SharedDescriptor] = [:]
         var mounts: [Int32: SharedDescriptor] = [:]
-        for step in steps {
+        var later: [Int32: SharedDescriptor] = [:]
+        for step in plan.mounts {
             guard let mapping = step.mapping, case .bind(let path, let isRecursive) = step.source else { continue }
             let namespace: SharedDescriptor
             if let known = namespaces[mapping] {
@@ -31,21 +35,38 @@ final class MappedMounts: Sendable {
                 namespace = SharedDescriptor(try Self.namespace(mapping))
                 namespaces[mapping] = namespace
             }
-            let tree = try MountTree.clone(path: path, recursive: isRecursive)
-            do throws(SystemError) {
-                try MountTree.mapIdentifiers(of: tree, as: namespace.descriptor, recursive: mapping.isRecursive)
-            } catch {
-                let hint = error.errno == .invalidArgument ? "its file system cannot map them" : nil
-                throw SystemError(
-                    "map identifiers (mounts[\(step.index)].uidMappings) of", path, errno: error.errno, hint: hint)
+            if plan.userNamespace == nil, case .directory(let root) = plan.root, path.hasPrefix(root + "/") {
+                later[step.index] = namespace
+                continue
             }
-            mounts[step.index] = SharedDescriptor(tree)
+            mounts[step.index] = SharedDescriptor(try Self.copy(path, isRecursive, step, namespace))
         }
         self.mounts = mounts
+        self.later = later
+    }
+
+    private static func copy(
+        _ path: String, _ isRecursive: Bool, _ step: MountStep, _ namespace: SharedDescriptor
+    ) throws(SystemError) -> Descriptor {
+        let tree = try MountTree.clone(path: path, recursive: isRecursive)
+        do throws(SystemError) {
+            try MountTree.mapIdentifiers(
+                of: tree, as: namespace.descriptor, recursive: step.mapping?.isRecursive == true)
+        } catch {
+            let hint = error.errno == .invalidArgument ? "its file system cannot map them" : nil
+            throw SystemError(
+                "map identifiers (mounts[\(step.index)].uidMappings) of", path, errno: error.errno, hint: hint)
+        }
+        return tree
     }
 
     /// The copy for a step of the plan; nil for one without a mapping.
-    func mount(_ index: Int32) throws(SystemError) -> Descriptor? { try mounts[index]?.descriptor.duplicate() }
+    func mount(_ step: MountStep) throws(SystemError) -> Descriptor? {
+        if let namespace = later[step.index], case .bind(let path, let isRecursive) = step.source {
+            return try Self.copy(path, isRecursive, step, namespace)
+        }
+        return try mounts[step.index]?.descriptor.duplicate()
+    }
 
     /// A user namespace that nobody is in: it only says who is who.
     private static func namespace(_ mapping: MountMapping) throws(SystemError) -> Descriptor {

@@ -90,7 +90,6 @@ public struct SeccompFilter: Hashable, Sendable {
     public struct Flags: OptionSet, Hashable, Sendable {
         public let rawValue: UInt32
         public init(rawValue: UInt32) { self.rawValue = rawValue }
-        public static let synchronizeThreads = Flags(rawValue: UInt32(SECCOMP_FILTER_FLAG_TSYNC))
         /// Whatever is not allowed is logged.
         public static let log = Flags(rawValue: UInt32(SECCOMP_FILTER_FLAG_LOG))
         /// Leaves the processor's speculation on, as runc and crun do unless told otherwise.

@@ -80,7 +80,8 @@ extension SeccompFilter.Architecture {
 extension SeccompFilter.Flags {
     init?(specification name: String) {
         switch name {
-        case "SECCOMP_FILTER_FLAG_TSYNC": self = .synchronizeThreads
+        // Who loads it has one thread; and the kernel takes the flag with no listener.
+        case "SECCOMP_FILTER_FLAG_TSYNC": self = []
         case "SECCOMP_FILTER_FLAG_LOG": self = .log
         case "SECCOMP_FILTER_FLAG_SPEC_ALLOW": self = .allowSpeculation
         case "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": self = .waitKillable
