@@ -112,10 +112,10 @@ struct RuntimeLimitTests {
                 "cpuset.cpus": "0", "cpuset.mems": "0", "pids.max": "9",
                 "io.max": "\(disk) rbps=1048576 wbps=max riops=max wiops=max",
             ])
+            try await deviceRulesHold(bundle, disk)
             let forks = try await bundle.swrun(
                 "exec", "box", "sh", "-c", "for n in 1 2 3 4 5 6 7 8 9; do sleep 9 & done")
             #expect(forks.errors.contains("fork"), "\(forks)")
-            try await deviceRulesHold(bundle, disk)
 
             let change =
                 #"{"memory": {"limit": 50331648, "swap": 50331648}, "cpu": {"quota": 20000}, "pids": {"limit": 20}}"#
@@ -124,7 +124,10 @@ struct RuntimeLimitTests {
                 "memory.max": "50331648", "memory.swap.max": "0", "cpu.max": "20000 100000", "pids.max": "20",
                 "memory.low": "33554432", "cpu.weight": "59",
             ])
-            let low = try await bundle.swrun("update", "--memory", "4096", "box")
+            // Otherwise the kernel would kill until it is met.
+            let low = try await host.shell(
+                "echo '{\"memory\": {\"limit\": 4096, \"swap\": 4096, \"checkBeforeUpdate\": true}}' | \(Products.path("swrun")) update --resources - box"
+            )
             expectRefusal(low, status: 1, names: "memory.max", "are in use")
             try await bundle.must("pause", "box")
             #expect(try await values(host, "cgroup.events").contains("frozen 1"))
