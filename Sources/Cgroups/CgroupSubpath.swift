@@ -23,6 +23,32 @@ public struct CgroupSubpath: Hashable, Sendable {
         }
     }
 
+    /// Of names that the kernel gave.
+    private init(components: [String]) {
+        controllers = []
+        self.components = components
+    }
+
+    /// Where a further process of a container goes when its cgroup can hold none: one whose controllers are shared out
+    /// among cgroups inside has no processes of its own (cgroup-v2.rst, "No Internal Process Constraint"). A systemd in the
+    /// container makes it such.
+    ///
+    /// - Parameter process: The container's first process.
+    /// - Returns: The cgroup that it is in, as with runc; nil where the container's own will do.
+    public init?(in cgroup: Cgroup, beside process: Int32) {
+        guard let directory = cgroup.unifiedDirectory,
+            let shared = try? directory.words("cgroup.subtree_control"), !shared.isEmpty,
+            let bytes = try? Descriptor.open("/proc/\(process)/cgroup").readAll()
+        else { return nil }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        guard let line = lines.first(where: { $0.hasPrefix("0::/") }) else { return nil }
+        let place = line.dropFirst("0::".count).split(separator: "/").map(String.init)
+        // What is mounted here may be a part of the hierarchy; the path begins below.
+        let own = cgroup.path.components
+        guard let start = place.indices.first(where: { place[$0...].starts(with: own) }) else { return nil }
+        self.init(components: Array(place[start...].dropFirst(own.count)))
+    }
+
     func directory(in cgroup: CgroupDirectory) -> CgroupDirectory {
         var directory = cgroup
         directory.path = ([cgroup.path] + components).joined(separator: "/")

@@ -140,6 +140,24 @@ struct RuntimeLimitTests {
         }
     }
 
+    @Test(isUnified) func `exec finds a place where the container has shared out its cgroup`() async throws {
+        try await TestHost.with { host in
+            let share = """
+                cd /sys/fs/cgroup; mkdir init; echo 1 >init/cgroup.procs; echo +pids >cgroup.subtree_control && touch /ready
+                exec sleep 1000
+                """
+            let bundle = try await RuntimeBundle(
+                host, share, #"(.mounts[] | select(.type == "cgroup")).options -= ["ro"]"#)
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            #expect(try await eventually { try await host.shell("[ -e /run/bundle/rootfs/ready ]").status == 0 })
+            let result = try await bundle.swrun("exec", "box", "cat", "/proc/self/cgroup")
+            #expect(result.lines == ["0::/init"], "\(result)")
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     /// Nodes may be made and not opened: what v1's devices controller does, a program does on v2.
     private func deviceRulesHold(_ bundle: RuntimeBundle, _ disk: String) async throws {
         let numbers = disk.replacing(":", with: " ")
