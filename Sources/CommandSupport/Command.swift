@@ -55,11 +55,16 @@ public struct Invocation<Context> {
     ///
     /// - Parameter what: What the command wants: `one network`.
     /// - Throws: `CommandFailure` that says so and where the help is.
-    public func require(_ count: some RangeExpression<Int>, _ what: String) throws(CommandFailure) {
+    public func require(_ count: ClosedRange<Int>, _ what: String) throws(CommandFailure) {
         guard !count.contains(arguments.count) else { return }
         var failure = misuse("\(command) needs \(what)")
         failure.status = program.arguments
         throw failure
+    }
+
+    /// The same for a command that takes any number above the least.
+    public func require(_ count: PartialRangeFrom<Int>, _ what: String) throws(CommandFailure) {
+        try require(count.lowerBound...Int.max, what)
     }
 
     /// A command line that is wrong, with where the help is.

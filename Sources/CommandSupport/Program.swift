@@ -36,12 +36,25 @@ public struct Program: Sendable {
 
     /// Whether one of the command line's words is this one, asked before any of them is read.
     public static func isAsked(for word: String) -> Bool {
-        var next = unsafe CommandLine.unsafeArgv
-        while let argument = unsafe next.pointee {
+        var next = unsafe swn_arguments()
+        while let argument = unsafe next?.pointee {
             if unsafe strcmp(argument, word) == 0 { return true }
-            unsafe next += 1
+            unsafe next = unsafe next?.successor()
         }
         return false
+    }
+
+    /// The command line without the program's own name. For `CommandLine.arguments` more of the standard library would
+    /// have to be in memory.
+    public static var words: [String] {
+        var words: [String] = []
+        var next = unsafe swn_arguments()
+        while let argument = unsafe next?.pointee {
+            let bytes = unsafe UnsafeRawBufferPointer(start: argument, count: strlen(argument))
+            words.append(unsafe String(decoding: bytes, as: UTF8.self))
+            unsafe next = unsafe next?.successor()
+        }
+        return Array(words.dropFirst())
     }
 
     /// Takes the numbers of standard streams that whoever started the program has closed: a file of ours that got one of

@@ -41,7 +41,7 @@ public enum ProtectedExecutable {
 
     private static func execute(_ program: borrowing Descriptor) throws(SystemError) {
         // As they came, also those arguments that are not UTF-8.
-        let arguments = unsafe CommandLine.unsafeArgv
+        let arguments = unsafe swn_arguments()
         unsafe setenv(pathVariable, try path(), 1)
         _ = unsafe swn_execveat(program.rawValue, "", arguments, swn_environment(), AT_EMPTY_PATH)
         throw SystemError("execute again from a read-only mount or copy", "/proc/self/exe", errno: .last)

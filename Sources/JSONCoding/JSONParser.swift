@@ -178,8 +178,12 @@ struct JSONParser {
     }
 
     private func text(_ bytes: ArraySlice<UInt8>) throws(JSONError) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw error("a string is not UTF-8") }
-        return text
+        // `String(validating:as:)` asks the runtime for its types by name.
+        do {
+            return String(copying: try UTF8Span(validating: bytes.span))
+        } catch {
+            throw self.error("a string is not UTF-8")
+        }
     }
 
     private mutating func escape(into result: inout [UInt8]) throws(JSONError) {

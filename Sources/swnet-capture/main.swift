@@ -7,7 +7,7 @@ import LinuxSystem
 let program = Program(name: "swnet")
 
 program.main {
-    let options = try CaptureOptions(Array(CommandLine.arguments.dropFirst()))
+    let options = try CaptureOptions(Program.words)
     let home = try Namespace.current(.net)
     let interfaces = try options.interfaces.map { interface in
         // A socket stays where it was opened.

@@ -6,7 +6,7 @@ let program = Program(name: "swnet")
 
 program.main {
     Program.occupyStandardStreams()
-    let arguments = Array(CommandLine.arguments.dropFirst())
+    let arguments = Program.words
     let environment = { (name: String) in getenv(name).map { String(cString: $0) } }
     // A runtime gives no arguments, and a person who types some means them, whatever the environment.
     if arguments.isEmpty, environment("CNI_COMMAND") != nil {

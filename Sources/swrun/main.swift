@@ -9,7 +9,7 @@ if Program.isAsked(for: "exec") { ProtectedExecutable.begin() }
 // The runtime's program is kept to a table: it starts several times for every container, and a parser that could do
 // more would take longer to load than the container takes to start.
 program.main {
-    let words = Array(CommandLine.arguments.dropFirst())
+    let words = Program.words
     let table = SwrunCommands.table(program)
     do {
         return try table.run(words)

@@ -180,6 +180,8 @@ int swn_setdomainname(const char *name, size_t length);
 int swn_kernel_release(char *release, size_t size);
 /// 1 when the process has a single thread: `unshare(CLONE_VM)` is refused with EINVAL otherwise.
 int swn_is_single_threaded(void);
+/// What `main` was given, with the program's own name first and a null pointer last.
+char **swn_arguments(void);
 /// This process's environment, which is a global variable in C.
 char **swn_environment(void);
 /// `execveat(2)` with `AT_EMPTY_PATH` and friends.

@@ -51,18 +51,18 @@ struct MountOptions {
             set &= ~UInt64(MOUNT_ATTR_NOATIME)
             return true
         }
-        if let change = Self.attributes[option] {
+        if let change = Self.attribute(option) {
             set = set & ~change.clear | change.set
             clear = clear & ~change.set | change.clear
             return true
         }
-        if option.first == "r", let change = Self.attributes[String(option.dropFirst())] {
+        if option.first == "r", let change = Self.attribute(String(option.dropFirst())) {
             recursiveSet = recursiveSet & ~change.clear | change.set
             recursiveClear = recursiveClear & ~change.set | change.clear
             return true
         }
         let isRecursive = option.first == "r"
-        if let kind = Self.propagations[isRecursive ? String(option.dropFirst()) : option] {
+        if let kind = Self.propagation(isRecursive ? String(option.dropFirst()) : option) {
             propagation = kind
             isPropagationRecursive = isRecursive
             return true
@@ -85,7 +85,7 @@ struct MountOptions {
     }
 
     /// What other programs of the mount family read, or what is the kernel's default anyway.
-    fileprivate static let ignored: Set<String> = [
+    fileprivate static let ignored = [
         "defaults", "async", "nomand", "iversion", "noiversion", "silent", "loud", "nofail",
     ]
 
@@ -94,22 +94,28 @@ struct MountOptions {
         var clear: UInt64 = 0
     }
 
-    fileprivate static let attributes: [String: Change] = {
+    private static func attribute(_ name: String) -> Change? { attributes.first { $0.name == name }?.change }
+
+    // A list: for so few names to be hashed, more of the standard library would have to be in memory.
+    fileprivate static let attributes: [(name: String, change: Change)] = {
         let times = UInt64(MOUNT_ATTR__ATIME)
         return [
-            "ro": Change(set: UInt64(MOUNT_ATTR_RDONLY)), "rw": Change(clear: UInt64(MOUNT_ATTR_RDONLY)),
-            "nosuid": Change(set: UInt64(MOUNT_ATTR_NOSUID)), "suid": Change(clear: UInt64(MOUNT_ATTR_NOSUID)),
-            "nodev": Change(set: UInt64(MOUNT_ATTR_NODEV)), "dev": Change(clear: UInt64(MOUNT_ATTR_NODEV)),
-            "noexec": Change(set: UInt64(MOUNT_ATTR_NOEXEC)), "exec": Change(clear: UInt64(MOUNT_ATTR_NOEXEC)),
-            "nosymfollow": Change(set: UInt64(MOUNT_ATTR_NOSYMFOLLOW)),
-            "symfollow": Change(clear: UInt64(MOUNT_ATTR_NOSYMFOLLOW)),
-            "nodiratime": Change(set: UInt64(MOUNT_ATTR_NODIRATIME)),
-            "diratime": Change(clear: UInt64(MOUNT_ATTR_NODIRATIME)),
-            "noatime": Change(set: UInt64(MOUNT_ATTR_NOATIME), clear: times & ~UInt64(MOUNT_ATTR_NOATIME)),
-            "strictatime": Change(
-                set: UInt64(MOUNT_ATTR_STRICTATIME), clear: times & ~UInt64(MOUNT_ATTR_STRICTATIME)),
-            "relatime": Change(clear: times), "atime": Change(clear: UInt64(MOUNT_ATTR_NOATIME)),
-            "norelatime": Change(), "nostrictatime": Change(clear: UInt64(MOUNT_ATTR_STRICTATIME)),
+            ("ro", Change(set: UInt64(MOUNT_ATTR_RDONLY))), ("rw", Change(clear: UInt64(MOUNT_ATTR_RDONLY))),
+            ("nosuid", Change(set: UInt64(MOUNT_ATTR_NOSUID))), ("suid", Change(clear: UInt64(MOUNT_ATTR_NOSUID))),
+            ("nodev", Change(set: UInt64(MOUNT_ATTR_NODEV))), ("dev", Change(clear: UInt64(MOUNT_ATTR_NODEV))),
+            ("noexec", Change(set: UInt64(MOUNT_ATTR_NOEXEC))), ("exec", Change(clear: UInt64(MOUNT_ATTR_NOEXEC))),
+            ("nosymfollow", Change(set: UInt64(MOUNT_ATTR_NOSYMFOLLOW))),
+            ("symfollow", Change(clear: UInt64(MOUNT_ATTR_NOSYMFOLLOW))),
+            ("nodiratime", Change(set: UInt64(MOUNT_ATTR_NODIRATIME))),
+            ("diratime", Change(clear: UInt64(MOUNT_ATTR_NODIRATIME))),
+            ("noatime", Change(set: UInt64(MOUNT_ATTR_NOATIME), clear: times & ~UInt64(MOUNT_ATTR_NOATIME))),
+            (
+                "strictatime",
+                Change(
+                    set: UInt64(MOUNT_ATTR_STRICTATIME), clear: times & ~UInt64(MOUNT_ATTR_STRICTATIME))
+            ),
+            ("relatime", Change(clear: times)), ("atime", Change(clear: UInt64(MOUNT_ATTR_NOATIME))),
+            ("norelatime", Change()), ("nostrictatime", Change(clear: UInt64(MOUNT_ATTR_STRICTATIME))),
         ]
     }()
 
@@ -117,9 +123,11 @@ struct MountOptions {
     static let (unbindable, privately, slave, shared) = (
         UInt64(1 << 17), UInt64(1 << 18), UInt64(1 << 19), UInt64(1 << 20)
     )
-    fileprivate static let propagations: [String: UInt64] = [
-        "unbindable": unbindable, "private": privately, "slave": slave, "shared": shared,
+    fileprivate static let propagations: [(name: String, flag: UInt64)] = [
+        ("unbindable", unbindable), ("private", privately), ("slave", slave), ("shared", shared),
     ]
+
+    fileprivate static func propagation(_ name: String) -> UInt64? { propagations.first { $0.name == name }?.flag }
 }
 
 /// A document's `rootfsPropagation`, taken apart by when it can be set.
@@ -137,7 +145,7 @@ struct RootPropagation: Hashable, Sendable {
     init(_ name: String?) {
         let name = name ?? ""
         isRecursive = name.first == "r"
-        let kind = MountOptions.propagations[isRecursive ? String(name.dropFirst()) : name] ?? MountOptions.slave
+        let kind = MountOptions.propagation(isRecursive ? String(name.dropFirst()) : name) ?? MountOptions.slave
         ofHost = kind == MountOptions.unbindable ? MountOptions.privately : kind
         ofRoot = kind == MountOptions.shared || kind == MountOptions.unbindable ? kind : 0
     }
@@ -146,10 +154,10 @@ struct RootPropagation: Hashable, Sendable {
 /// The options of mounts that this runtime understands itself; others are the file system's.
 public enum MountOptionNames {
     public static let all: [String] = {
-        let attributes = MountOptions.attributes.keys.flatMap { [$0, "r\($0)"] }
-        let propagations = MountOptions.propagations.keys.flatMap { [$0, "r\($0)"] }
+        let attributes = MountOptions.attributes.flatMap { [$0.name, "r\($0.name)"] }
+        let propagations = MountOptions.propagations.flatMap { [$0.name, "r\($0.name)"] }
         return
-            (attributes + propagations + Array(MountOptions.ignored)
+            (attributes + propagations + MountOptions.ignored
             + ["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"]
             // The kernel's, for any file system.
             + ["dirsync", "lazytime", "nolazytime", "sync"])
