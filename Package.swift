@@ -13,10 +13,12 @@ let strict: [SwiftSetting] = [
     // which ones meet depends on the order of the build, so every module sees the headers in the same way.
     .unsafeFlags(["-Xcc", "-D_GNU_SOURCE"]),
     // A function can be placed by itself: the linker leaves out what nobody calls, and `staticProgram` puts together
-    // what a start calls. A type is asked for by its functions, and not by a name that is taken apart at run time.
+    // what a start calls. A type is asked for by its functions, and not by a name that is taken apart at run time. Equal
+    // functions are not merged: what would be left of one is a jump without a name, which nobody can place.
     .unsafeFlags(
         [
             "-Xfrontend", "-function-sections", "-Xfrontend", "-disable-concrete-type-metadata-mangled-name-accessors",
+            "-Xfrontend", "-disable-llvm-merge-functions-pass",
         ], .when(configuration: .release)),
 ]
 
