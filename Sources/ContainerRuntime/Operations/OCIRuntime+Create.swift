@@ -103,16 +103,12 @@ extension OCIRuntime {
             }
             if control != nil { try stored.write(record) }
             let gate = try StartGate(in: stored.directory, isOpen: isDetached, isSeen: isSeen)
-            var launch = LaunchOptions(bundle: bundle.path, seccomp: filter, parentDeathSignal: isDetached ? 0 : 9)
-            launch.take(options)
+            var launch = try launchOptions(bundle, options, State(record, .creating), isDetached: isDetached)
+            launch.seccomp = filter
+            launch.landlock = landlock
             launch.startListener = gate.listenerNumber
             launch.waitingDescriptor = gate.waitingNumber
             launch.lockDescriptor = stored.directory.rawValue
-            launch.relaysTerminal = !isDetached
-            launch.keepsGroups = bundle.spec.keepsGroups
-            launch.landlock = landlock
-            launch.hookState = State(record, .creating)
-            launch.seccompListener = try SeccompListener(bundle.spec.linux?.seccomp, state: State(record, .creating))
             var spec = bundle.spec
             if options.notifySocket != nil { try NotifySocket.add(to: &spec, in: stored.directory) }
             var container = try launchContainer(spec, launch, cgroup, &devices)
@@ -139,6 +135,20 @@ extension OCIRuntime {
             if (error as? LaunchError)?.isOfHook == true { runPoststop(bundle.spec, State(record, .stopped)) }
             throw Self.explain(error, bundle.spec)
         }
+    }
+
+    private func launchOptions(
+        _ bundle: Bundle, _ options: CreateOptions, _ state: State, isDetached: Bool
+    ) throws -> LaunchOptions {
+        var launch = LaunchOptions(bundle: bundle.path, parentDeathSignal: isDetached ? 0 : 9)
+        launch.preservedDescriptors = options.preservedDescriptors
+        launch.makesKeyring = options.makesKeyring
+        launch.pivots = options.pivots
+        launch.relaysTerminal = !isDetached
+        launch.keepsGroups = bundle.spec.keepsGroups
+        launch.hookState = state
+        launch.seccompListener = try SeccompListener(bundle.spec.linux?.seccomp, state: state)
+        return launch
     }
 
     /// Says what of the document does nothing on this host.
@@ -236,14 +246,5 @@ extension OCIRuntime {
         } catch let error as CgroupError {
             throw spec.linux?.resources?.explain(error) ?? error
         }
-    }
-}
-
-extension LaunchOptions {
-    /// What the command line says.
-    fileprivate mutating func take(_ options: CreateOptions) {
-        preservedDescriptors = options.preservedDescriptors
-        makesKeyring = options.makesKeyring
-        pivots = options.pivots
     }
 }

@@ -3,58 +3,50 @@ import LinuxSystem
 import NetworkModel
 import Rtnetlink
 
+/// A connection that is being planned.
+private struct Connection {
+    /// As it will be.
+    var sandbox: Sandbox
+    var plan: NetworkPlan
+    var change = FirewallChange()
+    var forwarding = HostForwarding()
+    /// The addresses that were chosen: the next search goes on behind them.
+    var cursors: [(network: String, subnet: Subnet, address: IPAddress)] = []
+    /// A table that somebody has removed is put back by who needs it.
+    var needsFirewall: Bool
+    /// Whether nothing was connected or published before, so that it is time to say what is in the way.
+    var isFirst: Bool
+}
+
 extension Session {
     /// Connects a sandbox to networks and publishes its ports in one transaction.
     mutating func connect(_ request: ConnectRequest) throws -> Sandbox {
         let found = try find(request.sandbox)
-        var sandbox = found.record ?? Sandbox(name: found.name, identity: found.identity)
-        var plan = NetworkPlan(request.operation)
-        var change = FirewallChange()
-        var forwarding = HostForwarding()
-        var cursors: [(network: String, subnet: Subnet, address: IPAddress)] = []
-        // A table that somebody has removed is put back by who needs it.
-        var needsFirewall = !request.ports.isEmpty
-        var isFirst = try !request.ports.isEmpty && PortIndex(store).isEmpty
+        var connection = Connection(
+            sandbox: found.record ?? Sandbox(name: found.name, identity: found.identity),
+            plan: NetworkPlan(request.operation), needsFirewall: !request.ports.isEmpty,
+            isFirst: try !request.ports.isEmpty && PortIndex(store).isEmpty)
         let interfaces = request.attachments.isEmpty ? [] : try interfaces(of: found, request.attachments)
-
-        for attachment in request.attachments {
-            let network = try self.network(attachment.network)
-            guard attachment.mayBeFurther || sandbox.endpoint(in: network.name) == nil else {
-                throw NetworkError(.taken, "\(found.name) is connected to \(network.name) already")
-            }
-            let raising = try self.raising(network)
-            plan.steps += raising.steps
-            if !raising.steps.isEmpty && network.driver.isRoutedByHost { isFirst = true }
-            change.added += raising.elements
-            if let needed = raising.forwarding { forwarding = forwarding.merging(needed) }
-            let addresses = try chooseAddresses(attachment, network, owner: sandbox.key)
-            let endpoint = try self.endpoint(attachment, network, addresses, of: sandbox, present: interfaces)
-            change.added += network.elements(of: endpoint, sandbox.name)
-            if network.driver.isRoutedByHost { needsFirewall = true }
-            for prefix in endpoint.addresses {
-                plan.steps.append(.lease(network: network.name, address: prefix.address, owner: sandbox.key))
-                if !attachment.addresses.contains(prefix.address), let subnet = network.subnet(of: prefix.address) {
-                    cursors.append((network.name, subnet, prefix.address))
-                }
-            }
-            sandbox.endpoints.append(endpoint)
-        }
+        for attachment in request.attachments { try plan(attachment, interfaces, &connection) }
         let joined = request.attachments.count
-        let present = Array(sandbox.endpoints.dropLast(joined))
-        sandbox.orderDefaultRoutes()
+        let present = Array(connection.sandbox.endpoints.dropLast(joined))
+        connection.sandbox.orderDefaultRoutes()
         let (ports, chosen) = try choosePorts(request.ports)
-        if !ports.isEmpty { try checkPorts(ports, of: sandbox) }
-        sandbox.ports += ports
-        sandbox.chosenPorts += chosen
+        if !ports.isEmpty { try checkPorts(ports, of: connection.sandbox) }
+        connection.sandbox.ports += ports
+        connection.sandbox.chosenPorts += chosen
 
+        let sandbox = connection.sandbox
+        var plan = connection.plan
+        var change = connection.change
         // A further network may give ports that are published already a family that they did not have, or be the one
         // that they lead to from now on.
         let republished = FirewallChange(
             from: found.record.map { $0.elements(for: $0.ports) } ?? [], to: sandbox.elements(for: sandbox.ports))
         change.removed += republished.removed
         change.added = unique(change.added + republished.added)
-        if needsFirewall || !change.isEmpty { plan.steps.append(.firewall(change)) }
-        if !forwarding.isEmpty { plan.steps.append(.forward(forwarding)) }
+        if connection.needsFirewall || !change.isEmpty { plan.steps.append(.firewall(change)) }
+        if !connection.forwarding.isEmpty { plan.steps.append(.forward(connection.forwarding)) }
         plan.steps += adjustment(present, sandbox)
         plan.steps += sandbox.endpoints.suffix(joined).map {
             .attach($0, sandbox: found.name, identity: found.identity)
@@ -65,14 +57,41 @@ extension Session {
         plan.steps.append(.record(name: found.name, before: found.record, after: sandbox))
         try carryOut(plan)
         guard planned == nil else { return sandbox }
-        if !forwarding.isEmpty { announce(forwarding) }
-        if isFirst { announceObstacles() }
-        for (network, subnet, address) in cursors {
+        if !connection.forwarding.isEmpty { announce(connection.forwarding) }
+        if connection.isFirst { announceObstacles() }
+        for (network, subnet, address) in connection.cursors {
             guard let offset = subnet.prefix.offset(of: address) else { continue }
             // It says where to look for the next one; without it the search begins where it last began.
             try? store.setCursor(subnet, network: network, to: offset)
         }
         return sandbox
+    }
+
+    /// Plans one network of a connection: the network's own part of the host, the addresses, the endpoint.
+    private mutating func plan(
+        _ attachment: ConnectRequest.Attachment, _ interfaces: [String], _ connection: inout Connection
+    ) throws {
+        let network = try self.network(attachment.network)
+        let sandbox = connection.sandbox
+        guard attachment.mayBeFurther || sandbox.endpoint(in: network.name) == nil else {
+            throw NetworkError(.taken, "\(sandbox.name) is connected to \(network.name) already")
+        }
+        let raising = try self.raising(network)
+        connection.plan.steps += raising.steps
+        if !raising.steps.isEmpty && network.driver.isRoutedByHost { connection.isFirst = true }
+        connection.change.added += raising.elements
+        if let needed = raising.forwarding { connection.forwarding = connection.forwarding.merging(needed) }
+        let addresses = try chooseAddresses(attachment, network, owner: sandbox.key)
+        let endpoint = try self.endpoint(attachment, network, addresses, of: sandbox, present: interfaces)
+        connection.change.added += network.elements(of: endpoint, sandbox.name)
+        if network.driver.isRoutedByHost { connection.needsFirewall = true }
+        for prefix in endpoint.addresses {
+            connection.plan.steps.append(.lease(network: network.name, address: prefix.address, owner: sandbox.key))
+            if !attachment.addresses.contains(prefix.address), let subnet = network.subnet(of: prefix.address) {
+                connection.cursors.append((network.name, subnet, prefix.address))
+            }
+        }
+        connection.sandbox.endpoints.append(endpoint)
     }
 
     private func unique(_ elements: [FirewallElement]) -> [FirewallElement] {
