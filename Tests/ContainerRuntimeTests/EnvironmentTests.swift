@@ -86,8 +86,7 @@ struct EnvironmentTests {
 
     @Test func `a program that only its capability lets execute is executed`() async throws {
         let bundle = try ContainerBundle()
-        try FileManager.default.removeItem(atPath: bundle.rootfs + "/bin/true")
-        try FileManager.default.copyItem(atPath: bundle.rootfs + "/bin/busybox", toPath: bundle.rootfs + "/bin/true")
+        try bundle.copy("/bin/busybox", to: "bin/true")
         chmod(bundle.rootfs + "/bin/true", 0o700)
         var spec = ContainerBundle.spec("/bin/true")
         spec.process?.user = Spec.User(uid: 1000, gid: 1000)
