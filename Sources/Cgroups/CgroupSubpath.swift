@@ -101,6 +101,12 @@ extension Cgroup {
         return try Self.entrance(unified: unified, places, byWriting, name: path.description)
     }
 
+    /// The same for a further process of a container, which goes where its first process is when the cgroup itself holds
+    /// none any more.
+    public func entrance(beside process: Int32) throws(CgroupError) -> CgroupEntrance {
+        try entrance(inside: CgroupSubpath(in: self, beside: process).map { [$0] } ?? [])
+    }
+
     private static func missing(_ directory: CgroupDirectory?) -> CgroupError {
         CgroupError(
             "error adding pid to \(directory?.path ?? "a cgroup")", directory?.name ?? "", errno: .noSuchFileOrDirectory

@@ -61,9 +61,9 @@ extension OCIRuntime {
             }
             return try start(ExecPlan(process: process, in: target, options: launch), options, control)
         }
-        var places = options.cgroups
-        if places.isEmpty, let inner = CgroupSubpath(in: cgroup, beside: target.processIdentifier) { places = [inner] }
-        let entrance = try cgroup.entrance(inside: places)
+        let entrance =
+            options.cgroups.isEmpty
+            ? try cgroup.entrance(beside: target.processIdentifier) : try cgroup.entrance(inside: options.cgroups)
         var launch = launch
         launch.cgroup = CgroupJoin(entrance)
         return try start(ExecPlan(process: process, in: target, options: launch), options, control)

@@ -26,7 +26,7 @@ extension Engine {
         let process = process(options, record, user)
         let cgroup = Cgroup(
             try CgroupPath(ContainerSpec.cgroupPath(of: record.id)), root: try CgroupRoot.find())
-        let entrance = try cgroup.entrance()
+        let entrance = try cgroup.entrance(beside: target.processIdentifier)
         var launch = LaunchOptions(
             bundle: "/", cgroup: CgroupJoin(descriptors: entrance.taskFiles, directory: entrance.directory),
             seccomp: try seccompFilter(record))
