@@ -49,12 +49,15 @@ public struct Program: Sendable {
     public static var words: [String] {
         var words: [String] = []
         var next = unsafe swn_arguments()
+        // Kernels before 5.18 start a program without even its own name.
+        guard unsafe next?.pointee != nil else { return [] }
+        unsafe next = unsafe next?.successor()
         while let argument = unsafe next?.pointee {
             let bytes = unsafe UnsafeRawBufferPointer(start: argument, count: strlen(argument))
             words.append(unsafe String(decoding: bytes, as: UTF8.self))
             unsafe next = unsafe next?.successor()
         }
-        return Array(words.dropFirst())
+        return words
     }
 
     /// Takes the numbers of standard streams that whoever started the program has closed: a file of ours that got one of
