@@ -13,7 +13,8 @@ struct EnvironmentTests {
             $0.process?.user = Spec.User(uid: uid, gid: uid)
             $0.process?.env? += variables
         }
-        return result.output
+        // With the reason of a failure, where there is one.
+        return result.status == 0 ? result.output : "\(result)"
     }
 
     @Test func `HOME is the user's, unless the document says otherwise`() async throws {
