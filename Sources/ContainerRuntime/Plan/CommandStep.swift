@@ -26,18 +26,21 @@ extension CommandStep {
     /// Each variable once: of a name that comes twice the last counts, in the place of the first. `HOME` says nothing when
     /// it is empty, and is then looked up like a missing one.
     private static func variables(_ list: [String]) -> [String] {
-        var places: [String: Int] = [:]
-        var result: [String] = []
-        for variable in list {
-            let name = String(Substring(variable.utf8.prefix { $0 != UInt8(ascii: "=") }))
-            if let place = places[name] {
-                result[place] = variable
+        let names = list.map { String(Substring($0.utf8.prefix { $0 != UInt8(ascii: "=") })) }
+        // Sorted, so that those of one name are side by side: for a dictionary more of the standard library would have to
+        // be in memory.
+        let order = list.indices.sorted { names[$0] == names[$1] ? $0 < $1 : names[$0] < names[$1] }
+        var result = list.map(Optional.some)
+        var place = order.first
+        for (index, next) in zip(order, order.dropFirst()) {
+            if let first = place, names[index] == names[next] {
+                result[first] = list[next]
+                result[next] = nil
             } else {
-                places[name] = result.count
-                result.append(variable)
+                place = next
             }
         }
-        return result.filter { $0 != "HOME=" }
+        return result.compactMap(\.self).filter { $0 != "HOME=" }
     }
 
     /// The environment of the program.
