@@ -153,7 +153,7 @@ let package = Package(
         // libpcap is for those who record packets, so swnet executes a program of its own for it.
         .executableTarget(
             name: "swnet-capture",
-            dependencies: ["CLinux", "CommandSupport", "CPcap", "LinuxSystem", "PacketCapture", system],
+            dependencies: ["CLinux", "CommandSupport", "CPcap", "JSONCoding", "LinuxSystem", "PacketCapture", system],
             swiftSettings: strict),
         .executableTarget(
             name: "swrun",

@@ -1,4 +1,5 @@
 import CLinux
+import JSONCoding
 
 /// The one place where a program begins and ends: errors become one line on standard error and an exit status.
 ///

@@ -1,4 +1,5 @@
 import CLinux
+import JSONCoding
 
 /// A line on standard error that replaces itself while something long goes on; nothing when that is no terminal.
 public struct ProgressLine: ~Copyable {

@@ -1,3 +1,5 @@
+import JSONCoding
+
 /// A table as docker prints it: upper-case headings, columns aligned left, at least three spaces between them.
 public struct TextTable: Sendable {
     private let headings: [String]

@@ -10,7 +10,8 @@ public struct JSONCodingError: Error, Hashable, Sendable, CustomStringConvertibl
         self.reason = reason
     }
 
-    public var description: String { path.isEmpty ? reason : "\(path): \(reason)" }
+    /// One line, whatever the document's own names and values are.
+    public var description: String { (path.isEmpty ? reason : "\(path): \(reason)").printable }
 }
 
 extension JSONCodingError {

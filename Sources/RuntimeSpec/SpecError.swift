@@ -1,3 +1,5 @@
+import JSONCoding
+
 /// A document that cannot be used, with the field that is to blame.
 public struct SpecError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The field's path from the top, for example `process.rlimits[2].type`; empty for the document as a whole.
@@ -10,5 +12,6 @@ public struct SpecError: Error, Hashable, Sendable, CustomStringConvertible {
         self.reason = reason
     }
 
-    public var description: String { field.isEmpty ? reason : "\(field): \(reason)" }
+    /// One line, whatever the document's own names and values are.
+    public var description: String { (field.isEmpty ? reason : "\(field): \(reason)").printable }
 }

@@ -1,6 +1,7 @@
 import CLinux
 import CPcap
 import CommandSupport
+import JSONCoding
 import LinuxSystem
 import SystemPackage
 

@@ -1,4 +1,5 @@
 import CommandSupport
+import JSONCoding
 import Testing
 
 @Suite struct TextTableTests {

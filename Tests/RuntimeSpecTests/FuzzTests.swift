@@ -21,6 +21,11 @@ struct SpecFuzzTests {
         try Spec(json: Array(RuntimeDocument.text.utf8)).validate()
     }
 
+    @Test(arguments: [#"{"li\nux": {"a" 1}}"#, #"{"root": {"path": "/"}, "ociVersion": "1\u001b[2J"}"#])
+    func `names and values of the document cannot break the line`(document: String) {
+        answer(Array(document.utf8))
+    }
+
     @Test(arguments: SplitMix.seeds(2, for: "changed documents"))
     func `bytes that are changed, taken out and put in`(seed: UInt64) {
         var generator = SplitMix(state: seed)

@@ -1,5 +1,6 @@
 import Addressing
 import CommandSupport
+import JSONCoding
 import NetworkEngine
 import NetworkModel
 
