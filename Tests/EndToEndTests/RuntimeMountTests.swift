@@ -86,6 +86,30 @@ struct RuntimeMountTests {
         }
     }
 
+    /// Copies with mapped owners are made in the host's mount namespace, where they are peers of what they show.
+    @Test func `what is mounted in mapped files of the host is not mounted on the host`() async throws {
+        try await TestHost.with { host in
+            try await host.withMappableFolder(at: "/run/source") {
+                try await host.must(["sh", "-c", "mkdir /run/source/sub; mount --make-shared /run/source"])
+                let change = """
+                    \(Self.user) | .process.capabilities |= map_values(["CAP_SYS_ADMIN"]) | .mounts += [{
+                        destination: "/m", type: "bind", source: "/run/source", options: ["bind"],
+                        uidMappings: .linux.uidMappings, gidMappings: .linux.gidMappings}]
+                    """
+                let bundle = try await RuntimeBundle(host, "mount -t tmpfs evil /m/sub && exec sleep 1000", change)
+                try await host.must(["mkdir", "/run/bundle/rootfs/m"])
+                try await bundle.create()
+                try await bundle.must("start", "box")
+                let isMounted = try await eventually {
+                    try await bundle.must("exec", "box", "cat", "/proc/self/mountinfo").contains(" /m/sub ")
+                }
+                #expect(isMounted)
+                #expect(try await !host.must(["cat", "/proc/self/mountinfo"]).contains("/run/source/sub"))
+                try await bundle.must("delete", "--force", "box")
+            }
+        }
+    }
+
     @Test func `masked directories are one empty file system that nobody writes to`() async throws {
         try await TestHost.with { host in
             let command = """

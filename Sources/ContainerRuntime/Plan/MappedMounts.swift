@@ -20,9 +20,13 @@ final class MappedMounts: Sendable {
     private let mounts: [Int32: SharedDescriptor]
     /// For copies that are made later.
     private let later: [Int32: SharedDescriptor]
+    /// What copies of the host's mounts are for those: made by the launcher, they are peers at first, and what a container
+    /// mounts there would be mounted on the host. Nothing goes that way out of a user namespace (mount_namespaces(7)).
+    private let propagation: UInt64
 
     /// - Throws: `SystemError`; EINVAL for a file system that cannot map.
     init(_ plan: InitPlan) throws(SystemError) {
+        propagation = plan.userNamespace == nil ? plan.propagation.ofHost : MountOptions.slave
         var namespaces: [MountMapping: SharedDescriptor] = [:]
         var mounts: [Int32: SharedDescriptor] = [:]
         var later: [Int32: SharedDescriptor] = [:]
@@ -39,16 +43,17 @@ final class MappedMounts: Sendable {
                 later[step.index] = namespace
                 continue
             }
-            mounts[step.index] = SharedDescriptor(try Self.copy(path, isRecursive, step, namespace))
+            mounts[step.index] = SharedDescriptor(try Self.copy(path, isRecursive, step, namespace, propagation))
         }
         self.mounts = mounts
         self.later = later
     }
 
     private static func copy(
-        _ path: String, _ isRecursive: Bool, _ step: MountStep, _ namespace: SharedDescriptor
+        _ path: String, _ isRecursive: Bool, _ step: MountStep, _ namespace: SharedDescriptor, _ propagation: UInt64
     ) throws(SystemError) -> Descriptor {
         let tree = try MountTree.clone(path: path, recursive: isRecursive)
+        try MountTree.setAttributes(of: tree, propagation: propagation, recursive: true)
         do throws(SystemError) {
             try MountTree.mapIdentifiers(
                 of: tree, as: namespace.descriptor, recursive: step.mapping?.isRecursive == true)
@@ -63,7 +68,7 @@ final class MappedMounts: Sendable {
     /// The copy for a step of the plan; nil for one without a mapping.
     func mount(_ step: MountStep) throws(SystemError) -> Descriptor? {
         if let namespace = later[step.index], case .bind(let path, let isRecursive) = step.source {
-            return try Self.copy(path, isRecursive, step, namespace)
+            return try Self.copy(path, isRecursive, step, namespace, propagation)
         }
         return try mounts[step.index]?.descriptor.duplicate()
     }
