@@ -66,16 +66,6 @@ public enum MountTree {
         }
     }
 
-    /// The number of the mount that a path leads to, as mountinfo has it; nil when there is no such path.
-    /// The corresponding file is /proc/self/fdinfo/N (proc(5)).
-    public static func identifier(at path: String) -> Int? {
-        guard let file = try? Descriptor.open(path, O_PATH),
-            let bytes = try? Descriptor.open("/proc/self/fdinfo/\(file.rawValue)").readAll(limit: 4096),
-            let line = bytes.split(separator: UInt8(ascii: "\n")).first(where: { $0.starts(with: "mnt_id:".utf8) })
-        else { return nil }
-        return Int(String(decoding: line.dropFirst("mnt_id:".utf8.count), as: UTF8.self).filter { $0.isNumber })
-    }
-
     /// Changes attributes (`MOUNT_ATTR_*`) and propagation (`MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`)
     /// of a mount, with every mount below it when `recursive`. Nothing changes when it is an error.
     /// The corresponding system call is `mount_setattr`, of Linux 5.12.

@@ -72,4 +72,76 @@ struct RuntimeFaultTests {
             try await host.shell("find /sys/fs/cgroup -depth -path '*/faults' -type d -exec rmdir {} +")
         }
     }
+
+    /// Kills `run` at each call that makes, mounts or enters something, and lets each such call of `delete` fail or be the
+    /// last; a further `delete` takes away what is left. What is wrong afterwards, in this mount namespace and in the
+    /// onlooker's, is printed.
+    private static let mounting = #"""
+        set -u
+        swrun=$1 onlooker=$2
+        cd /run/bundle
+        mounts() { cat /proc/self/mountinfo "/proc/$onlooker/mountinfo"; }
+        before=$(mounts)
+        # CALL and how often one process makes it.
+        calls() {
+            strace -f -qq -o /run/trace "$swrun" "$@" </dev/null >/run/out 2>&1 || cat /run/out
+            awk '{ split($2, words, "("); count[$1 " " words[1]]++ }
+                END { for (key in count) { split(key, words, " ")
+                    if (count[key] > most[words[2]]) most[words[2]] = count[key] }
+                    for (call in most) print call, most[call] < 12 ? most[call] : 12 }' /run/trace | grep -E \
+                '^(clone3|unshare|setns|chroot|open_tree|move_mount|mount|mount_setattr|fsmount|umount2|openat2|mkdirat|unlinkat|symlinkat|mknodat|renameat|flock|sendmsg|sendto|recvmsg|recvfrom) '
+        }
+        faulty() {
+            timeout -s KILL 60 strace -f -qq -o /dev/null -e trace="$1" -e inject="$1:$2:when=$3" \
+                "$swrun" "${@:4}" </dev/null >/run/out 2>&1
+        }
+        finish() {
+            for wait in $(seq 50); do "$swrun" delete --force box 2>/run/err && break; sleep 0.1; done
+            [ ! -e /run/swrun/box ] || echo "$*: a state: $(cat /run/err)"
+            [ "$(mounts)" = "$before" ] || { echo "$*: mounts: $(mounts | diff - <(echo "$before"))"; before=$(mounts); }
+            tried=$((tried + 1))
+        }
+        tried=0
+        while read -r call count; do
+            for number in $(seq "$count"); do
+                faulty "$call" signal=KILL "$number" run box
+                finish "run, $call $number"
+            done
+        done < <(calls run box)
+        jq '.process.args = ["sleep", "1000"]' config.json >new && mv new config.json
+        "$swrun" create box </dev/null >/run/out 2>&1
+        calls delete --force box >/run/calls
+        while read -r call count; do
+            for number in $(seq "$count"); do
+                for fault in signal=KILL error=EIO; do
+                    "$swrun" create box </dev/null >/run/out 2>&1 || cat /run/out
+                    faulty "$call" "$fault" "$number" delete --force box && [ "$(mounts)" != "$before" ] &&
+                        echo "delete, $call $number $fault: says that all is well"
+                    finish "delete, $call $number $fault"
+                done
+            done
+        done </run/calls
+        [ "$tried" -gt 60 ] || echo "few faults: $tried"
+        """#
+
+    @Test(arguments: [true, false])
+    func `nothing stays mounted in a mount namespace of others`(isNamed: Bool) async throws {
+        try await TestHost.with { host in
+            let pid = try await host.must([
+                "bash", "-c",
+                """
+                unshare -m --propagation \(isNamed ? "private" : "slave") sleep 1000 </dev/null >/dev/null 2>&1 &
+                until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done; echo $!
+                """,
+            ])
+            let path = isNamed ? "[{type: \"mount\", path: \"/proc/\(pid)/ns/mnt\"}]" : "[]"
+            _ = try await RuntimeBundle(
+                host, "true",
+                ".process.args = [\"true\"] | .linux.namespaces |= map(select(.type != \"mount\")) + \(path)")
+            let result = try await host.run(
+                ["bash", "-c", Self.mounting, "faults", Products.path("swrun"), pid], timeout: 900)
+            #expect(result.output == "" && result.status == 0, "\(result)")
+            try await host.must(["kill", pid])
+        }
+    }
 }

@@ -110,6 +110,15 @@ struct RuntimeMountTests {
         }
     }
 
+    @Test func `a root that is a link to a directory`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "echo here", #".root.path = "link""#)
+            try await host.must(["ln", "-s", "rootfs", "/run/bundle/link"])
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.output == "here", "\(result)")
+        }
+    }
+
     @Test func `masked directories are one empty file system that nobody writes to`() async throws {
         try await TestHost.with { host in
             let command = """

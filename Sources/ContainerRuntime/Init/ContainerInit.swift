@@ -20,6 +20,8 @@ struct ContainerInit {
         if plan.userNamespace?.isNew == true, !isOrdinary { try child.waitForMaps() }
         try child.takeStreams()
         try joinNamespaces()
+        // The last to be entered: with the mounts go the files that the others are named by.
+        let others = try SharedMounts(plan)
         try child.join(plan.cgroup)
         try child.setScheduling()
         // The root of a cgroup namespace is the cgroup its maker is in, so it is not made by the clone, before the
@@ -35,12 +37,14 @@ struct ContainerInit {
         // Device nodes and directories get exactly the modes they are given.
         umask(0)
         let mounted = try RootBuilder(plan: plan, mapped: mapped, sources: sources).build()
-        if child.plan.terminal != nil { try child.makeTerminal(devpts: mounted.pts, root: mounted.root.rawValue) }
+        if child.plan.terminal != nil, others == nil {
+            try child.makeTerminal(devpts: mounted.pts, root: mounted.root.rawValue)
+        }
         try setNames()
         try setSysctls(mounted.proc)
         try ProtectedPaths(plan: plan, root: mounted.root).apply()
         guard let hooks = plan.hooks, hooks.needsPause else {
-            try enterRoot(mounted.root)
+            try enterRoot(mounted.root, others)
             return try child.becomeUser(label: label)
         }
         // The container is complete, and the host's files are still in sight: that is where these hooks are found.
@@ -50,7 +54,7 @@ struct ContainerInit {
             // As runc has it: where they begin is what they are about.
             fchdir(root) == 0 ? 0 : 126
         }
-        try enterRoot(mounted.root)
+        try enterRoot(mounted.root, others)
         try child.becomeUser(label: label, hooks: hooks.startContainer, state: hooks.text(.created, number))
     }
 
@@ -96,7 +100,8 @@ struct ContainerInit {
 
     private func joinNamespaces() throws(InitFailure) {
         // With one of its own or of others, whoever made this process was there.
-        for (index, join) in plan.joins.enumerated() where join.kind != .pid && plan.userNamespace == nil {
+        for (index, join) in plan.joins.enumerated() where plan.userNamespace == nil {
+            if join.kind == .pid || join.kind == .mnt { continue }
             do throws(SystemError) {
                 try join.enter()
             } catch {
@@ -144,9 +149,26 @@ struct ContainerInit {
         }
     }
 
-    /// Puts the new root in the old one's place and lets go of the host's mounts.
-    private func enterRoot(_ root: borrowing Descriptor) throws(InitFailure) {
-        try changeRoot(root)
+    /// Puts the new root in the old one's place and lets go of the host's mounts; those of others stay.
+    private func enterRoot(_ root: borrowing Descriptor, _ others: SharedMounts?) throws(InitFailure) {
+        guard let others else {
+            try setReadOnly(root)
+            try changeRoot(root)
+            return try setPropagation(of: root)
+        }
+        let root = try changeRoot(root, others)
+        // Opened here, or its name would mean nothing: the mounts that it was made from are gone.
+        if child.plan.terminal != nil {
+            let pts = plan.mounts.last { $0.role == .devpts }.flatMap {
+                try? Descriptor.open($0.destination, O_PATH | O_DIRECTORY, within: root)
+            }
+            try child.makeTerminal(devpts: pts?.release() ?? -1, root: root.rawValue)
+        }
+        try setReadOnly(root)
+        try setPropagation(of: root)
+    }
+
+    private func setPropagation(of root: borrowing Descriptor) throws(InitFailure) {
         guard plan.propagation.ofRoot != 0 else { return }
         do throws(SystemError) {
             try MountTree.setAttributes(
@@ -171,27 +193,37 @@ struct ContainerInit {
         }
     }
 
-    private func changeRoot(_ root: borrowing Descriptor) throws(InitFailure) {
-        if plan.isRootReadOnly {
-            do throws(SystemError) {
-                // The root alone: what is mounted in it has its own settings.
-                try MountTree.setAttributes(of: root, set: UInt64(MOUNT_ATTR_RDONLY))
-            } catch {
-                throw InitFailure(.readOnlyRoot, 0, error)
-            }
+    private func setReadOnly(_ root: borrowing Descriptor) throws(InitFailure) {
+        guard plan.isRootReadOnly else { return }
+        do throws(SystemError) {
+            // The root alone: what is mounted in it has its own settings.
+            try MountTree.setAttributes(of: root, set: UInt64(MOUNT_ATTR_RDONLY))
+        } catch {
+            throw InitFailure(.readOnlyRoot, 0, error)
         }
+    }
+
+    /// Enters the root where others see it too, who keep theirs.
+    private func changeRoot(_ root: borrowing Descriptor, _ others: SharedMounts) throws(InitFailure) -> Descriptor {
+        let tree: Descriptor
+        do throws(SystemError) {
+            tree = try others.attach(root)
+        } catch {
+            throw InitFailure(.attachRoot, 0, error)
+        }
+        guard fchdir(tree.rawValue) == 0, unsafe chroot(".") == 0 else { throw InitFailure(.pivot) }
+        return tree
+    }
+
+    private func changeRoot(_ root: borrowing Descriptor) throws(InitFailure) {
         do throws(SystemError) {
             guard fchdir(root.rawValue) == 0 else { throw SystemError("fchdir", errno: .last) }
             guard plan.pivots else {
                 // The host's mounts stay below: only who has no CAP_SYS_CHROOT is kept from them.
-                if plan.ownsMounts {
-                    try hideKernelFileSystems()
-                    // On top of everything, so that who is in it counts as being in no chroot, in which there are no user
-                    // namespaces.
-                    if case .directory = plan.root, !plan.propagation.isShared {
-                        try MountTree.attach(root, toPath: "/")
-                    }
-                }
+                try hideKernelFileSystems()
+                // On top of everything, so that who is in it counts as being in no chroot, in which there are no user
+                // namespaces.
+                if case .directory = plan.root, !plan.propagation.isShared { try MountTree.attach(root, toPath: "/") }
                 guard unsafe chroot(".") == 0, unsafe chdir("/") == 0 else { throw SystemError("chroot", errno: .last) }
                 return
             }

@@ -2,7 +2,7 @@ import CLinux
 import LinuxSystem
 import SystemPackage
 
-/// Makes the container's root and everything mounted in it, in the container's mount namespace.
+/// Makes the container's root and everything mounted in it, in a mount namespace that nobody else is in.
 ///
 /// The root is opened once. Whatever is mounted in it is mounted on a descriptor that was resolved below that root,
 /// so no link in an image leads out of it, however it is changed meanwhile (CVE-2021-30465, CVE-2023-27561).
@@ -51,8 +51,6 @@ struct RootBuilder {
 
     /// Nothing that is mounted here shows outside, and what the host unmounts goes here as well.
     private func setPropagation() throws(InitFailure) {
-        // Those of others stay as they are.
-        guard plan.ownsMounts else { return }
         do throws(SystemError) {
             try MountTree.setPropagationOfAll(plan.propagation.ofHost)
             // What goes on top of it, which is the container's root, would go on top of the host's as well.
@@ -78,10 +76,7 @@ struct RootBuilder {
         }
         do throws(SystemError) {
             // What is mounted in a shared root would be mounted in the host's directory too.
-            if plan.propagation.isShared || !plan.ownsMounts {
-                try MountTree.setAttributes(
-                    of: root, propagation: MountOptions.privately, recursive: !plan.ownsMounts)
-            }
+            if plan.propagation.isShared { try MountTree.setAttributes(of: root, propagation: MountOptions.privately) }
             // It has to be attached somewhere for `pivot_root` and for mounts in it. On top of the host's root it
             // needs no directory; this process goes on seeing the host's root, which is where it started from.
             try MountTree.attach(root, toPath: place ?? "/")
@@ -92,10 +87,11 @@ struct RootBuilder {
     }
 
     /// The root's own directory, where hooks look for it, and binds of what is mounted in it. Below a mount that is shared
-    /// nothing can be entered by `pivot_root`; and an overlay has none. In a mount namespace of others there is no other place.
+    /// nothing can be entered by `pivot_root`; and an overlay has none.
     private var place: String? {
-        guard case .directory(let path) = plan.root, !plan.propagation.isShared || !plan.ownsMounts else { return nil }
-        return path
+        guard case .directory(let path) = plan.root, !plan.propagation.isShared else { return nil }
+        // With the slash also where it is a link to one.
+        return path + "/"
     }
 
     private func perform(_ given: MountStep, _ mounted: inout Mounted) throws(SystemError) {

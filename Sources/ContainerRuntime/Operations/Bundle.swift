@@ -23,10 +23,7 @@ struct Bundle {
     /// - Throws: `SystemError` for a file that cannot be read, `ContainerError` that names the file and the field.
     init(_ options: CreateOptions) throws {
         let directory = try Descriptor.openDirectory(options.bundle)
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = unsafe readlink(directory.procPath, &buffer, buffer.count)
-        guard count > 0 else { throw SystemError("read link", directory.procPath, errno: .last) }
-        let folder = String(decoding: buffer[..<count], as: UTF8.self)
+        let folder = try directory.path()
         let document = options.document ?? "config.json"
         let file = document.utf8.first == UInt8(ascii: "/") ? document : "\(folder)/\(document)"
         path = folder

@@ -20,11 +20,8 @@ final class NotifySocket {
     static func add(to spec: inout Spec, in directory: borrowing Descriptor) throws(SystemError) {
         try directory.makeDirectory("notify")
         // A mount has to be found by a path, in the container's copy of the host's mounts.
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = unsafe readlink(directory.procPath, &buffer, buffer.count)
-        guard count > 0 else { throw SystemError("read link", directory.procPath, errno: .last) }
         let mount = Spec.Mount(
-            destination: folder, type: "bind", source: String(decoding: buffer[..<count], as: UTF8.self) + "/notify",
+            destination: folder, type: "bind", source: "\(try directory.path())/notify",
             options: ["bind", "nosuid", "noexec", "nodev", "ro"])
         spec.mounts = (spec.mounts ?? []) + [mount]
         let environment = spec.process?.env ?? []

@@ -80,7 +80,6 @@ extension OCIRuntime {
         var record = bundle.record(options.identifier)
         var cgroup: Cgroup?
         var devices: NetworkDevices.Moved?
-        let root = SharedRoot(bundle.spec, path: record.rootfs)
         do {
             let place = try CgroupPlace(bundle.spec, options.identifier, usesSystemd)
             record.cgroupPath = place.path.description
@@ -109,12 +108,12 @@ extension OCIRuntime {
             launch.startListener = gate.listenerNumber
             launch.waitingDescriptor = gate.waitingNumber
             launch.lockDescriptor = stored.directory.rawValue
+            if !bundle.spec.ownsMounts { launch.place = try RootPlace(in: stored.directory) }
             var spec = bundle.spec
             if options.notifySocket != nil { try NotifySocket.add(to: &spec, in: stored.directory) }
             var container = try launchContainer(spec, launch, cgroup, &devices)
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
-            record.rootMount = root?.mount
             try control?.add(process: record.pid)
             try stored.write(record)
             // The container is in it.
@@ -129,7 +128,6 @@ extension OCIRuntime {
             if let cgroup { try? Self.remove(cgroup) }
             if let groups = record.resctrlGroups { try? ResctrlGroup.remove(groups) }
             try? record.stopUnit()
-            root?.unmount()
             try? stored.remove()
             // A container whose hooks have begun ends as others do (runtime.md, "Lifecycle", steps 3 to 5 and 13).
             if (error as? LaunchError)?.isOfHook == true { runPoststop(bundle.spec, State(record, .stopped)) }

@@ -62,7 +62,6 @@ extension OCIRuntime {
         if let groups = record.resctrlGroups { try ResctrlGroup.remove(groups) }
         // Its processes are gone, so that systemd does not wait for their end.
         try record.stopUnit()
-        SharedRoot.unmount(record)
         let spec = record.hasHooks ? try? container.spec() : nil
         try container.remove(waits: waits)
         if let spec { runPoststop(spec, State(record, .stopped)) }

@@ -24,8 +24,9 @@ extension InitPlan {
         userNamespace?.isOrdinary = geteuid() != 0
         cgroup = options.cgroup
         root = try Self.root(spec, options)
-        if cloneFlags & NamespaceKind.mnt.flag == 0, case .overlay = root {
-            throw SpecError("linux.namespaces", "a root of layers needs a new mount namespace")
+        place = cloneFlags & NamespaceKind.mnt.flag == 0 ? options.place : nil
+        guard cloneFlags & NamespaceKind.mnt.flag != 0 || place != nil else {
+            throw SpecError("linux.namespaces", "a mount namespace of others is not supported here")
         }
         isRootReadOnly = spec.root?.readonly ?? false
         propagation = RootPropagation(linux.rootfsPropagation)
@@ -33,8 +34,12 @@ extension InitPlan {
         var mounts: [MountStep] = []
         let label = Self.mountLabel(linux)
         for (index, mount) in (spec.mounts ?? []).enumerated() {
-            mounts.append(
-                try MountStep(mount, index: index, options: options, root: root, linux).labelled(label))
+            let step = try MountStep(mount, index: index, options: options, root: root, linux).labelled(label)
+            guard place == nil || step.propagation != MountOptions.unbindable else {
+                // It is made elsewhere, and copied there.
+                throw SpecError("mounts[\(index)].options", "'unbindable' needs a new namespace of type mount")
+            }
+            mounts.append(step)
         }
         self.mounts = mounts
         fillsDev = !mounts.contains { $0.destination == "dev" }
@@ -55,8 +60,7 @@ extension InitPlan {
         hostname = spec.hostname.flatMap { $0.isEmpty ? nil : $0 }
         domainname = spec.domainname.flatMap { $0.isEmpty ? nil : $0 }
         sysctls = try SysctlStep.steps(linux, domainname: spec.domainname)
-        // The root of a mount namespace is everybody's in it.
-        pivots = options.pivots && cloneFlags & NamespaceKind.mnt.flag != 0
+        pivots = options.pivots
         bringsLoopbackUp = options.bringsLoopbackUp && cloneFlags & NamespaceKind.net.flag != 0
 
         self.process = try ProcessPlan(process, options: options, linux)

@@ -19,6 +19,8 @@ public struct InitPlan: Sendable {
     var cgroup: CgroupJoin
 
     var root: RootFilesystem
+    /// Where the root is mounted in a mount namespace of others; nil in one of the container's own.
+    var place: RootPlace?
     var isRootReadOnly: Bool
     /// `MS_SLAVE` and so on, for all mounts copied from the host and for the container's root.
     var propagation: RootPropagation
@@ -36,16 +38,12 @@ public struct InitPlan: Sendable {
     /// Paths below /proc/sys and values.
     var sysctls: [SysctlStep]
     var bringsLoopbackUp: Bool
-    /// Whether the old root is left by `pivot_root`; `chroot` alone otherwise, as in a mount namespace of others.
+    /// Whether the old root is left by `pivot_root`; `chroot` alone otherwise.
     var pivots: Bool
     /// Nil for a document without hooks.
     var hooks: HookPlan?
 
     var process: ProcessPlan
-
-    /// Whether the container has a mount namespace to itself. Otherwise its root and what is in it are mounted where others
-    /// see them, on the root's directory.
-    var ownsMounts: Bool { cloneFlags & NamespaceKind.mnt.flag != 0 }
 }
 
 /// The part of a plan that is about the process itself, the same for a container's first and for later ones.

@@ -92,6 +92,8 @@ public struct LaunchOptions: Sendable {
     public var waitingDescriptor: Int32 = -1
     /// An open file of this process whose lock must not live on in the container's process; -1 for none.
     public var lockDescriptor: Int32 = -1
+    /// Where to mount the root of a container that has no mount namespace to itself.
+    var place: RootPlace?
     /// Which of a user and a time namespace the container has of its own, for a further process of it: the kernel
     /// refuses to enter the one that a process is in.
     public var ownNamespaces: Set<NamespaceKind> = []

@@ -24,8 +24,6 @@ public struct StateRecord: Hashable, Sendable {
     public var hasUserUnit: Bool?
     /// The groups of resctrl that were made for it, below where that is mounted.
     public var resctrlGroups: [String]?
-    /// The mount that is its root, where the host sees it; nil for a container with mounts of its own.
-    public var rootMount: Int?
     /// Whether something has to be run when it starts or goes; the hooks themselves are in the document.
     public var hasHooks: Bool
     public var annotations: [String: String]?
@@ -53,7 +51,6 @@ extension StateRecord: JSONRepresentable {
         unit = json["unit"] == nil ? nil : try json.string("unit")
         hasUserUnit = json["hasUserUnit"] == nil ? nil : try json.flag("hasUserUnit")
         resctrlGroups = json["resctrlGroups"] == nil ? nil : try json.texts("resctrlGroups")
-        rootMount = json["rootMount"] == nil ? nil : try json.integer("rootMount")
         hasHooks = try json.flag("hasHooks")
         annotations = json["annotations"] == nil ? nil : try json.strings("annotations")
     }
@@ -65,7 +62,6 @@ extension StateRecord: JSONRepresentable {
             "created": .string(created), "owner": .integer(Int(owner)), "cgroupPath": cgroupPath.map { .string($0) },
             "unit": unit.map { .string($0) }, "hasUserUnit": hasUserUnit.map { .bool($0) },
             "resctrlGroups": resctrlGroups.map { .array($0.map { .string($0) }) },
-            "rootMount": rootMount.map { .integer($0) },
             "hasHooks": .bool(hasHooks),
             "annotations": annotations.map { JSONValue(strings: $0) },
         ])

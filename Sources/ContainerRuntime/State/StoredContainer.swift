@@ -8,7 +8,7 @@ import SystemPackage
 /// A container's directory in the store.
 ///
 /// `state.json` is the record, replaced by renaming. `config.json` is the document it was made from: the bundle may
-/// have changed or gone since. `start` is the socket at which the first process waits, and `waiting` is a file that
+/// have changed or gone since. `rootfs` is where the root is mounted of one without mounts of its own. `start` is the socket at which the first process waits, and `waiting` is a file that
 /// this process holds locked until it executes the container's program or ends, however it ends.
 public struct StoredContainer: ~Copyable {
     public let identifier: String
@@ -131,6 +131,7 @@ public struct StoredContainer: ~Copyable {
     }
 
     private borrowing func removeRest() throws(SystemError) {
+        try RootPlace.remove(in: directory)
         for name in try directory.entries() {
             if name == "notify",
                 let folder = try? Descriptor.open(
