@@ -18,27 +18,23 @@
 #include <string.h>
 #include <sys/random.h>
 
-static char *no_arguments[1];
-static char **arguments = no_arguments;
-static int argument_count;
+#include "CLinux.h"
 
-/// glibc hands every function of .init_array what `main` gets.
-__attribute__((constructor)) static void begin(int count, char **words) {
-    argument_count = count;
-    arguments = words;
+__attribute__((constructor)) static void begin(void) {
     // A program that ends in a moment asks the kernel for its heap at once and gives nothing back in between.
     mallopt(M_TOP_PAD, 1 << 20);
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 __attribute__((weak)) char **_swift_stdlib_getUnsafeArgvArgc(int *count) {
-    *count = argument_count;
-    return arguments;
+    char **words = swn_arguments();
+    for (*count = 0; words[*count]; *count += 1) {}
+    return words;
 }
 
 __attribute__((weak)) void _swift_stdlib_overrideUnsafeArgvArgc(char **words, int count) {
-    arguments = words;
-    argument_count = count;
+    (void)count;
+    swn_replace_arguments(words);
 }
 
 /// The seeds of hashing: the runtime would first ask whether there is such a call (stdlib/public/stubs/Random.cpp).
