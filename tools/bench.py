@@ -175,7 +175,7 @@ def scale(table, options):
             table.at_most("connect and publish, the first sandboxes of a network", first, 8)
             table.at_most(f"connect and publish, the {count:,}th sandbox", last, 8)
         else:
-            # Every link that comes up with IPv6 tells all others twice (RFC 3810), and the kernel carries that to each port.
+            # A link that comes up with IPv6 tells all others (RFC 3810), and the kernel carries that to each port.
             table.line(f"  with IPv6 and names: the first, the {count:,}th", f"{first:.1f} ms", f"{last:.1f} ms",
                        last / first)
         # What the kernel still does for the links that have come is not the check's.

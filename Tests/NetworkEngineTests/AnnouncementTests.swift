@@ -69,6 +69,50 @@ struct EndpointAnnouncementTests {
         }
     }
 
+    private func linkLocal(at sandbox: String, of host: NetworkHost) async throws -> [JSONValue] {
+        // The others are there too, as empty objects.
+        try await host.json(["ip", "-j", "address", "show", "dev", "eth0", "scope", "link"], at: .inside(sandbox))[0][
+            "addr_info"
+        ].items.filter { $0["local"].text != nil }
+    }
+
+    @Test func `a newcomer tells its neighbours once which groups it listens to`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            let names = (0..<8).map { "new\($0)" }
+            for name in names { try await host.must(["ip", "netns", "add", name]) }
+            try await host.shell(
+                "nft 'add table bridge heard; add chain bridge heard in { type filter hook prerouting priority 0; }; "
+                    + "add rule bridge heard in ip6 daddr ff02::16 counter'")
+            for name in names { try await host.net("connect", "lab", name) }
+            let count = {
+                try await host.json(["nft", "-j", "list", "chain", "bridge", "heard", "in"])["nftables"]
+                    .items.compactMap { $0["rule"]["expr"].items.last?["counter"]["packets"].integer }.first ?? 0
+            }
+            let everybody = try await eventually { try await count() >= names.count }
+            #expect(everybody)
+            // Those that say it twice do so within a few ticks. On a busy machine some may.
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(try await count() < 2 * names.count)
+
+            // Its link-local address is the kernel's own, which the kernel makes again.
+            let first = try await linkLocal(at: "new0", of: host)
+            #expect(first.count == 1)
+            #expect(first.allSatisfy { !$0["tentative"].isTrue && !$0["nodad"].isTrue })
+            try await host.shell("ip -n new0 link set eth0 down; ip -n new0 link set eth0 up")
+            #expect(try await linkLocal(at: "new0", of: host).map(\.["local"].text) == first.map(\.["local"].text))
+        }
+    }
+
+    @Test func `who sets parameters has the link-local address that they ask for`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "fd00:44::/64")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web", "--sysctl", "net.ipv6.conf.IFNAME.addr_gen_mode=1")
+            #expect(try await linkLocal(at: "web", of: host).isEmpty)
+        }
+    }
+
     @Test func `on a bridge of somebody else's, frames reach the wire`() async throws {
         try await NetworkHost.with { host in
             try await host.shell(

@@ -17,15 +17,18 @@ struct SandboxInterface {
     func configure(_ namespace: borrowing Namespace, _ settings: LinkSettings = LinkSettings()) throws {
         let parameters = Self.parameters(of: endpoint)
         var index: UInt32?
+        var linkLocal: LinkLocalAddress?
         var inside = try namespace.enter(.net) {
             index = HostInterface.index(of: endpoint.interface)
-            try Self.write(parameters.filter { $0.0.family == .v6 }, of: endpoint.interface)
+            let isFromMAC = try Self.write(parameters.filter { $0.0.family == .v6 }, of: endpoint.interface)
             for sysctl in endpoint.options.sysctls { try Self.write(sysctl, of: endpoint.interface) }
+            if !isRestored, isFromMAC, let index { linkLocal = LinkLocalAddress.new(of: endpoint, link: index) }
             return try Rtnetlink()
         }
         guard let index else {
             throw NetworkError(.failed, "interface \(endpoint.interface) of \(sandbox) is gone again")
         }
+        linkLocal?.add(&inside)
         // After it is up: it is for what happens later. Whoever has to be told of it now is told by name (`announce`).
         var later = LinkSettings()
         for (parameter, value) in parameters where parameter.family == .v4 { later[parameter] = value }
@@ -152,8 +155,10 @@ struct SandboxInterface {
 
     /// Sets parameters of a new interface. They are known to be different, so they are not read first, unless they cannot
     /// be written: then they may be right already.
-    private static func write(_ parameters: [(LinkParameter, Int32)], of link: String) throws {
-        guard let family = parameters.first?.0.family else { return }
+    ///
+    /// - Returns: Whether the kernel makes the interface's link-local address from its Ethernet address.
+    private static func write(_ parameters: [(LinkParameter, Int32)], of link: String) throws -> Bool {
+        guard let family = parameters.first?.0.family else { return false }
         let path = "sys/\(LinkParameter.folder(family, link))"
         // The names of parameters are the same in all namespaces, and the kernel looks through all that a mount of procfs
         // was ever asked about (`proc_sys_compare`): 1 ms with a thousand sandboxes. A mount of our own was never asked.
@@ -164,13 +169,13 @@ struct SandboxInterface {
                 return try write(parameters, of: link, in: folder)
             }
         }
-        guard let folder = try? Descriptor.open("/proc/\(path)", O_PATH | O_DIRECTORY) else { return }
-        try write(parameters, of: link, in: folder)
+        guard let folder = try? Descriptor.open("/proc/\(path)", O_PATH | O_DIRECTORY) else { return false }
+        return try write(parameters, of: link, in: folder)
     }
 
     private static func write(
         _ parameters: [(LinkParameter, Int32)], of link: String, in folder: borrowing Descriptor
-    ) throws {
+    ) throws -> Bool {
         for (parameter, value) in parameters {
             do throws(SystemError) {
                 try Descriptor.open(parameter.name, O_WRONLY, relativeTo: folder.rawValue).write(text: "\(value)")
@@ -178,6 +183,9 @@ struct SandboxInterface {
                 try Sysctl.set(parameter.path(link), to: "\(value)")
             }
         }
+        // 0 is the way of RFC 4291, appendix A (`IN6_ADDR_GEN_MODE_EUI64`).
+        let mode = try? Descriptor.open("addr_gen_mode", O_RDONLY, relativeTo: folder.rawValue).readAll(limit: 16)
+        return mode?.first == UInt8(ascii: "0")
     }
 }
 
