@@ -85,6 +85,51 @@ struct ConntrackTests {
         }
     }
 
+    @Test(arguments: ["disconnect", "ip netns delete"])
+    func `who inherits an address inherits nobody's connections`(how: String) async throws {
+        try await NetworkHost.with { host in
+            let server = "TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0"
+            for name in ["first", "second"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.net("connect", "lab", "first", "--ip", "10.44.0.9", "-p", "8080:80")
+            let old = try host.start(["socat", server, "EXEC:cat"], at: .inside("first"))
+            let new = try host.start(["socat", server, "EXEC:cat"], at: .inside("second"))
+            for name in ["first", "second"] {
+                let isUp = try await eventually {
+                    try await !host.run(["ss", "-Hltn"], at: .inside(name)).output.isEmpty
+                }
+                #expect(isUp)
+            }
+            // Forgets the first connection without a word, as a client does whose machine has lost its power.
+            let script = """
+                import socket, sys, os, time
+                def open():
+                    peer = socket.socket(); peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    peer.bind(("", 5000)); peer.settimeout(2); peer.connect(("192.0.2.1", 8080))
+                    peer.sendall(b"x"); peer.recv(1); return peer
+                peer = open(); print("ready", flush=True)
+                while not os.path.exists("/run/go"): time.sleep(0.05)
+                peer.setsockopt(socket.IPPROTO_TCP, 19, 1); peer.close()
+                try: open(); print("reached", flush=True)
+                except OSError as error: print("refused", error, flush=True)
+                """
+            let client = try host.start(["python3", "-c", script], at: .neighbour)
+            try await client.waitForOutput("ready")
+            if how == "disconnect" {
+                try await host.net("disconnect", "lab", "first")
+            } else {
+                await old.stop()
+                try await host.must(["ip", "netns", "delete", "first"])
+                _ = try await eventually { try await host.swnet("check", "-q").status != 0 }
+                try await host.net("gc")
+            }
+            try await host.net("connect", "lab", "second", "--ip", "10.44.0.9")
+            try await host.must(["touch", "/run/go"])
+            #expect(await client.result.output.contains("refused"))
+            for server in [old, new] { await server.stop() }
+        }
+    }
+
     @Test func `what a process of the host serves is left alone when its port is published`() async throws {
         try await NetworkHost.with { host in
             try await host.must(["ip", "netns", "add", "web"])

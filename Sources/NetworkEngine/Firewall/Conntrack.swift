@@ -13,11 +13,11 @@ enum Conntrack {
     /// Forgets the connections that a change concerns: those led to a removed target, and those to an added port of this
     /// host that lead elsewhere, which only UDP has. Best effort: the change has been made, and entries expire by themselves.
     ///
-    /// - Parameter isDetaching: Whether the targets go with their ports. Then those with an end are left to it: nobody is
-    ///   there, or somebody new who knows nothing of them and resets them. A list costs a walk through the kernel's whole
-    ///   table, 9 ms of 262,144 buckets, in which nobody else gets any further than that either.
-    static func forget(_ change: FirewallChange, isDetaching: Bool, _ links: inout Rtnetlink) {
-        let removed = change.removed.compactMap(Publication.init).filter { !isDetaching || $0.transport == .udp }
+    /// Also where the targets go with their ports: whoever gets such an address next may have a service on the same port
+    /// that it does not publish, and a client that connects again from its old source port would be led there. A list
+    /// costs a walk through the kernel's whole table, 9 ms of 262,144 buckets, unless that is empty.
+    static func forget(_ change: FirewallChange, _ links: inout Rtnetlink) {
+        let removed = change.removed.compactMap(Publication.init)
         // Of the others what led elsewhere was forgotten with the port that led there.
         let added = change.added.compactMap(Publication.init).filter { $0.transport == .udp }
         guard !removed.isEmpty || !added.isEmpty, var socket = try? ConntrackSocket(), (try? socket.count()) != 0 else {

@@ -17,8 +17,6 @@ struct Session: ~Copyable {
     #if DEBUG
     private var faults = InjectedFaults()
     #endif
-    /// Whether the plan that is carried out takes endpoints away.
-    private var isDetaching = false
     /// Gets plans that are not to be carried out.
     var planned: (@Sendable (NetworkPlan) -> Void)?
 
@@ -60,7 +58,6 @@ extension Session {
         guard !plan.steps.isEmpty else { return }
         if let planned { return planned(plan) }
         try store.begin(plan)
-        isDetaching = plan.steps.contains { if case .detach = $0 { true } else { false } }
         var failures: [String] = []
         var isKept = false
         for (index, step) in plan.steps.enumerated() where !(isKept && step.forgets) {
@@ -255,7 +252,7 @@ extension Session {
         } else {
             try firewall.build(missing, recorded: try recordedElements(of: try store.sandboxes()), change)
         }
-        Conntrack.forget(change, isDetaching: isDetaching, &links)
+        Conntrack.forget(change, &links)
     }
 
     /// Makes a change of which a part may have been made already, or undone.
