@@ -9,10 +9,22 @@ public enum HelperProgram {
     /// - Parameters:
     ///   - path: The program's file.
     ///   - words: Its arguments, with its own name first.
+    ///   - hidden: A file in whose place it and its children find `/dev/null`.
     /// - Returns: Its exit status; 128 and more for a signal.
     /// - Throws: `SystemError` when it cannot be started. The corresponding C function is `posix_spawn`.
-    public static func run(_ path: String, _ words: [String]) throws(SystemError) -> Int32 {
-        let process = unsafe try spawn(path, words, [], flags: 0) { _ in }
+    public static func run(_ path: String, _ words: [String], hiding hidden: String? = nil) throws(SystemError) -> Int32
+    {
+        guard let hidden else { return wait(unsafe try spawn(path, words, [], flags: 0) { _ in }) }
+        let process = fork()
+        if process == 0 {
+            // Mounts of its own, which follow what the host unmounts. A file that is not there need not be hidden.
+            guard unshare(Int32(NamespaceKind.mnt.flag)) == 0,
+                (try? MountTree.setPropagationOfAll(UInt64(MS_SLAVE))) != nil,
+                unsafe access(hidden, F_OK) != 0 || MountTree.bind("/dev/null", at: hidden)
+            else { _exit(126) }
+            _exit((try? run(path, words)) ?? 127)
+        }
+        guard process > 0 else { throw SystemError("start", path, errno: .last) }
         return wait(process)
     }
 

@@ -136,8 +136,8 @@ private struct StateAnswer {
 
     private static func isLeftOut(_ path: String) -> Bool {
         let endings = [
-            "/lock", "/boot", "/repaired", "/unique-local", ".new", "/aardvark.pid", "/names", "/relays", "/dhcp",
-            "/dhcp6",
+            "/lock", "/boot", "/repaired", "/unique-local", ".new", "/aardvark.pid", "/names", "/names-internal",
+            "/relays", "/dhcp", "/dhcp6",
         ]
         return endings.contains(where: path.hasSuffix) || path.contains("/cursor")
     }

@@ -80,6 +80,58 @@ struct NameTests {
         }
     }
 
+    @Test(
+        .enabled("aardvark-dns is not installed") {
+            try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0
+        })
+    func `further names, and an internal network asks nobody outside`() async throws {
+        try await NetworkHost.with { host in
+            // The host's resolver is a neighbour, which answers whatever it is asked, and tells what that was.
+            try await host.shell(
+                "echo nameserver 192.0.2.2 >/run/resolv.conf; mount --bind /run/resolv.conf /etc/resolv.conf")
+            let script = """
+                import socket
+                server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); server.bind(("192.0.2.2", 53))
+                print("ready", flush=True)
+                while True:
+                    question, client = server.recvfrom(512); end = question.index(b"\\0", 12) + 5
+                    print(question[13:13 + question[12]].decode(), flush=True)
+                    server.sendto(question[:2] + bytes.fromhex("81800001000100000000") + question[12:end]
+                        + bytes.fromhex("c00c000100010000003c000405060708"), client)
+                """
+            let resolver = try host.start(["python3", "-c", script], at: .neighbour)
+            try await resolver.waitForOutput("ready")
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.net("create", "closed", "--subnet", "10.45.0.0/24", "--internal")
+            for name in ["web", "db", "one", "two"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "web", "--alias", "www", "--alias", "www.example.org")
+            try await host.net("connect", "lab", "db")
+            for name in ["one", "two"] { try await host.net("connect", "closed", name, "--alias", "also-\(name)") }
+            for name in ["web", "www", "www.example.org"] {
+                #expect(try await becomes("10.44.0.2") { try await ask(host, name, "A", from: "db") }, "\(name)")
+            }
+            #expect(try await host.net("hosts", "lab").contains("web web.lab www www.example.org"))
+            #expect(try await becomes("5.6.7.8") { try await ask(host, "outside.example", "A", from: "db") })
+            let inside = { (name: String) in try await ask(host, name, "A", from: "two", server: "10.45.0.1") }
+            #expect(try await becomes("10.45.0.2") { try await inside("also-one") })
+            #expect(try await inside("secret.example") != "5.6.7.8")
+            #expect(!resolver.outputSoFar.contains("secret"), "\(resolver.outputSoFar)")
+            // Also when it is started again.
+            try await host.shell("kill -9 $(cat /run/swnet/names-internal/aardvark.pid)")
+            #expect(try await host.swnet("check").output.contains("names of closed: the name server is not running"))
+            try await host.net("repair")
+            #expect(try await becomes("10.45.0.2") { try await inside("one") })
+            #expect(try await inside("secret.example") != "5.6.7.8")
+            #expect(!resolver.outputSoFar.contains("secret"), "\(resolver.outputSoFar)")
+            for name in ["one", "two"] { try await host.net("disconnect", "closed", name) }
+            for name in ["web", "db"] { try await host.net("disconnect", "lab", name) }
+            try await host.net("rm", "lab", "closed")
+            let ended = try await eventually { try await host.must(["ss", "-Hlun", "sport = :61053"]).isEmpty }
+            #expect(ended)
+            await resolver.stop()
+        }
+    }
+
     @Test func `the default network has no name server`() async throws {
         try await NetworkHost.with { host in
             _ = try await host.serve("web", on: "bridge")

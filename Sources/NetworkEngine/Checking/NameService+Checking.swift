@@ -1,5 +1,6 @@
 import Addressing
 import CLinux
+import LinuxSystem
 import NetworkModel
 import Rtnetlink
 
@@ -48,6 +49,11 @@ extension NameService {
     ///
     /// - Returns: What a person should know; nil when all is well.
     func restore(_ networks: [Network], _ sandboxes: [Sandbox]) throws -> String? {
+        // What it is told of other networks keeps another server from listening there.
+        if let directory = try? Descriptor.openDirectory(path) {
+            let known = Set(networks.map(\.name) + [Self.pidFileName])
+            for name in try directory.entries() where !known.contains(name) { unlink("\(path)/\(name)") }
+        }
         for network in networks {
             let record = record(of: network, sandboxes)
             try replaceFile(of: network, with: record.isEmpty ? nil : record.text)

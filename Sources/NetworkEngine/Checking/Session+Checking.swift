@@ -294,7 +294,7 @@ extension Session {
 
     private func checkNames(_ check: inout NetworkCheck) throws {
         for network in check.networks.values.filter(\.hasNames).sorted(by: { $0.name < $1.name }) {
-            let problems = try names.problems(of: network, check.records)
+            let problems = try names(of: network).problems(of: network, check.records)
             for problem in problems { check.report("names of \(network.name)", problem, .names) }
         }
     }

@@ -115,7 +115,11 @@ extension Session {
         for name in try store.raisedNetworks() {
             if let network = try store.network(name), network.hasNames { networks.append(network) }
         }
-        if let message = try names.restore(networks, sandboxes) { notice(message) }
+        for isInternal in [false, true] {
+            let names = NameService(runRoot: runRoot, isInternal: isInternal)
+            let served = networks.filter { $0.isInternal == isInternal }
+            if let message = try names.restore(served, sandboxes) { notice(message) }
+        }
     }
 
     private func restoreRecords() throws {

@@ -8,6 +8,9 @@ import SystemPackage
 ///
 /// It reads a file for each network, in a directory of ours, and reads them again when it gets SIGHUP; it ends when no
 /// file is left. It is started when the first sandbox joins such a network, and nothing else of ours waits for it.
+///
+/// It asks the host's resolvers for names that it does not know. Internal networks have no way out, so they have a server
+/// of their own, which finds no resolvers: a name that is asked for outside carries data there (CVE-2024-29018).
 struct NameService {
     /// Where packages put the program, which is none that people call.
     private static let programs = ["/usr/lib/podman/aardvark-dns", "/usr/libexec/podman/aardvark-dns"]
@@ -19,8 +22,15 @@ struct NameService {
 
     /// The directory as the server is told it.
     let path: String
+    private let isInternal: Bool
 
-    init(runRoot: String) { path = "\(runRoot)/names" }
+    init(runRoot: String, isInternal: Bool) {
+        path = "\(runRoot)/names" + (isInternal ? "-internal" : "")
+        self.isInternal = isInternal
+    }
+
+    /// Where programs find out which resolvers the host has (resolv.conf(5)).
+    private static let resolvers = "/etc/resolv.conf"
 
     /// Says what a network's sandbox is called; nil for one that has left it.
     ///
@@ -93,7 +103,7 @@ struct NameService {
     /// Has the server read its files again, starts one when there is something to serve, or ends it when there is not.
     private func reload() throws -> String? {
         guard access(path, F_OK) == 0 else { return nil }
-        let networks = try Descriptor.openDirectory(path).entries().filter { $0 != "aardvark.pid" }
+        let networks = try Descriptor.openDirectory(path).entries().filter { $0 != Self.pidFileName }
         if let process = running {
             if networks.isEmpty {
                 try end(process)
@@ -107,8 +117,8 @@ struct NameService {
             return "sandboxes do not find each other by name: aardvark-dns is not installed"
         }
         // It goes into the background when it listens.
-        let status = try HelperProgram.run(
-            program, [program, "--config", path, "-p", "\(Network.nameServerPort)", "run"])
+        let words = [program, "--config", path, "-p", "\(Network.nameServerPort)", "run"]
+        let status = try HelperProgram.run(program, words, hiding: isInternal ? Self.resolvers : nil)
         return status == 0 ? nil : "sandboxes do not find each other by name: \(program) ended with status \(status)"
     }
 
@@ -130,7 +140,8 @@ struct NameService {
         return set & 1 << UInt64(signal - 1) != 0
     }
 
-    private var pidFile: String { "\(path)/aardvark.pid" }
+    static let pidFileName = "aardvark.pid"
+    private var pidFile: String { "\(path)/\(Self.pidFileName)" }
 
     /// Whether it was started, or told to read its files again, in this second or the last.
     var wasToldJustNow: Bool {

@@ -13,7 +13,6 @@ struct Session: ~Copyable {
     var links: Rtnetlink
     var firewall: Firewall
     private let notices: HeldNotices
-    let names: NameService
     #if DEBUG
     private var faults = InjectedFaults()
     #endif
@@ -41,11 +40,12 @@ struct Session: ~Copyable {
         self.configurationPath = configurationPath
         self.runRoot = runRoot
         self.stateRoot = stateRoot
-        names = NameService(runRoot: runRoot)
     }
 
     /// Says something that a person should know and that is no error, once the lock is free.
     func notice(_ message: String) { notices.append(message) }
+    func names(of network: Network) -> NameService { NameService(runRoot: runRoot, isInternal: network.isInternal) }
+
 }
 
 // MARK: - Carrying out plans
@@ -184,7 +184,10 @@ extension Session {
             }
         case .lower(let network):
             try BridgeDriver(network: network).lower(&links)
-            try names.remove(network)
+            // Of a network that nobody knows any more, nobody knows of which kind it was.
+            for isInternal in [false, true] {
+                try NameService(runRoot: runRoot, isInternal: isInternal).remove(network)
+            }
             try store.markLowered(network.name)
             if network.driver.isRoutedByHost, try store.routedNetworks().isEmpty {
                 try firewall.remove(.networks)
@@ -233,7 +236,7 @@ extension Session {
         for name in Set(endpoints.map(\.network)) where before?.endpoint(in: name) != after?.endpoint(in: name) {
             do {
                 guard let network = try store.network(name), network.hasNames else { continue }
-                if let message = try names.update(network, after, key: key) { notice(message) }
+                if let message = try names(of: network).update(network, after, key: key) { notice(message) }
             } catch {
                 notice("names of network \(name): \(error)")
             }

@@ -12,6 +12,7 @@ extension SwnetCommands {
             "swnet connect lab pid:4711", "swnet connect lab /proc/4711/ns/net",
             "swnet connect bridge web -p 8080:80", "swnet connect bridge web --dry-run",
             "swnet connect lab web --egress 10mbit --ingress 100mbit,256kb",
+            "swnet connect lab web --alias www --alias www.example.org",
             "swnet connect lab web --gw-priority 10 --sysctl net.ipv4.conf.IFNAME.rp_filter=1",
         ],
         grammar: FlagGrammar(
@@ -20,6 +21,7 @@ extension SwnetCommands {
                 .init("ip6", value: "ADDRESS", help: "the IPv6 address"),
                 .init("mac", value: "ADDRESS", help: "the Ethernet address"),
                 .init("ifname", value: "NAME", help: "the interface's name in the sandbox (eth0, eth1 …)"),
+                .init("alias", value: "NAME", help: "another name of the sandbox on the network; may be repeated"),
                 .init("host-ifname", value: "NAME", help: "the name of its other end in the host (vethXXXXXXXX)"),
                 .init("publish", short: "p", value: "PORT", help: "a port to publish in the same step (swnet publish)"),
                 .init("mtu", value: "BYTES", help: "the largest packet, at most the network's"),
@@ -37,7 +39,8 @@ extension SwnetCommands {
                 network: invocation.arguments[0],
                 addresses: ip.map { .v4($0) } + ip6.map { .v6($0) },
                 macAddress: try invocation.value("mac", "six pairs of hexadecimal digits (02:00:00:00:00:01)"),
-                interface: try invocation.value("ifname", nameHint), options: try options(invocation),
+                interface: try invocation.value("ifname", nameHint), aliases: try aliases(invocation),
+                options: try options(invocation),
                 mtu: try invocation.value("mtu", "a number"),
                 hostInterface: try invocation.value("host-ifname", nameHint))
             let request = ConnectRequest(
@@ -48,6 +51,14 @@ extension SwnetCommands {
 
     private static let limitFlags: [FlagGrammar.Flag] = [
         .init("egress", value: "RATE[,BURST]", help: "what the sandbox may send: 10mbit, 1mbps, 10mbit,64kb"),
+    private static func aliases(_ invocation: Invocation) throws(CommandFailure) -> [String] {
+        let aliases = invocation.flags.values("alias")
+        if let alias = aliases.first(where: { !NameRecord.isName($0) }) {
+            throw invocation.misuse("'\(alias)' for --alias is not a host's name: letters, digits, '-', '_' and '.'")
+        }
+        return aliases
+    }
+
         .init("ingress", value: "RATE[,BURST]", help: "what it may receive"),
     ]
 
