@@ -32,9 +32,12 @@ public struct NetworkEngine: Sendable {
 
     /// Runs an operation under the lock; an error says what was asked for.
     ///
-    /// - Parameter isReading: Whether it only looks, and so works where nothing can be written.
+    /// - Parameters:
+    ///   - isReading: Whether it only looks, and so works where nothing can be written.
+    ///   - isCollecting: Whether what dead sandboxes left is what it is about: then a dry run leaves it, too.
     func operate<Result>(
-        _ operation: String? = nil, isReading: Bool = false, _ body: (inout Session) throws -> Result
+        _ operation: String? = nil, isReading: Bool = false, isCollecting: Bool = false,
+        _ body: (inout Session) throws -> Result
     ) throws -> Result {
         let notices = HeldNotices()
         // Who reads them slowly, or not at all, keeps nobody else waiting: the lock is free again by then.
@@ -45,7 +48,7 @@ public struct NetworkEngine: Sendable {
                 waiting: notice)
             do {
                 try session.prepare(isReading: isReading || planned != nil)
-                if planned != nil && !session.store.isReadOnly { try session.collect() }
+                if planned != nil && !isCollecting && !session.store.isReadOnly { try session.collect() }
             } catch let error as SystemError where error.isNoRoom && (isReading || planned != nil) {
                 session.notice("what others have left is not cleaned up: \(error)")
             }
@@ -210,8 +213,13 @@ extension NetworkEngine {
     }
 
     /// Compares what is recorded with what the kernel has. Nothing is changed.
-    public func check() throws -> [NetworkDifference] {
-        try operate("check", isReading: true) { session in try session.check() }
+    ///
+    /// - Parameter foreign: Whether what drops our packets in the chains of others is ours to repair.
+    public func check(foreign: Bool = false) throws -> [NetworkDifference] {
+        try operate("check", isReading: true) { session in
+            session.opensForeign = foreign
+            return try session.check()
+        }
     }
 
     /// Makes right what `check` finds, without disturbing what is right.
@@ -233,6 +241,6 @@ extension NetworkEngine {
     /// - Returns: Their names.
     @discardableResult
     public func collect() throws -> [String] {
-        try operate("gc") { session in try session.collect() }
+        try operate("gc", isCollecting: true) { session in try session.collect() }
     }
 }

@@ -131,6 +131,16 @@ struct JSONReference {
             ("advice?", "string", "what a person can do, where it is somebody else's"),
         ])
 
+    static let repairs = JSONReference(
+        "With json, a list of:",
+        [
+            ("object", "string", "what it is about: network lab, web on lab, firewall"),
+            ("problem", "string", "how it was different, or still is"),
+            ("repairable", "boolean", "it is ours, and can be made right without a person"),
+            ("repaired", "boolean", "it has been made right"),
+            ("advice?", "string", "what a person can do, where it is somebody else's"),
+        ])
+
     static let hosts = JSONReference(
         "With json, a list of:",
         [

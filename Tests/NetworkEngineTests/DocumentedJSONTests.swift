@@ -124,7 +124,10 @@ struct DocumentedJSONTests {
                 try await documented(host, "check")["With json, a list of:"],
                 differences.items.reduce(into: []) { $0.formUnion(leaves($1)) })
             #expect(try await eventually { events.outputSoFar.contains("damaged") })
-            try await host.net("repair")
+            let repairs = try JSONValue(try await host.swnet("repair", "--format", "json").standardOutput)
+            compare(
+                try await documented(host, "repair")["With json, a list of:"],
+                repairs.items.reduce(into: []) { $0.formUnion(leaves($1)) })
             try await host.net("unpublish", "web", "8080:80")
             try await host.net("disconnect", "closed", "web")
             let isTold = try await eventually {

@@ -36,7 +36,7 @@ extension Session {
     }
 
     mutating func checkForeign(_ check: inout NetworkCheck) throws {
-        let isWanted = store.opensForeign
+        let isWanted = opensForeign || store.opensForeign
         for chain in try obstacles() {
             check.report(
                 "chain \(chain.base.reference)", chain.problem, isWanted ? .foreign : .advice(ForeignChain.advice))

@@ -143,6 +143,7 @@ extension Session {
             try release(sandbox)
             collected.append(sandbox.name)
         }
+        guard planned == nil else { return collected }
         let keys = Set(try store.sandboxKeys())
         for network in try store.raisedNetworks() {
             for text in try store.leases(network: network) {

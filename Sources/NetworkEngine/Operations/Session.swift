@@ -16,6 +16,8 @@ struct Session: ~Copyable {
     #if DEBUG
     private var faults = InjectedFaults()
     #endif
+    /// Whether packets of ours are wanted through the chains of others, besides where that is recorded.
+    var opensForeign = false
     /// Gets plans that are not to be carried out.
     var planned: (@Sendable (NetworkPlan) -> Void)?
 
@@ -42,10 +44,10 @@ struct Session: ~Copyable {
         self.stateRoot = stateRoot
     }
 
-    /// Says something that a person should know and that is no error, once the lock is free.
-    func notice(_ message: String) { notices.append(message) }
     func names(of network: Network) -> NameService { NameService(runRoot: runRoot, isInternal: network.isInternal) }
 
+    /// Says something that a person should know and that is no error, once the lock is free.
+    func notice(_ message: String) { notices.append(message) }
 }
 
 // MARK: - Carrying out plans

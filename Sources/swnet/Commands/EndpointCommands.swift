@@ -1,5 +1,6 @@
 import Addressing
 import CommandSupport
+import JSONCoding
 import NetworkEngine
 import NetworkModel
 
@@ -123,7 +124,7 @@ extension SwnetCommands {
         details: """
             Nobody has to call it: whatever a dead sandbox has in the way of another is cleaned up when that happens.
             """,
-        examples: ["swnet gc"],
+        examples: ["swnet gc", "swnet gc --dry-run"], grammar: FlagGrammar(FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(0...0, "no argument")
             for name in try invocation.engine.collect() { Output.line(name) }

@@ -30,27 +30,57 @@ extension SwnetCommands {
         })
 
     static let repair = Command(
-        "repair", "[--foreign]", summary: "make right what is different, without disturbing what is right",
+        "repair", "[FLAG…]", summary: "make right what is different, without disturbing what is right",
         details: """
             Prints what it repaired. Exits with 1 when something of ours is still different.
 
             A firewall of somebody else's that drops what it does not know drops our packets too, whatever our table says.
             With --foreign it gets rules that let them through, each with a comment that begins with "swnet:" (in docker's
-            table in the chain DOCKER-USER). So do the tables that iptables-legacy keeps. They are put back when they are lost, and removed with the last network.
+            table in the chain DOCKER-USER). So do the tables that iptables-legacy keeps. They are put back when they are
+            lost, and removed with the last network.
 
             After a reload of a firewall that flushes all rules, 'nft flush ruleset' or a restart of nftables.service, the
             next command that changes a network builds the table again, and so does this one. Until then no port is
             published; but nothing keeps a neighbour on the same wire that has a route from reaching unpublished ports of
             sandboxes either, and outgoing connections have the sandboxes' own addresses. Whoever reloads rules should run
             it right after.
+
+            \(JSONReference.repairs.text)
             """,
-        examples: ["swnet repair", "swnet repair --foreign"],
-        grammar: FlagGrammar([.init("foreign", help: "let our packets through the chains of others too")]),
+        examples: ["swnet repair", "swnet repair --foreign", "swnet repair --dry-run", "swnet repair --format json"],
+        grammar: FlagGrammar([
+            .init("foreign", help: "let our packets through the chains of others too"),
+            .init("dry-run", help: "print what would be repaired and do nothing"),
+            .format,
+        ]),
         run: { invocation in
             try invocation.require(0...0, "no argument")
-            let (repaired, left) = try invocation.engine.repair(foreign: invocation.flags.isOn("foreign"))
-            for difference in repaired { Output.line("repaired \(difference)".printable) }
-            for difference in left { invocation.program.warn("\(difference)") }
+            let (format, isForeign) = (try invocation.format, invocation.flags.isOn("foreign"))
+            let isDry = invocation.flags.isOn("dry-run")
+            let (found, left): ([NetworkDifference], [NetworkDifference])
+            if isDry {
+                let all = try invocation.engine.check(foreign: isForeign)
+                (found, left) = (all.filter(\.isOurs), all.filter { !$0.isOurs })
+            } else {
+                (found, left) = try invocation.engine.repair(foreign: isForeign)
+            }
+            if format == .json {
+                try JSONOutput.print(
+                    JSONValue.array(found.map { $0.json(isRepaired: !isDry) } + left.map { $0.json(isRepaired: false) })
+                )
+            } else {
+                let verb = isDry ? "would repair" : "repaired"
+                for difference in found { Output.line("\(verb) \(difference)".printable) }
+                for difference in left { invocation.program.warn("\(difference)") }
+            }
             return left.allSatisfy(\.isOthers) ? .success : .failure
         })
+}
+
+extension NetworkDifference {
+    /// As in `check`, and whether it was made right.
+    fileprivate func json(isRepaired: Bool) -> JSONValue {
+        guard case .object(let members) = json else { return json }
+        return .object(members + [.init("repaired", .bool(isRepaired))])
+    }
 }
