@@ -105,7 +105,11 @@ extension CNICommand {
             else {
                 throw CNIError(.failed, "the endpoint of \(attachment.container) is gone again")
             }
-            let result = try self.result(endpoint, of: sandbox, configuration)
+            var result = try self.result(endpoint, of: sandbox, configuration)
+            // Who says nothing of resolvers gets the network's, which knows the names of containers.
+            if result.dns.servers.isEmpty, previous?.dns.isEmpty ?? true {
+                result.dns.servers = endpoint.nameServers.map(\.description)
+            }
             return previous.map(result.appended) ?? result
         } catch {
             // An error means that nothing was made.

@@ -132,6 +132,27 @@ struct CNIPluginTests {
         }
     }
 
+    @Test(
+        .enabled("aardvark-dns is not installed") {
+            try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0
+        })
+    func `who says nothing of resolvers gets the one that knows the aliases`() async throws {
+        try await NetworkHost.with { host in
+            let runtime = try await prepare(host, "web") {
+                $0.plugins = [
+                    CNIRuntime.swnet(#""ipam": {"subnet": "10.44.0.0/24"}"#, capabilities: ["aliases"])
+                ]
+                $0.capabilities = ["aliases": #"{"lab": ["db"]}"#]
+            }
+            let (result, output) = try await runtime.add("web")
+            let added = try TestSupport.JSONValue(#require(result, "\(output)").text)
+            #expect(added["dns"]["nameservers"].items.map { $0.text ?? "" } == ["10.44.0.1"])
+            #expect(try await host.must(["cat", "/run/swnet/names/lab"]).contains("web,db"))
+            #expect(try await runtime.check("web", #require(result)).status == 0)
+            #expect(try await runtime.delete("web", result).status == 0)
+        }
+    }
+
     @Test func `ports, addresses and names of the runtime`() async throws {
         try await NetworkHost.with { host in
             let runtime = try await prepare(host, "web") {
