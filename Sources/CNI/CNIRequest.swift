@@ -95,7 +95,8 @@ public struct CNIRequest: Sendable {
         guard let attachment = CNIAttachment(container: container, interface: interface) else {
             throw CNIError(
                 .invalidEnvironment, "CNI_IFNAME '\(interface)' is no interface's name",
-                details: "1 to \(InterfaceName.maximumLength) characters, no '/', ':', '%' or space")
+                details: "1 to \(InterfaceName.maximumLength) characters, no '/', ':', '%' or space, not all or default"
+            )
         }
         return attachment
     }

@@ -54,7 +54,7 @@ extension NetworkDriver.VXLANOptions {
         if let group {
             guard group.isMulticast else { throw options.wrong("group", "\(group) is no multicast address") }
             guard peers.isEmpty else { throw options.wrong("group", "peers and a group contradict each other") }
-            guard parent != nil else { throw options.missing("parent", "a group needs parent=eth0") }
+            guard parent != nil else { throw options.missing("parent", "parent=eth0", " for a group") }
         }
         let families = Set((peers + [group, local].compactMap(\.self)).map(\.family))
         guard families.count <= 1 else { throw options.wrong("peers", "all addresses have to be of one family") }
@@ -83,8 +83,8 @@ private struct Options {
         NetworkError(.invalid, "driver \(driver), option \(key): \(what)")
     }
 
-    func missing(_ key: String, _ example: String) -> NetworkError {
-        NetworkError(.invalid, "driver \(driver) needs the option \(key) (--opt \(example))")
+    func missing(_ key: String, _ example: String, _ purpose: String = "") -> NetworkError {
+        NetworkError(.invalid, "driver \(driver) needs the option \(key)\(purpose) (--opt \(example))")
     }
 
     mutating func interface(_ key: String) throws(NetworkError) -> InterfaceName? {

@@ -59,7 +59,10 @@ extension NetworkRequest {
             }
         }
         if !hasAddresses, let prefix = subnets.first {
-            throw invalid("subnet \(prefix) contradicts a network without addresses (--ipam none)")
+            throw invalid(
+                providers.isEmpty
+                    ? "subnet \(prefix) contradicts a network without addresses (--ipam none)"
+                    : "subnet \(prefix) contradicts a network whose addresses others give (--ipam)")
         }
         try validateGateways()
         try validateRanges()

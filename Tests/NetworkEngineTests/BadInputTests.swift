@@ -8,6 +8,10 @@ struct BadInputTests {
     private static let refusals: [(words: String, status: Int32, message: String)] = [
         // Contradictions.
         ("create a --ipam none --subnet 10.1.0.0/24", 1, "10.1.0.0/24 contradicts a network without addresses"),
+        (
+            "create a -d macvlan --opt parent=slave1 --ipam dhcp --subnet 10.1.0.0/24", 1,
+            "10.1.0.0/24 contradicts a network whose addresses others give"
+        ),
         ("create a --subnet 10.1.0.0/24 --gateway 10.2.0.1", 1, "gateway 10.2.0.1 is no host address of 10.1.0.0/24"),
         ("create a --subnet 10.1.0.0/24 --subnet 10.1.0.0/25", 1, "10.1.0.0/24 and 10.1.0.0/25 overlap"),
         ("create a --subnet 10.1.0.0/24 --ip-range 10.2.0.0/25", 1, "range 10.2.0.0-10.2.0.127 is in none"),
@@ -15,6 +19,10 @@ struct BadInputTests {
         (
             "create a -d vxlan --opt vni=5 --opt peers=192.0.2.2 --opt group=239.0.0.1", 64,
             "peers and a group contradict"
+        ),
+        (
+            "create a -d vxlan --opt vni=5 --opt group=239.0.0.1", 64,
+            "driver vxlan needs the option parent for a group (--opt parent=eth0)"
         ),
         ("create a --ipam who", 64, "'who' for --ipam is none of swnet"),
         // Out of range, malformed, unknown.
@@ -41,6 +49,7 @@ struct BadInputTests {
         ("connect lab db --ip 10.44.0.2", 1, "address 10.44.0.2 is taken by web"),
         ("connect lab db --ip 10.44.0.1", 1, "address 10.44.0.1 is the gateway of lab"),
         ("connect lab db --ifname lo", 1, "an interface lo exists in db already"),
+        ("connect pass db", 1, "interface slave1 is taken by third: a macvlan of the mode passthru is alone on it"),
         ("connect lab web", 1, "web is connected to lab already"),
         ("publish web 8080:80", 1, "web publishes 8080/tcp already"),
         ("connect lab db -p 8080:80", 1, "8080/tcp is taken by web (swnet ports)"),
@@ -51,7 +60,12 @@ struct BadInputTests {
         ("connect lab db -p [2001:db8::1]:8081:80", 1, "db has no IPv6 address for it to lead to"),
         // Values.
         ("connect lab db --ip 10.44.0.255", 1, "10.44.0.255 is the network or broadcast address"),
-        ("connect lab db --mac 01:00:5e:00:00:01", 1, "01:00:5e:00:00:01 is a group address"),
+        ("connect lab db --mac 01:00:5e:00:00:01", 1, "mac 01:00:5e:00:00:01 is no interface's address"),
+        ("connect lab db --mac 00:00:00:00:00:00", 1, "mac 00:00:00:00:00:00 is no interface's address"),
+        ("connect lab db --ip 10.44.0.7 --ip 10.44.0.8", 1, "10.44.0.7 and 10.44.0.8 are both of 10.44.0.0/24"),
+        ("connect lab db --alias a/b", 64, "'a/b' for --alias is not a host's name"),
+        ("connect lab db --ifname all", 64, "'all' for --ifname is not an interface's name"),
+        ("connect lab db --host-ifname default", 64, "'default' for --host-ifname is not an interface's name"),
         ("connect lab db --ifname a/b", 64, "'a/b' for --ifname is not an interface's name"),
         ("publish web 8090:80/xyz", 64, "protocol 'xyz' is not known"),
         ("publish web 8090-8099:80-85", 64, "8090-8099 is 10 ports and 80-85 is 6"),
@@ -73,11 +87,15 @@ struct BadInputTests {
             try await host.shell(
                 """
                 ip link add br0 type bridge; ip link add slave0 type veth peer name slave1; ip link set slave0 master br0
-                ip netns add web; ip netns add db
+                ip netns add web; ip netns add db; ip netns add third
                 """)
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
             try await host.net("create", "six", "--subnet", "fd00:66::/64")
             try await host.net("connect", "lab", "web", "-p", "8080:80")
+            try await host.net(
+                "create", "pass", "-d", "macvlan", "--opt", "parent=slave1", "--opt", "mode=passthru", "--subnet",
+                "10.46.0.0/24")
+            try await host.net("connect", "pass", "third")
             let before = try await host.state()
             for (words, status, message) in Self.refusals {
                 let result = try await host.swnet(words.split(separator: " ").map(String.init))
@@ -86,6 +104,10 @@ struct BadInputTests {
             }
             let long = try await host.swnet("create", String(repeating: "a", count: 100_000))
             #expect(long.status == 1 && long.errors.contains("has 100000 characters") && long.errors.utf8.count < 500)
+            let gateway = try await host.json(["ip", "-j", "link", "show", "sw-lab"])[0]["address"].text ?? ""
+            let taken = try await host.swnet("connect", "lab", "db", "--mac", gateway)
+            #expect(
+                taken.status == 1 && taken.errors.contains("mac \(gateway) is that of the gateway of lab"), "\(taken)")
             let difference = try await host.difference(from: before)
             #expect(difference == [])
         }

@@ -161,7 +161,9 @@ extension Session {
             }
             return .port(host: host, bridge: bridge)
         case .pointToPoint: return .pointToPoint(host: host)
-        case .macvlan(let parent, let mode): return .macvlan(parent: parent.text, mode: mode)
+        case .macvlan(let parent, let mode):
+            try checkPassthru(parent.text, mode)
+            return .macvlan(parent: parent.text, mode: mode)
         case .ipvlan(let parent, let mode): return .ipvlan(parent: parent.text, mode: mode)
         case .vlan(let parent, let identifier): return .vlan(parent: parent.text, identifier: identifier)
         case .hostDevice(let device):
@@ -173,7 +175,20 @@ extension Session {
         }
     }
 
-    private func macAddress(
+    /// A macvlan in the mode passthru has its parent alone. The kernel says no more of it than EINVAL.
+    private func checkPassthru(_ parent: String, _ mode: NetworkDriver.MacvlanMode) throws {
+        for other in try store.sandboxes() where other.identity.isAlive {
+            for case .macvlan(parent, let theirs) in other.endpoints.map(\.link)
+            where mode == .passthru || theirs == .passthru {
+                throw NetworkError(
+                    .taken,
+                    "interface \(parent) is taken by \(other.name): "
+                        + "a macvlan of the mode passthru is alone on it")
+            }
+        }
+    }
+
+    private mutating func macAddress(
         _ attachment: ConnectRequest.Attachment, _ network: Network, _ addresses: [IPPrefix]
     ) throws -> MACAddress? {
         if let wanted = attachment.macAddress {
@@ -181,7 +196,11 @@ extension Session {
                 throw NetworkError(.invalid, "mac \(wanted): an ipvlan has the address of its parent \(parent) (--mac)")
             }
             guard wanted.isUnicast else {
-                throw NetworkError(.invalid, "mac \(wanted) is a group address and no interface's (--mac)")
+                throw NetworkError(.invalid, "mac \(wanted) is no interface's address (--mac)")
+            }
+            let gateway = try network.bridgeName.flatMap { try links.link(named: $0)?.address }
+            guard wanted != gateway else {
+                throw NetworkError(.taken, "mac \(wanted) is that of the gateway of \(network.name) (--mac)")
             }
             for other in try store.sandboxes() {
                 if other.endpoint(in: network.name)?.macAddress == wanted, other.identity.isAlive {
@@ -205,6 +224,15 @@ extension Session {
         _ attachment: ConnectRequest.Attachment, _ network: Network, owner: String
     ) throws -> [IPPrefix] {
         for address in attachment.addresses { try check(address, network) }
+        for subnet in network.subnets {
+            let own = attachment.addresses.filter(subnet.prefix.contains)
+            guard own.count < 2 else {
+                throw NetworkError(
+                    .invalid,
+                    "addresses \(own[0]) and \(own[1]) are both of \(subnet.prefix), "
+                        + "which gives one (--ip, --ip6)")
+            }
+        }
         var chosen: [IPPrefix] = []
         for subnet in network.subnets {
             if let wanted = attachment.addresses.first(where: subnet.prefix.contains) {

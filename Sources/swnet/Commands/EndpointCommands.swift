@@ -12,8 +12,8 @@ extension SwnetCommands {
             "swnet connect lab web --ip 10.1.0.9 --mac 02:00:00:00:00:09 --ifname up0",
             "swnet connect lab pid:4711", "swnet connect lab /proc/4711/ns/net",
             "swnet connect bridge web -p 8080:80", "swnet connect bridge web --dry-run",
-            "swnet connect lab web --egress 10mbit --ingress 100mbit,256kb",
             "swnet connect lab web --alias www --alias www.example.org",
+            "swnet connect lab web --egress 10mbit --ingress 100mbit,256kb",
             "swnet connect lab web --gw-priority 10 --sysctl net.ipv4.conf.IFNAME.rp_filter=1",
         ],
         grammar: FlagGrammar(
@@ -21,8 +21,8 @@ extension SwnetCommands {
                 .init("ip", value: "ADDRESS", help: "the IPv4 address"),
                 .init("ip6", value: "ADDRESS", help: "the IPv6 address"),
                 .init("mac", value: "ADDRESS", help: "the Ethernet address"),
-                .init("ifname", value: "NAME", help: "the interface's name in the sandbox (eth0, eth1 …)"),
                 .init("alias", value: "NAME", help: "another name of the sandbox on the network; may be repeated"),
+                .init("ifname", value: "NAME", help: "the interface's name in the sandbox (eth0, eth1 …)"),
                 .init("host-ifname", value: "NAME", help: "the name of its other end in the host (vethXXXXXXXX)"),
                 .init("publish", short: "p", value: "PORT", help: "a port to publish in the same step (swnet publish)"),
                 .init("mtu", value: "BYTES", help: "the largest packet, at most the network's"),
@@ -35,7 +35,8 @@ extension SwnetCommands {
             let ip: [IPv4Address] = try invocation.values("ip", "an IPv4 address")
             let ip6: [IPv6Address] = try invocation.values("ip6", "an IPv6 address")
             let nameHint =
-                "an interface's name: 1 to \(InterfaceName.maximumLength) characters, no '/', ':', '%' or space"
+                "an interface's name: 1 to \(InterfaceName.maximumLength) characters, no '/', ':', '%' or space, "
+                + "not all or default"
             let attachment = ConnectRequest.Attachment(
                 network: invocation.arguments[0],
                 addresses: ip.map { .v4($0) } + ip6.map { .v6($0) },
@@ -50,8 +51,6 @@ extension SwnetCommands {
             return try invocation.perform(request.ports) { try $0.connect(request) }
         })
 
-    private static let limitFlags: [FlagGrammar.Flag] = [
-        .init("egress", value: "RATE[,BURST]", help: "what the sandbox may send: 10mbit, 1mbps, 10mbit,64kb"),
     private static func aliases(_ invocation: Invocation) throws(CommandFailure) -> [String] {
         let aliases = invocation.flags.values("alias")
         if let alias = aliases.first(where: { !NameRecord.isName($0) }) {
@@ -60,6 +59,8 @@ extension SwnetCommands {
         return aliases
     }
 
+    private static let limitFlags: [FlagGrammar.Flag] = [
+        .init("egress", value: "RATE[,BURST]", help: "what the sandbox may send: 10mbit, 1mbps, 10mbit,64kb"),
         .init("ingress", value: "RATE[,BURST]", help: "what it may receive"),
     ]
 
@@ -127,7 +128,9 @@ extension SwnetCommands {
         examples: ["swnet gc", "swnet gc --dry-run"], grammar: FlagGrammar(FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(0...0, "no argument")
-            for name in try invocation.engine.collect() { Output.line(name) }
-            return .success
+            return try invocation.perform { engine in
+                let names = try engine.collect()
+                if engine.planned == nil { for name in names { Output.line(name.printable) } }
+            }
         })
 }
