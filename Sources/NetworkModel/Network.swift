@@ -7,7 +7,7 @@ public struct Network: Hashable, Sendable {
     public var driver: NetworkDriver
     /// Endpoints get an address of each. There may be none: then somebody else gives addresses, or nobody.
     public var subnets: [Subnet]
-    /// The largest packet in bytes; nil for the kernel's 1500.
+    /// The largest packet in bytes; nil where links take over that of what they stand on, and in older definitions.
     public var mtu: Int?
     /// Whether traffic stays inside: no default route, no way out, none in.
     public var isInternal: Bool
@@ -31,6 +31,9 @@ public struct Network: Hashable, Sendable {
         self.routes = routes
         self.providers = providers
     }
+
+    /// The largest packet of a link that is told of none.
+    public static let kernelMTU = 1500
 
     /// What its endpoints have of DHCP servers before these have answered.
     public var leases: [IPFamily: DHCPLease] {

@@ -1,3 +1,5 @@
+import CLinux
+
 extension Rule {
     /// Whether both do the same to a packet, whatever their comments, counters and places are.
     ///
@@ -8,7 +10,17 @@ extension Rule {
     }
 
     private var instructions: [Expression]? {
-        try? RuleCompiler.compile(self).filter { if case .counter = $0 { false } else { true } }
+        try? RuleCompiler.compile(self).compactMap { expression in
+            switch expression {
+            case .counter: nil
+            case .nat(let translation, let family, let address, let port, let flags):
+                // The kernel adds what follows from the registers: that there is an address, and a port.
+                .nat(
+                    translation, family, address: address, port: port,
+                    flags: flags & ~UInt32(NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED))
+            default: expression
+            }
+        }
     }
 
     /// Whether every packet that reaches it is dropped or refused.

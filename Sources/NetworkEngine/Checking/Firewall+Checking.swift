@@ -47,16 +47,25 @@ extension Firewall {
     private mutating func checkRules(_ layout: TableLayout, _ check: inout NetworkCheck) throws {
         let present = try socket.rules(of: layout.table)
         let rules = layout.rules
+        var unknown = try socket.chains(of: layout.table)
         for chain in layout.chains {
-            let wanted = rules.filter { $0.chain == chain.reference }.map(\.comment)
-            let found = present.filter { $0.chain == chain.reference }.map(\.comment)
-            if wanted != found {
+            let name = chain.reference.name
+            let wanted = rules.filter { $0.chain == chain.reference }
+            let found = present.filter { $0.chain == chain.reference }
+            if wanted.count != found.count {
                 check.report(
-                    "firewall",
-                    "chain \(chain.reference.name) has \(found.count) rules, not the \(wanted.count) that it should",
+                    "firewall", "chain \(name) has \(found.count) rules, not the \(wanted.count) that it should",
                     .firewall)
+            } else if !zip(wanted, found).allSatisfy({ $0.comment == $1.comment && $0.does(theSameAs: $1) }) {
+                check.report("firewall", "chain \(name) has other rules than it should", .firewall)
+            }
+            guard let index = unknown.firstIndex(where: { $0.reference == chain.reference }) else { continue }
+            let own = unknown.remove(at: index)
+            if let policy = own.base?.policy, policy != chain.base?.policy {
+                check.report("firewall", "chain \(name) has the policy \(policy), which it should not", .firewall)
             }
         }
+        report(unknown.map { "chain \($0.reference.name) is in our table, and nothing asks for it" }, &check)
     }
 
     /// Looks whether the table holds some facts, whatever else it holds.

@@ -15,6 +15,14 @@ extension Session {
             }
         }
         check.records = try store.sandboxes { check.reportUnreadable(sandbox: $0, $1) }
+        let forgotten = try forgottenNetworks(check.records)
+        guard forgotten.isEmpty else {
+            // Everything of theirs would seem to be nobody's.
+            for name in forgotten {
+                check.report("network \(name)", "its record of this boot is gone", .network(name))
+            }
+            return check.differences
+        }
         try checkRemains(&check)
         for network in check.networks.values.sorted(by: { $0.name < $1.name }) { try checkNetwork(network, &check) }
         let home = try Namespace.current(.net)
@@ -60,6 +68,7 @@ extension Session {
         }
         var facts = sandbox.elements(for: ports)
         if let network = try store.network(endpoint.network) {
+            check.networks[network.name] = network
             try checkNetwork(network, &check)
             facts += network.elements + network.elements(of: endpoint, sandbox.name)
         }
@@ -68,6 +77,12 @@ extension Session {
         try checkLeases(leases, endpoint, of: sandbox, &check)
         if !facts.isEmpty { try firewall.check(holding: facts, &check) }
         return check.differences
+    }
+
+    /// Networks that living sandboxes are on and that are not known to be raised, although they are defined.
+    func forgottenNetworks(_ sandboxes: [Sandbox]) throws -> [String] {
+        let used = Set(sandboxes.filter(\.identity.isAlive).flatMap { $0.endpoints.map(\.network) })
+        return try used.filter { try !store.isRaised($0) && store.networkNames().contains($0) }.sorted()
     }
 
     // MARK: Remains
@@ -152,6 +167,9 @@ extension Session {
             check.report(
                 object, "the VXLAN's port is \(network.policy.isolatesPorts ? "not isolated" : "isolated")", remedy)
         }
+        if let mtu = network.mtu, vxlan.mtu != UInt32(mtu) {
+            check.report(object, "the VXLAN \(network.vxlanName) has mtu \(vxlan.mtu) instead of \(mtu)", remedy)
+        }
         if !vxlan.isUp { check.report(object, "the VXLAN \(network.vxlanName) is down", remedy) }
         let peers = Set(try self.links.forwardingEntries(link: vxlan.index).compactMap(\.destination))
         for peer in options.peers where !peers.contains(peer) {
@@ -189,7 +207,12 @@ extension Session {
         let remedy = NetworkDifference.Remedy.interface(sandbox.name, network: endpoint.network)
         if !link.isUp { check.report(object, "the host's end \(name) is down", remedy) }
         let bridge = endpoint.link.bridge.flatMap { all[$0] }
-        if let mtu = bridge?.mtu ?? endpoint.mtu.map(UInt32.init(clamping:)), link.mtu != mtu {
+        // A bridge of ours that has another is told by itself, and is no measure then.
+        let network = check.networks[endpoint.network]
+        let wanted = network?.driver.ownsBridge == true ? network?.mtu : nil
+        if let mtu = wanted.map(UInt32.init(clamping:)) ?? bridge?.mtu ?? endpoint.mtu.map(UInt32.init(clamping:)),
+            link.mtu != mtu
+        {
             check.report(object, "the host's end \(name) has mtu \(link.mtu) instead of \(mtu)", remedy)
         }
         if endpoint.options.hasLimits {
@@ -254,6 +277,9 @@ extension Session {
         }
         for name in try store.orphanedNamespaces() {
             check.report("namespace \(name)", "it is recorded as a sandbox that nobody knows", .records)
+        }
+        for sandbox in check.sandboxes where try store.sandboxKey(namespace: sandbox.identity.inode) != sandbox.key {
+            check.report("sandbox \(sandbox.name)", "its network namespace is not recorded as its own", .records)
         }
         if try !PortIndex.matches(store, check.records, unknown: check.unknownSandboxes) {
             check.report("ports", "the index does not match the records", .records)

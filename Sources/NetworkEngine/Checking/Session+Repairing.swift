@@ -9,7 +9,11 @@ extension Session {
     ///
     /// - Returns: What was repaired, and what is still different afterwards.
     mutating func repair() throws -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
-        let found = try check()
+        let forgotten = try forgottenNetworks(try store.sandboxes { _, _ in })
+        // Until that is made good, more cannot be found out.
+        var found = forgotten.isEmpty ? [] : try check()
+        for name in forgotten { try store.markRaised(name) }
+        found += try check()
         var done: Set<NetworkDifference.Remedy> = []
         for difference in found.sorted(by: { $0.remedy.order < $1.remedy.order })
         where difference.isOurs && done.insert(difference.remedy).inserted {
@@ -131,8 +135,13 @@ extension Session {
         }
         for name in try store.orphanedNamespaces() { try store.forgetNamespace(name) }
         for sandbox in sandboxes {
+            if sandbox.identity.isAlive { try store.noteNamespace(sandbox.identity.inode, of: sandbox.key) }
             for endpoint in sandbox.endpoints where !endpoint.isLeased {
                 for prefix in endpoint.addresses {
+                    let owner = try store.owner(of: prefix.address, network: endpoint.network)
+                    if let owner, owner != sandbox.key {
+                        try store.free(prefix.address, network: endpoint.network, owner: owner)
+                    }
                     try store.lease(prefix.address, network: endpoint.network, owner: sandbox.key)
                 }
             }

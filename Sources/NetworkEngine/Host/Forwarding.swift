@@ -69,7 +69,9 @@ extension Link {
 extension Store {
     borrowing func forwarding() throws -> HostForwarding {
         guard let bytes = try run.readFile("forwarding") else { return HostForwarding() }
-        return try Self.parse(bytes, run.file("forwarding"), "nothing of it is taken back any more after rm of it")
+        let path = run.file("forwarding")
+        return try Self.parse(
+            bytes, path, "give it up: rm \(path); then the host goes on forwarding after the last network is gone")
     }
 
     borrowing func setForwarding(_ forwarding: HostForwarding) throws {

@@ -4,20 +4,18 @@ import Rtnetlink
 
 /// The largest packet of networks whose makers name none.
 extension Session {
-    /// What fits into the link that packets leave the host by; nil for the kernel's 1500, and for drivers whose links take
-    /// over their parent's.
+    /// What fits into the link that packets leave the host by; nil for drivers whose links take over their parent's.
     mutating func defaultMTU(_ network: Network) throws -> Int? {
         switch network.driver {
         case .bridge(existing: nil), .pointToPoint:
-            guard let found = try outgoingMTU(), found != 1500 else { return nil }
-            return fitting(found, network)
+            return fitting(try outgoingMTU() ?? Network.kernelMTU, network)
         case .vxlan(let options):
             // Ethernet, IP, UDP and VXLAN headers have to fit beside it (RFC 7348, section 5).
             let other = options.peers.first ?? options.group ?? options.local
             let overhead = other?.family == .v6 ? 70 : 50
             let parent = try options.parent.flatMap { try links.link(named: $0.text) }.map { Int($0.mtu) }
             let way = try parent ?? options.peers.first.flatMap { try mtu(of: links.route(to: $0)) } ?? outgoingMTU()
-            return fitting((way ?? 1500) - overhead, network)
+            return fitting((way ?? Network.kernelMTU) - overhead, network)
         default: return nil
         }
     }

@@ -88,6 +88,8 @@ struct BridgeDriver {
         guard network.driver.ownsBridge, let name = network.bridgeName,
             let bridge = try find(name, "bridge", &links)
         else { return }
+        // With less than 1280 the kernel gives up IPv6 there, and its parameters come back with their usual values.
+        if let mtu, bridge.mtu != mtu { try links.set(.index(bridge.index), LinkSettings(mtu: mtu)) }
         try configure(bridge, &links)
         // Those of IPv6 come back with their address, those of IPv4 do not.
         try links.apply(
@@ -97,7 +99,7 @@ struct BridgeDriver {
         guard case .vxlan(let options) = network.driver, let vxlan = try find(network.vxlanName, "vxlan", &links) else {
             return
         }
-        try links.set(.index(vxlan.index), LinkSettings(up: true, master: bridge.index))
+        try links.set(.index(vxlan.index), LinkSettings(up: true, mtu: mtu, master: bridge.index))
         try links.set(.index(vxlan.index), LinkSettings(port: vxlanPort))
         let present = Set(try links.forwardingEntries(link: vxlan.index).compactMap(\.destination))
         try links.apply(Self.everybody(options.peers.filter { !present.contains($0) }, vxlan))

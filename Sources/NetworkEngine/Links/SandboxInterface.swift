@@ -20,10 +20,13 @@ struct SandboxInterface {
         var linkLocal: LinkLocalAddress?
         var inside = try namespace.enter(.net) {
             index = HostInterface.index(of: endpoint.interface)
+            var links = try Rtnetlink()
+            // With less than 1280 the kernel gives up IPv6 there, and its parameters come back with their usual values.
+            if isRestored, let index, let mtu = settings.mtu { try links.set(.index(index), LinkSettings(mtu: mtu)) }
             let isFromMAC = try Self.write(parameters.filter { $0.0.family == .v6 }, of: endpoint.interface)
             for sysctl in endpoint.options.sysctls { try Self.write(sysctl, of: endpoint.interface) }
             if !isRestored, isFromMAC, let index { linkLocal = LinkLocalAddress.new(of: endpoint, link: index) }
-            return try Rtnetlink()
+            return links
         }
         guard let index else {
             throw NetworkError(.failed, "interface \(endpoint.interface) of \(sandbox) is gone again")

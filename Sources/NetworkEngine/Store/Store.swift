@@ -80,12 +80,18 @@ struct Store: ~Copyable {
         }
     }
 
+    private static let directories = ["sandboxes", "namespaces", "networks"]
+
     /// What was recorded before the machine was started does not exist any more.
     private static func forgetEarlierBoots(_ boot: String, in run: borrowing StateDirectory) throws(SystemError) {
         let recorded = try run.readSymbolicLink("boot")
-        if recorded == boot { return }
+        if recorded == boot {
+            // Whoever sweeps /run finds some of them empty.
+            for name in directories where !run.contains(name) { try run.makeDirectory(name) }
+            return
+        }
         for name in try run.entries() where name != "lock" { try run.removeTree(name) }
-        for name in ["sandboxes", "namespaces", "networks"] { try run.makeDirectory(name) }
+        for name in directories { try run.makeDirectory(name) }
         try run.makeSymbolicLink("boot", to: boot)
     }
 
@@ -218,16 +224,20 @@ extension Store {
         }
     }
 
+    /// Records which sandbox a namespace is.
+    borrowing func noteNamespace(_ inode: UInt64, of key: String) throws {
+        let link = "namespaces/\(inode)"
+        if try run.readSymbolicLink(link) == key { return }
+        try run.remove(link)
+        try run.makeSymbolicLink(link, to: key)
+    }
+
     borrowing func forgetNamespace(_ name: String) throws { try run.remove("namespaces/\(name)") }
 
     /// Replaces a record. The namespace's link is made first and removed last, so that a record is always found.
     borrowing func record(key: String, before: Sandbox?, after: Sandbox?) throws {
         if let after {
-            let link = "namespaces/\(after.identity.inode)"
-            if before?.identity.inode != after.identity.inode, try run.readSymbolicLink(link) != key {
-                try run.remove(link)
-                try run.makeSymbolicLink(link, to: key)
-            }
+            if before?.identity.inode != after.identity.inode { try noteNamespace(after.identity.inode, of: key) }
             try replace("sandboxes/\(key)", with: after.json.bytes)
         } else {
             try run.remove("sandboxes/\(key)")

@@ -1,0 +1,118 @@
+import TestSupport
+import Testing
+
+/// Damage to a network whose maker has named nothing but its subnets, and dry runs of what makes it right.
+@Suite("damage")
+struct DamageTests {
+    private static let hostEnd = "$(ip -j link show master sw-lab | jq -r .[0].ifname)"
+
+    private func prepare(_ host: NetworkHost) async throws {
+        try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+        _ = try await host.serve("web", on: "lab")
+        try await host.net("publish", "web", "8080:80")
+        #expect(try await host.net("check") == "")
+    }
+
+    @Test(arguments: [
+        ("ip link set sw-lab mtu 1300", "network lab: the bridge sw-lab has mtu 1300 instead of 1500"),
+        ("ip link set \(hostEnd) mtu 1300", "has mtu 1300 instead of 1500"),
+        // Below 1280 the kernel gives up IPv6 there.
+        ("ip link set sw-lab mtu 1200", "network lab: the bridge sw-lab has mtu 1200 instead of 1500"),
+        ("ip -n web link set eth0 mtu 1200", "web on lab: eth0 has mtu 1200 instead of 1500"),
+        ("ln -sfn nobody /run/swnet/networks/lab/leases/10.44.0.2", "the lease of 10.44.0.2 is missing"),
+        ("rm -r /run/swnet/networks/lab", "network lab: its record of this boot is gone"),
+        ("nft 'chain inet swnet forward { policy drop; }'", "firewall: chain forward has the policy drop"),
+        (
+            "nft 'add chain inet swnet extra { type filter hook forward priority 5; policy drop; }'",
+            "firewall: chain extra is in our table, and nothing asks for it"
+        ),
+        // Another verdict under the same comment.
+        (
+            #"nft -j -a list chain inet swnet forward | jq -r '[.nftables[].rule | select(.)] | last"#
+                + #" | "replace rule inet swnet forward handle \(.handle) accept comment \"\(.comment)\""' | nft -f -"#,
+            "firewall: chain forward has other rules than it should"
+        ),
+        ("rm -r /run/swnet/namespaces", "sandbox web: its network namespace is not recorded as its own"),
+        (
+            "ln -sfn nobody /run/swnet/networks/lab/leases/10.44.0.2; rm /run/swnet/ports",
+            "ports: the index does not match the records"
+        ),
+    ])
+    func `is found and repaired`(line: String, words: String) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let before = try await host.state()
+            let broken = try await host.shell(line)
+            try #require(broken.status == 0, "\(broken)")
+            let found = try await host.swnet("check")
+            #expect(found.status == 1 && found.output.contains(words), "\(found)")
+            // A dry run tells the same and does nothing.
+            let dry = try await host.swnet("repair", "--dry-run")
+            #expect(dry.status == 0, "\(dry)")
+            #expect(
+                dry.output == found.output.split(separator: "\n").map { "would repair \($0)" }.joined(separator: "\n"))
+            #expect(try await host.swnet("check").output == found.output)
+            let repaired = try await host.json([NetworkHost.swnet, "repair", "--format", "json"]).items
+            #expect(repaired.contains { "\($0["object"].text ?? ""): \($0["problem"].text ?? "")".contains(words) })
+            #expect(repaired.allSatisfy { $0["repaired"].isTrue }, "\(repaired)")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.difference(from: before) == [])
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.answer("TCP:[2001:db8::1]:8080", at: .neighbour) == "2001:db8::2 web")
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("rm", "lab")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
+    @Test func `a collection can be looked at first`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web", "-p", "8080:80")
+            #expect(try await host.net("gc", "--dry-run") == "")
+            try await host.must(["ip", "netns", "delete", "web"])
+            let isGone = try await eventually { try await host.swnet("check").status == 1 }
+            #expect(isGone)
+            let dry = try await host.net("gc", "--dry-run")
+            #expect(dry.contains("release web") && dry.contains("free 10.44.0.2 of lab from web"), "\(dry)")
+            let plan = try await host.json([NetworkHost.swnet, "gc", "--dry-run", "--format", "json"])
+            #expect(plan["operation"].text == "release web")
+            #expect(try await host.elements("published4").count == 1)
+            #expect(try await host.net("gc") == "web")
+            #expect(try await host.elements("published4").isEmpty)
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    @Test func `the chains of others, in a dry run`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must(["nft", "add table inet theirs"])
+            try await host.must([
+                "nft", "add chain inet theirs f { type filter hook forward priority 0; policy drop; }",
+            ])
+            let before = try await host.must(["nft", "list", "ruleset"])
+            let plain = try await host.swnet("repair", "--dry-run")
+            #expect(plain.status == 0 && plain.output == "" && plain.errors.contains("chain inet theirs f"), "\(plain)")
+            let open = try await host.swnet("repair", "--foreign", "--dry-run")
+            #expect(open.output.contains("would repair chain inet theirs f") && open.errors == "", "\(open)")
+            #expect(try await host.must(["nft", "list", "ruleset"]) == before)
+            #expect(try await host.swnet("check").output.contains("swnet repair --foreign"))
+        }
+    }
+
+    @Test func `the way between hosts`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net(
+                "create", "wide", "-d", "vxlan", "--opt", "vni=7", "--opt", "peers=192.0.2.2", "--subnet",
+                "10.46.0.0/24")
+            try await host.must(["ip", "link", "set", "vx-wide", "mtu", "1300"])
+            let found = try await host.swnet("check")
+            #expect(found.output.contains("network wide: the VXLAN vx-wide has mtu 1300 instead of 1450"), "\(found)")
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.json(["ip", "-j", "link", "show", "vx-wide"])[0]["mtu"].integer == 1450)
+        }
+    }
+}
