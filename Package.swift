@@ -71,9 +71,7 @@ let package = Package(
         // C: headers, module maps and the system calls that glibc does not wrap.
         .target(name: "CLinux"),
         // What the Swift runtime does before `main`, with fewer system calls: see the file.
-        .target(
-            name: "CStaticStart", dependencies: ["CLinux"],
-            cSettings: [.define("STATIC_PROGRAM", .when(configuration: .release))]),
+        .target(name: "CStaticStart", cSettings: [.define("STATIC_PROGRAM", .when(configuration: .release))]),
         // What libnftnl needs of libmnl, of which Debian has only a shared library: see the file.
         .target(name: "CMnl"),
         .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),

@@ -10,5 +10,3 @@ __attribute__((constructor)) static void keep(int count, char **words) {
 }
 
 char **swn_arguments(void) { return arguments; }
-
-void swn_replace_arguments(char **words) { arguments = words; }

@@ -18,23 +18,27 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "CLinux.h"
+static char *no_arguments[1];
+static char **arguments = no_arguments;
+static int argument_count;
 
-__attribute__((constructor)) static void begin(void) {
+/// glibc hands every function of .init_array what `main` gets.
+__attribute__((constructor)) static void begin(int count, char **words) {
+    argument_count = count;
+    arguments = words;
     // A program that ends in a moment asks the kernel for its heap at once and gives nothing back in between.
     mallopt(M_TOP_PAD, 1 << 20);
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 __attribute__((weak)) char **_swift_stdlib_getUnsafeArgvArgc(int *count) {
-    char **words = swn_arguments();
-    for (*count = 0; words[*count]; *count += 1) {}
-    return words;
+    *count = argument_count;
+    return arguments;
 }
 
 __attribute__((weak)) void _swift_stdlib_overrideUnsafeArgvArgc(char **words, int count) {
-    (void)count;
-    swn_replace_arguments(words);
+    arguments = words;
+    argument_count = count;
 }
 
 /// The seeds of hashing: the runtime would first ask whether there is such a call (stdlib/public/stubs/Random.cpp).

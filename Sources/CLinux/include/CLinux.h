@@ -182,8 +182,6 @@ int swn_kernel_release(char *release, size_t size);
 int swn_is_single_threaded(void);
 /// What `main` was given, with the program's own name first and a null pointer last.
 char **swn_arguments(void);
-/// Lets it return others, which end with a null pointer as well.
-void swn_replace_arguments(char **words);
 /// This process's environment, which is a global variable in C.
 char **swn_environment(void);
 /// `execveat(2)` with `AT_EMPTY_PATH` and friends.
