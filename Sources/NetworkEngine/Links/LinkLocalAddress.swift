@@ -23,7 +23,8 @@ struct LinkLocalAddress: ~Copyable {
     static func new(of endpoint: Endpoint, link: UInt32) -> LinkLocalAddress? {
         guard endpoint.link.bridge?.hasPrefix(Network.interfaceMark) == true, endpoint.address(.v6) != nil,
             // Who sets parameters may have said something of this address.
-            endpoint.options.sysctls.isEmpty, let owner = endpoint.macAddress, let prefix = IPPrefix(linkLocalOf: owner),
+            endpoint.options.sysctls.isEmpty,
+            let owner = endpoint.macAddress, let prefix = IPPrefix(linkLocalOf: owner),
             let monitor = try? RtnetlinkMonitor(.addresses, receiveBuffer: 64 << 10)
         else { return nil }
         return LinkLocalAddress(address: InterfaceAddress(prefix, link: link), monitor: monitor)
