@@ -82,12 +82,21 @@ struct HostileTests {
 
     @Test func `a working directory has to be there and inside`() async throws {
         let bundle = try ContainerBundle()
-        try bundle.link("tmp/out", to: "/proc/self/fd/7")
-        for path in ["/etc/passwd", "/tmp/out", "/proc/self/fd/7/../../.."] {
-            let result = try await bundle.shell("pwd") { $0.process?.cwd = path }
-            #expect(result.status == 1, "\(result)")
-            #expect(result.errors.contains("process.cwd"), "\(result)")
+        try bundle.write("", to: "inside")
+        // Which of its descriptors are directories, and whose, is the runtime's own business: the root may be one.
+        for number in 3..<16 {
+            try bundle.link("tmp/out\(number)", to: "/proc/self/fd/\(number)")
+            for path in ["/tmp/out\(number)", "/proc/self/fd/\(number)/../../.."] {
+                let result = try await bundle.shell("cd ../../../../..; ls") { $0.process?.cwd = path }
+                if result.status == 0 {
+                    #expect(result.output.contains("inside"), "\(path): \(result)")
+                } else {
+                    #expect(result.status == 1 && result.errors.contains("process.cwd"), "\(path): \(result)")
+                }
+            }
         }
+        let file = try await bundle.shell("pwd") { $0.process?.cwd = "/etc/passwd" }
+        #expect(file.status == 1 && file.errors.contains("process.cwd"), "\(file)")
         let result = try await bundle.shell("pwd") { $0.process?.cwd = "/proc/1/cwd/../tmp" }
         #expect(result.output == "/tmp", "\(result)")
     }
@@ -115,7 +124,8 @@ struct HostileTests {
         for (field, change) in cases {
             let result = try await bundle.shell("true", change)
             #expect(result.status == 1)
-            #expect(result.errors.contains("\(field):"), "\(result)")
+            // Where there is AppArmor it is the kernel that does not know the profile.
+            #expect(result.errors.contains(field), "\(result)")
         }
     }
 
