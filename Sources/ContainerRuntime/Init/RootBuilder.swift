@@ -259,7 +259,8 @@ struct RootBuilder {
             } catch {
                 guard error.errno == .notPermitted, step.clearOfSource != 0 else { throw error }
                 // What is locked, and was not asked to go, stays.
-                let clear = step.clear | step.clearOfSource & ~MountOptions.lockable
+                let locked = MountOptions.lockable | UInt64(MOUNT_ATTR_NODIRATIME)
+                let clear = step.clear | step.clearOfSource & ~locked
                 try MountTree.setAttributes(of: mount, set: step.set, clear: clear)
             }
         }

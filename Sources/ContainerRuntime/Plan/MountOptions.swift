@@ -34,13 +34,16 @@ struct MountOptions {
     }
 
     /// A bind whose options say how the mount is, is that and nothing else, as with runc and crun: what its source is
-    /// besides (`noexec`, say) goes. One without such options is what its source is; and so are its times in any case.
+    /// besides (`noexec`, say) goes. One without such options is what its source is; and so are its times, unless the
+    /// options say something of them: they go together (do_mount of fs/namespace.c).
     var clearOfSource: UInt64 {
         guard set | clear != 0 else { return 0 }
-        return (Self.lockable | UInt64(MOUNT_ATTR_NOSYMFOLLOW)) & ~set
+        let times = UInt64(MOUNT_ATTR__ATIME)
+        let saysTimes = set & times != 0 || clear & times == times
+        return (Self.lockable | UInt64(MOUNT_ATTR_NOSYMFOLLOW) | (saysTimes ? UInt64(MOUNT_ATTR_NODIRATIME) : 0)) & ~set
     }
 
-    /// What a user namespace cannot take away from a mount that it was given (mount_namespaces(7)).
+    /// What a user namespace cannot take away from a mount that it was given (mount_namespaces(7)), besides its times.
     static let lockable =
         UInt64(MOUNT_ATTR_RDONLY) | UInt64(MOUNT_ATTR_NOSUID) | UInt64(MOUNT_ATTR_NODEV) | UInt64(MOUNT_ATTR_NOEXEC)
 
