@@ -37,7 +37,7 @@ struct RuntimeCommandTests {
             let pid = try #require(try await bundle.state()["pid"].integer)
             let open = try await host.must(["sh", "-c", "for f in /proc/\(pid)/fd/*; do readlink $f; done | sort -u"])
             let strange = open.split(separator: "\n").filter {
-                $0 != "/dev/null" && $0 != "/run/swrun/box/waiting" && !$0.hasPrefix("socket:")
+                $0 != "/dev/null" && $0 != "/run/swrun/box/exec.fifo" && !$0.hasPrefix("socket:")
             }
             #expect(strange == [], "\(open)")
             try await bundle.must("start", "box")

@@ -32,14 +32,36 @@ struct StartGate: ~Copyable {
             waiting = nil
             return
         }
-        let file = try Descriptor.open(
-            "waiting", O_RDONLY | O_CREAT | O_NOFOLLOW, mode: 0o600, relativeTo: directory.rawValue)
-        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else { throw SystemError("lock", "waiting", errno: .last) }
+        let file = try Self.make(in: directory)
         let number = isOpen ? try Self.socket(in: directory, listening: true).release() : -1
         listenerNumber = number
         listener = number >= 0 ? Descriptor(owning: number) : nil
         waitingNumber = file.rawValue
         waiting = consume file
+    }
+
+    /// The only file of the host's that a container which waits has open. Its name and kind are those of what runc's and
+    /// crun's have open, so that who looks for descriptors that should not be there knows it.
+    private static let file = "exec.fifo"
+
+    private static func make(in directory: borrowing Descriptor) throws(SystemError) -> Descriptor {
+        guard unsafe mkfifoat(directory.rawValue, file, 0o600) == 0 else {
+            throw SystemError("make", file, errno: .last)
+        }
+        let file = try opened(in: directory)
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else { throw SystemError("lock", Self.file, errno: .last) }
+        return file
+    }
+
+    /// Opens the file whose lock says that the process waits, for its lock.
+    static func opened(in directory: borrowing Descriptor) throws(SystemError) -> Descriptor {
+        // Without waiting for who writes to it, which nobody does.
+        try Descriptor.open(file, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, relativeTo: directory.rawValue)
+    }
+
+    /// Forgets what belongs to waiting.
+    static func remove(from directory: borrowing Descriptor) throws(SystemError) {
+        for name in [file, "start"] { try directory.remove(name) }
     }
 
     /// By descriptor, because an address holds only 107 bytes, and the directory's path may be longer.

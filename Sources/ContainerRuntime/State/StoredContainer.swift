@@ -8,7 +8,8 @@ import SystemPackage
 /// A container's directory in the store.
 ///
 /// `state.json` is the record, replaced by renaming. `config.json` is the document it was made from: the bundle may
-/// have changed or gone since. `rootfs` is where the root is mounted of one without mounts of its own. `start` is the socket at which the first process waits, and `waiting` is a file that
+/// have changed or gone since. `rootfs` is where the root is mounted of one without mounts of its own. `start` is the
+/// socket at which the first process waits, and `exec.fifo` is a file that
 /// this process holds locked until it executes the container's program or ends, however it ends.
 public struct StoredContainer: ~Copyable {
     public let identifier: String
@@ -86,19 +87,17 @@ public struct StoredContainer: ~Copyable {
         return flock(file.rawValue, LOCK_SH | LOCK_NB) != 0
     }
 
-    /// Waits until the first process has let go of `waiting`. The kernel closes descriptors at exec one after the other,
+    /// Waits until the first process has let go of `exec.fifo`. The kernel closes descriptors at exec one after the other,
     /// so the end of the connection is seen before: whoever looked in between would start the container again.
     borrowing func waitUntilExecuted() throws(SystemError) {
-        let file = try Descriptor.open("waiting", O_RDONLY | O_NOFOLLOW, relativeTo: directory.rawValue)
+        let file = try StartGate.opened(in: directory)
         guard retryingOnInterrupt({ flock(file.rawValue, LOCK_SH) }) == 0 else {
             throw SystemError("wait for", identifier, errno: .last)
         }
     }
 
     private var isWaiting: Bool {
-        guard let file = try? Descriptor.open("waiting", O_RDONLY | O_NOFOLLOW, relativeTo: directory.rawValue) else {
-            return false
-        }
+        guard let file = try? StartGate.opened(in: directory) else { return false }
         return flock(file.rawValue, LOCK_SH | LOCK_NB) != 0
     }
 
@@ -119,7 +118,7 @@ public struct StoredContainer: ~Copyable {
     /// - Parameter waits: Whether there may be what belongs to waiting.
     borrowing func remove(waits: Bool = true) throws(SystemError) {
         try directory.remove("config.json")
-        if waits { for name in ["waiting", "start"] { try directory.remove(name) } }
+        if waits { try StartGate.remove(from: directory) }
         try directory.remove("state.json")
         do throws(SystemError) {
             try root.remove(identifier, directory: true)
