@@ -316,7 +316,7 @@ struct MistakeTable: Sendable, CustomStringConvertible {
         linux.resources.devices[0].type  "x"  unknown type 'x'
         linux.resources.devices[0].major  -2  -2 is no device number
         linux.resources.devices[0].minor  4294967296  4294967296 is no device number
-        linux.resources.devices[0].access  "rwx"  'rwx'
+        linux.resources.devices[0].access  "x"  'x'
         linux.resources.devices[0].access  ""  ''
         """#)
 }

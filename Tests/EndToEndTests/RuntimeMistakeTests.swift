@@ -78,6 +78,7 @@ struct RuntimeMistakeTests {
                 linux.seccomp  {"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["x"],"action":"SCMP_ACT_ERRNO"}]}  rule for x
                 linux.resources.memory.kernel  1000000  linux.resources.memory.kernel '1000000'
                 linux.resources.memory.kernel  -1
+                linux.resources.devices[0].access  "rwa"  linux.resources.devices[0].access: 'rwa'
                 process.noSuchMember  {"a":[null]}
                 noSuchMember  1
                 process.consoleSize  {"height":70000,"width":1}

@@ -97,21 +97,24 @@ extension DeviceRule {
         guard let kind = Kind(rawValue: rule.type.flatMap { $0.isEmpty ? nil : $0 } ?? "a") else {
             throw SpecError("\(field).type", "unknown type '\(rule.type ?? "")', one of a, b, c")
         }
-        if let letters = rule.access, letters.isEmpty {
-            throw SpecError("\(field).access", "'' allows and denies nothing")
-        }
-        var access: Access = rule.access == nil ? .all : []
-        for letter in rule.access ?? "" {
-            switch letter {
-            case "r": access.insert(.read)
-            case "w": access.insert(.write)
-            case "m": access.insert(.makeNode)
-            default: throw SpecError("\(field).access", "'\(rule.access ?? "")' has letters other than r, w, m")
-            }
+        let access = rule.access.map { Access(letters: $0) } ?? .all
+        guard access != [] else {
+            throw SpecError(
+                "\(field).access", "'\(rule.access ?? "")' allows and denies nothing: it has none of r, w, m")
         }
         self.init(
             allow: rule.allow, kind: kind, major: try Self.number(rule.major, "\(field).major"),
             minor: try Self.number(rule.minor, "\(field).minor"), access: access)
+    }
+
+    /// Letters that mean nothing are left out, as with runc. Those that do are in the rule.
+    static func warnings(_ rules: [Spec.Linux.Resources.DeviceRule]?) -> [String] {
+        (rules ?? []).enumerated().compactMap { index, rule in
+            guard let text = rule.access, Access(letters: text) != [],
+                text.utf8.contains(where: { !"rwm".utf8.contains($0) })
+            else { return nil }
+            return "linux.resources.devices[\(index)].access: '\(text)' has letters besides r, w, m: left out"
+        }
     }
 
     /// Nil for any: missing or -1.
@@ -119,5 +122,14 @@ extension DeviceRule {
         guard let number, number != -1 else { return nil }
         guard let value = UInt32(exactly: number) else { throw SpecError(field, "\(number) is no device number") }
         return value
+    }
+}
+
+extension DeviceRule.Access {
+    fileprivate init(letters: String) {
+        self = []
+        if letters.utf8.contains(UInt8(ascii: "r")) { insert(.read) }
+        if letters.utf8.contains(UInt8(ascii: "w")) { insert(.write) }
+        if letters.utf8.contains(UInt8(ascii: "m")) { insert(.makeNode) }
     }
 }
