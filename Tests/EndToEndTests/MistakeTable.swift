@@ -137,9 +137,13 @@ struct MistakeTable: Sendable, CustomStringConvertible {
         process.scheduler  {"policy":"SCHED_FIFO","priority":100}  process.scheduler.priority: 100
         process.scheduler  {"policy":"SCHED_RR","priority":-1}  process.scheduler.priority: -1
         process.scheduler  {"policy":"SCHED_FIFO"}  process.scheduler.priority: 0
-        process.scheduler  {"policy":"SCHED_DEADLINE"}  process.scheduler.runtime: SCHED_DEADLINE needs runtime 0
-        process.scheduler  {"policy":"SCHED_DEADLINE","runtime":20,"deadline":10,"period":30}  runtime 20 <= deadline 10
-        process.scheduler  {"policy":"SCHED_DEADLINE","runtime":10,"deadline":40,"period":30}  deadline 40 <= period 30
+        process.scheduler  {"policy":"SCHED_DEADLINE"}  process.scheduler.runtime: sched_setattr: `SCHED_DEADLINE` requires `runtime`
+        process.scheduler  {"policy":"SCHED_DEADLINE","runtime":20,"deadline":10,"period":30}  runtime (20) must be <= deadline (10)
+        process.scheduler  {"policy":"SCHED_DEADLINE","runtime":10,"deadline":40,"period":30}  deadline (40) must be <= period (30)
+        process.scheduler  {"policy":"SCHED_DEADLINE","runtime":2000}  process.scheduler.deadline: sched_setattr: `SCHED_DEADLINE` requires `deadline`
+        process.scheduler  {"policy":"SCHED_DEADLINE","runtime":0,"deadline":2000}  runtime must be greater than 0
+        process.scheduler  {"policy":"SCHED_DEADLINE","runtime":500,"deadline":2000}  runtime (500) must be between 1024 and
+        process.scheduler  {"policy":"SCHED_DEADLINE","runtime":9223372036854775808,"deadline":9223372036854775809}  between 1024
         process.ioPriority.class  "IOPRIO_CLASS_NOSUCH"  'IOPRIO_CLASS_NOSUCH', one of
         process.ioPriority.priority  8  8
         process.ioPriority.priority  -1  -1

@@ -109,10 +109,33 @@ extension SchedulingStep.Scheduler {
             for (name, value) in [("runtime", runtime), ("deadline", deadline), ("period", period)] where value != 0 {
                 throw SpecError("\(field).\(name)", "\(value) has a meaning for SCHED_DEADLINE only")
             }
-        } else if runtime == 0 || deadline == 0 || runtime > deadline || (period != 0 && deadline > period) {
-            throw SpecError(
-                "\(field).runtime",
-                "SCHED_DEADLINE needs runtime \(runtime) <= deadline \(deadline) <= period \(period)")
+        } else {
+            try Self.checkDeadline(scheduler)
+        }
+    }
+
+    /// What the kernel answers with EINVAL alone (sched(7), "SCHED_DEADLINE"), in crun's words, which say most.
+    private static func checkDeadline(_ scheduler: Spec.Scheduler) throws(SpecError) {
+        func refuse(_ name: String, _ reason: String) -> SpecError {
+            SpecError("process.scheduler.\(name)", "sched_setattr: `SCHED_DEADLINE` \(reason)")
+        }
+        guard let runtime = scheduler.runtime else { throw refuse("runtime", "requires `runtime`") }
+        guard let deadline = scheduler.deadline else { throw refuse("deadline", "requires `deadline`") }
+        // A period of 0 is the deadline.
+        let period = scheduler.period ?? 0
+        for (name, value) in [("runtime", runtime), ("deadline", deadline)] where value == 0 {
+            throw refuse(name, "\(name) must be greater than 0")
+        }
+        guard runtime <= deadline else {
+            throw refuse("runtime", "runtime (\(runtime)) must be <= deadline (\(deadline))")
+        }
+        guard period == 0 || deadline <= period else {
+            throw refuse("deadline", "deadline (\(deadline)) must be <= period (\(period))")
+        }
+        let limits = UInt64(1024)...UInt64(Int64.max)
+        for (name, value) in [("runtime", runtime), ("deadline", deadline), ("period", period)]
+        where value != 0 && !limits.contains(value) {
+            throw refuse(name, "\(name) (\(value)) must be between \(limits.lowerBound) and \(limits.upperBound)")
         }
     }
 }
