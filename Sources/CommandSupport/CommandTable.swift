@@ -49,13 +49,17 @@ public struct CommandTable<Context>: Sendable {
             Output.write(help)
             return .success
         }
-        if name == "help" { return try explainCommand(parsed.arguments.dropFirst().first) }
-        return try run(try command(named: name), Array(parsed.arguments.dropFirst()), parsed)
+        let rest = parsed.arguments.dropFirst()
+        if name == "help" { return try explainCommand(rest.first) }
+        let isHelp = rest.first == "--help" || rest.first == "-h"
+        return try run(try command(named: name, isHelp: isHelp), Array(rest), parsed)
     }
 
-    private func command(named name: String) throws(CommandFailure) -> Command<Context> {
+    private func command(named name: String, isHelp: Bool = false) throws(CommandFailure) -> Command<Context> {
         for command in commands where command.name == name { return command }
-        throw CommandFailure("unknown command '\(name)' (\(program.name) --help)", status: program.arguments)
+        // The words of many programs, runc among them, for the help that is not there.
+        let words = isHelp ? "No help topic for" : "unknown command"
+        throw CommandFailure("\(words) '\(name)' (\(program.name) --help)", status: program.arguments)
     }
 
     private func run(_ command: Command<Context>, _ words: [String], _ globals: ParsedFlags) throws -> ExitStatus {
@@ -86,7 +90,11 @@ public struct CommandTable<Context>: Sendable {
 
 extension CommandTable {
     private func explainCommand(_ name: String?) throws(CommandFailure) -> ExitStatus {
-        Output.write(try name.map { name throws(CommandFailure) in help(of: try command(named: name)) } ?? help)
+        guard let name else {
+            Output.write(help)
+            return .success
+        }
+        Output.write(help(of: try command(named: name, isHelp: true)))
         return .success
     }
 

@@ -74,8 +74,10 @@ public struct Program: Sendable {
     /// Prints an error as `PROGRAM: message` in one line and returns the status that goes with it.
     @discardableResult
     public func report(_ error: any Error) -> ExitStatus {
-        Output.errorLine("\(name): \("\(error)".printable)")
-        return (error as? CommandFailure)?.status ?? failure
+        let failure = error as? CommandFailure
+        let prefix = failure?.isOfOthers == true ? "" : "\(name): "
+        Output.errorLine("\(prefix)\("\(error)".printable)")
+        return failure?.status ?? self.failure
     }
 
     /// Says something that a person should know on standard error: `PROGRAM: message`.

@@ -10,6 +10,8 @@ public struct LaunchError: Error, Sendable, CustomStringConvertible {
     public var errno: Int32
     /// As docker and the shell have it: 127 when the command does not exist, 126 when it cannot be executed, else 125.
     public var exitCode: Int32
+    /// The same as the container's process would say it, when it is the kernel's refusal of its program.
+    public var processWords: String?
 
     init(_ description: String, errno: Int32, exitCode: Int32 = 125) {
         self.description = description
@@ -152,8 +154,11 @@ extension CommandStep {
         case .commandIsRuntime: reason = "permission denied (it leads to the container runtime itself)"
         case .execute where record.errno == ENOENT:
             // What is missing is not the file, so its name is not quoted either.
-            let text = "exec \(name): \(kernel) (the interpreter that the file names is missing)"
-            return LaunchError(text, errno: record.errno, exitCode: 127)
+            let words = "exec \(name): \(kernel)"
+            var error = LaunchError(
+                "\(words) (the interpreter that the file names is missing)", errno: record.errno, exitCode: 127)
+            error.processWords = words
+            return error
         default: reason = String(kernel)
         }
         return LaunchError("exec: \"\(name)\": \(reason)", errno: record.errno, exitCode: code)

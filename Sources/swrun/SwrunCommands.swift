@@ -92,9 +92,20 @@ enum SwrunCommands {
         switch error {
         case let error as CommandFailure: error
         case let error as LaunchError where failure == .engineFailure && error.exitCode != failure.rawValue:
-            CommandFailure(error.description, status: ExitStatus(rawValue: error.exitCode))
+            describe(error)
         default: CommandFailure("\(error)", status: failure == .engineFailure ? .failure : failure)
         }
+    }
+}
+
+extension SwrunCommands {
+    /// With runc it is the container's process that says what its program lacks, and nothing else is said. A person is told
+    /// more.
+    private static func describe(_ error: LaunchError) -> CommandFailure {
+        let words = isatty(2) == 0 ? error.processWords : nil
+        var failure = CommandFailure(words ?? error.description, status: ExitStatus(rawValue: error.exitCode))
+        failure.isOfOthers = words != nil
+        return failure
     }
 }
 

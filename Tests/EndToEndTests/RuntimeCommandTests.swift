@@ -288,6 +288,11 @@ struct RuntimeCommandTests {
                     try await host.run([Products.path("swrun"), command, "--image-path", "/x", "box"]), status: 1,
                     names: "checkpoint and restore are not supported", "--image-path")
             }
+            for words in [["wrong"], ["wrong", "--help"], ["help", "wrong"]] {
+                expectRefusal(
+                    try await host.run([Products.path("swrun")] + words), status: 64,
+                    names: "\(words.count == 1 ? "unknown command" : "No help topic for") 'wrong'")
+            }
             let bundle = try await RuntimeBundle(host)
             try await bundle.create()
             for bytes in ["12q", "-2", "m", "9999999p", "1.5.5m"] {
