@@ -30,13 +30,7 @@ enum DefaultDevices {
     ///
     /// - Parameter withConsole: Whether there is to be a place for the terminal, which may be read-only later.
     static func fill(_ directory: borrowing Descriptor, withConsole: Bool = false) throws(SystemError) {
-        if withConsole {
-            // Without opening it: nothing that is open for writing may become read-only.
-            guard
-                unsafe mknodat(directory.rawValue, "console", mode_t(S_IFREG) | 0o600, 0) == 0
-                    || swn_errno() == EEXIST
-            else { throw SystemError("make /dev/console", errno: .last) }
-        }
+        if withConsole { try makePlace("console", mode: 0o600, in: directory) }
         for node in nodes {
             let number = swn_makedev(node.major, node.minor)
             _ = try make(
@@ -91,11 +85,21 @@ enum DefaultDevices {
                     hint: "without the right to make one it is the host's \(host), which is another device")
             }
             try MountTree.setAttributes(of: source, set: UInt64(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC))
-            let file = try Descriptor.open(
-                name, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o644, relativeTo: directory.rawValue)
+            try makePlace(name, mode: 0o644, in: directory)
+            let file = try Descriptor.open(name, O_PATH | O_NOFOLLOW, relativeTo: directory.rawValue)
             try MountTree.attach(source, to: file)
             return false
         default: throw SystemError("make device", name, errno: .last)
+        }
+    }
+
+    /// Makes a file to mount on, unless there is one. Without opening it: nothing that is open for writing may become
+    /// read-only, as the root may.
+    private static func makePlace(
+        _ name: String, mode: UInt32, in directory: borrowing Descriptor
+    ) throws(SystemError) {
+        guard unsafe mknodat(directory.rawValue, name, mode_t(S_IFREG) | mode, 0) == 0 || swn_errno() == EEXIST else {
+            throw SystemError("make file in /dev", name, errno: .last)
         }
     }
 }
