@@ -134,4 +134,32 @@ struct RuntimeMountTests {
             #expect(result.lines == ["1", "755", "Read-only file system", "2"], "\(result)")
         }
     }
+
+    @Test func `a root without a mount on /dev may be read-only in a user namespace`() async throws {
+        try await TestHost.with { host in
+            let change = #".root.readonly = true | .mounts |= map(select(.destination | startswith("/dev") | not)) | "#
+            let bundle = try await RuntimeBundle(
+                host, "echo x >/dev/null && echo may; touch /dev/x", change + Self.user)
+            // The container's root makes places in it.
+            try await host.must(["chown", "-R", "100000:100000", "/run/bundle/rootfs"])
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.output == "may" && result.errors.contains("Read-only file system"), "\(result)")
+        }
+    }
+
+    @Test func `what comes with the host's sysfs is as read-only as the document has it`() async throws {
+        try await TestHost.with { host in
+            // Who is in the host's network cannot mount one.
+            let change = """
+                .linux.namespaces |= map(select(.type != "network"))
+                | .mounts |= map(select(.type != "cgroup")) |
+                """
+            let bundle = try await RuntimeBundle(
+                host, "awk '$5 ~ /^\\/sys/ { print $5, $6 }' /proc/self/mountinfo", "\(change) \(Self.user)")
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.lines.contains { $0.hasPrefix("/sys ") }, "\(result)")
+            #expect(result.lines.contains { $0.hasPrefix("/sys/") }, "\(result)")
+            for line in result.lines { #expect(line.contains(" ro,nosuid,nodev,noexec"), "\(result)") }
+        }
+    }
 }

@@ -126,6 +126,8 @@ struct RootBuilder {
                 // Only the owner of what it shows may mount a new one: the host's is shown, as with runc and crun.
                 let tree = try MountTree.clone(path: source, recursive: true)
                 try setAttributes(of: tree, step)
+                // A new one would have nothing mounted in it; what comes with the host's may do no more than it.
+                try MountTree.setAttributes(of: tree, set: step.set & MountOptions.lockable, recursive: true)
                 try MountTree.attach(tree, to: target)
             }
         case .remount:
