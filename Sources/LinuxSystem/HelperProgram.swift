@@ -93,10 +93,30 @@ public enum HelperProgram {
     /// else's by now. Nil when there is none; one that has ended and was not reaped has no arguments (proc_pid_cmdline(5)).
     public static func process(recordedIn file: String, withArgument word: String) -> pid_t? {
         guard let text = try? Descriptor.open(file, O_RDONLY | O_NOFOLLOW).readAll(limit: 32),
-            let process = pid_t(String(decoding: text, as: UTF8.self).filter(\.isNumber)), process > 1,
-            let command = try? Descriptor.open("/proc/\(process)/cmdline").readAll(limit: 1 << 20)
+            let process = pid_t(String(decoding: text, as: UTF8.self).filter(\.isNumber)), process > 1
         else { return nil }
-        return command.split(separator: 0).contains { $0.elementsEqual(word.utf8) } ? process : nil
+        return has(process, word) ? process : nil
+    }
+
+    /// The running processes of this network namespace one of whose arguments is `word`. It looks at every process of the
+    /// machine, 10 µs each.
+    public static func processes(withArgument word: String) -> [pid_t] {
+        guard let own = inode("/proc/self/ns/net"), let names = try? Descriptor.openDirectory("/proc").entries() else {
+            return []
+        }
+        return names.compactMap { pid_t($0) }.filter { has($0, word) && inode("/proc/\($0)/ns/net") == own }
+    }
+
+    private static func has(_ process: pid_t, _ word: String) -> Bool {
+        guard let command = try? Descriptor.open("/proc/\(process)/cmdline").readAll(limit: 1 << 20) else {
+            return false
+        }
+        return command.split(separator: 0).contains { $0.elementsEqual(word.utf8) }
+    }
+
+    private static func inode(_ path: String) -> UInt64? {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 ? UInt64(status.st_ino) : nil
     }
 
     /// Starts a program that talks: `descriptor` is its standard input and output, and it complains where we do.

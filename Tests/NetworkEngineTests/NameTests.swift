@@ -80,6 +80,31 @@ struct NameTests {
         }
     }
 
+    /// As after a `kill -9` while it was started: it goes on by itself, and no file says so.
+    @Test(
+        .enabled("aardvark-dns is not installed") {
+            try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0
+        })
+    func `a server that was being started when swnet was killed is ended`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            for name in ["web", "db"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "web")
+            let stray = try await host.must(["cat", "/run/swnet/names/aardvark.pid"])
+            try await host.shell("rm /run/swnet/names/aardvark.pid; touch /run/swnet/names.starting")
+            try await host.net("connect", "lab", "db")
+            #expect(try await host.shell("tr -d '\\0' </proc/\(stray)/cmdline || true").output.isEmpty)
+            #expect(try await becomes("10.44.0.2") { try await ask(host, "web", "A", from: "db") })
+            // And when there is nothing more to serve.
+            let last = try await host.must(["cat", "/run/swnet/names/aardvark.pid"])
+            try await host.shell("rm /run/swnet/names/aardvark.pid; touch /run/swnet/names.starting")
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("disconnect", "lab", "db")
+            #expect(try await host.shell("tr -d '\\0' </proc/\(last)/cmdline || true").output.isEmpty)
+            #expect(try await host.run(["test", "-e", "/run/swnet/names.starting"]).status != 0)
+        }
+    }
+
     @Test(
         .enabled("aardvark-dns is not installed") {
             try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0

@@ -112,14 +112,35 @@ struct NameService {
                 return nil
             }
         }
+        endStrays()
         guard !networks.isEmpty else { return nil }
         guard let program = Self.program else {
             return "sandboxes do not find each other by name: aardvark-dns is not installed"
         }
+        _ = try Descriptor.open(mark, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
         // It goes into the background when it listens.
         let words = [program, "--config", path, "-p", "\(Network.nameServerPort)", "run"]
         let status = try HelperProgram.run(program, words, hiding: isInternal ? Self.resolvers : nil)
+        unlink(mark)
         return status == 0 ? nil : "sandboxes do not find each other by name: \(program) ended with status \(status)"
+    }
+
+    /// Is there while a server is being started.
+    private var mark: String { "\(path).starting" }
+
+    /// Ends servers that were being started when one of us was killed: they go on, and no file says so yet, or ever.
+    private func endStrays() {
+        guard access(mark, F_OK) == 0 else { return }
+        // One that is just going into the background is another process in a moment. Whoever holds our lock until it is
+        // executed is seen as what it is, so there are no others.
+        for _ in 0..<1_000 {
+            let strays = HelperProgram.processes(withArgument: path)
+            if strays.isEmpty { break }
+            for stray in strays { kill(stray, SIGKILL) }
+            usleep(1_000)
+        }
+        unlink(pidFile)
+        unlink(mark)
     }
 
     /// Has a server read its files again.
