@@ -37,6 +37,12 @@ struct DamageTests {
             "ln -sfn nobody /run/swnet/networks/lab/leases/10.44.0.2; rm /run/swnet/ports",
             "ports: the index does not match the records"
         ),
+        ("rm /run/swnet/forwarding", "host: the record of what was switched on to forward is missing"),
+        ("echo nonsense > /run/swnet/forwarding", "host: read /run/swnet/forwarding: "),
+        (
+            "rm /run/swnet/forwarding; nft flush chain inet swnet forward",
+            "host: the record of what was switched on to forward is missing"
+        ),
     ])
     func `is found and repaired`(line: String, words: String) async throws {
         try await NetworkHost.with { host in
@@ -61,6 +67,31 @@ struct DamageTests {
             #expect(try await host.answer("TCP:[2001:db8::1]:8080", at: .neighbour) == "2001:db8::2 web")
             try await host.net("disconnect", "lab", "web")
             try await host.net("rm", "lab")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
+    /// The host goes on forwarding, and would be a router between its own interfaces without its guard.
+    @Test(arguments: ["rm /run/swnet/forwarding", "echo '{\"guarded4\": 7}' > /run/swnet/forwarding"])
+    func `a host that has lost the record still guards what it forwards`(line: String) async throws {
+        try await NetworkHost.with { host in
+            let guarded = "nft -j list set inet swnet guarded | jq -c '[.nftables[].set | select(.) | .elem[].concat]'"
+            try await prepare(host)
+            let before = try await host.must(["bash", "-c", guarded])
+            #expect(before.contains("eth0"))
+            try await host.must(["bash", "-c", line])
+            // No command stops for it, and what builds the table anew keeps the guard.
+            try await host.net("create", "closed", "--internal", "--subnet", "10.45.0.0/24")
+            try await host.net("rm", "closed")
+            #expect(try await host.must(["bash", "-c", guarded]) == before)
+            try await host.net("repair")
+            #expect(try await host.must(["bash", "-c", guarded]) == before)
+            // The last network takes it all away, and forwarding with it.
+            try await host.must(["bash", "-c", line])
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("rm", "lab")
+            #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "0")
+            #expect(try await host.must(["sysctl", "-n", "net.ipv6.conf.all.forwarding"]) == "0")
             #expect(try await host.nothingLeft() == [])
         }
     }

@@ -302,7 +302,8 @@ extension Session {
         }
     }
 
-    private func checkForwarding(_ check: inout NetworkCheck) throws {
+    private mutating func checkForwarding(_ check: inout NetworkCheck) throws {
+        if let problem = try forwardingProblem() { check.report("host", problem, .records) }
         let open = check.networks.values.filter(\.needsForwarding)
         for family in try superfluousForwarding(among: Array(open)).families {
             check.report("host", "forwarding of \(family.word) is on for nobody", .forwarding)
@@ -314,8 +315,8 @@ extension Session {
     }
 
     /// What was switched on for networks that are not there any more.
-    func superfluousForwarding(among networks: [Network]) throws -> HostForwarding {
-        networks.contains(where: \.needsForwarding) ? HostForwarding() : try store.forwarding()
+    mutating func superfluousForwarding(among networks: [Network]) throws -> HostForwarding {
+        networks.contains(where: \.needsForwarding) ? HostForwarding() : try forwarding()
     }
 
     private func checkNames(_ check: inout NetworkCheck) throws {

@@ -74,7 +74,7 @@ extension Session {
                 guard let network = try store.network(network), network.needsForwarding,
                     let needed = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
                 else { continue }
-                try store.setForwarding(try store.forwarding().merging(needed))
+                try store.setForwarding(try forwarding().merging(needed))
                 try commitWhatIsThere(FirewallChange(added: needed.elements))
                 try Forwarding.enable(needed)
             }
@@ -126,7 +126,8 @@ extension Session {
         }
     }
 
-    private func restoreRecords() throws {
+    private mutating func restoreRecords() throws {
+        if try forwardingProblem() != nil { try store.setForwarding(try forwarding()) }
         let sandboxes = try store.sandboxes()
         for network in try store.raisedNetworks() {
             for (address, owner) in try orphanedLeases(network, sandboxes) {

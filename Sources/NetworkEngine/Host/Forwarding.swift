@@ -1,6 +1,7 @@
 import Addressing
 import LinuxSystem
 import NetworkModel
+import Nftables
 import Rtnetlink
 import JSONCoding
 
@@ -66,12 +67,50 @@ extension Link {
     var isOurs: Bool { alias?.hasPrefix("swnet ") == true }
 }
 
+extension Session {
+    /// What was switched on so that the host forwards.
+    ///
+    /// Where its record is missing or damaged, it is what our table still guards: a host that goes on forwarding without
+    /// a guard is a router between its own interfaces.
+    mutating func forwarding() throws -> HostForwarding {
+        if let recorded = try? store.forwarding() { return recorded }
+        return try firewall.guardedForwarding()
+    }
+
+    /// What is wrong with its record; nil when nothing is.
+    mutating func forwardingProblem() throws -> String? {
+        do {
+            guard try store.forwarding() == nil, try !firewall.guardedForwarding().isEmpty else { return nil }
+            return "the record of what was switched on to forward is missing"
+        } catch let error as NetworkError {
+            return "\(error.message)"
+        }
+    }
+}
+
+extension Firewall {
+    /// The forwarding that the table guards now.
+    fileprivate mutating func guardedForwarding() throws -> HostForwarding {
+        var forwarding = HostForwarding()
+        guard try parts()?.contains(Ruleset.guarded.name) == true else { return forwarding }
+        for element in try elementsPresent(in: Ruleset.guarded) {
+            guard element.key.count == 2, case .ifname(let name) = element.key[1] else { continue }
+            let family: IPFamily = element.key[0] == .nfproto(.ip) ? .v4 : .v6
+            forwarding[family] = (forwarding[family] ?? []) + [name]
+        }
+        // Nobody needs 2 where nothing is forwarded, so it came with the guard.
+        forwarding.acceptsRouterAdvertisements = (forwarding[.v6] ?? []).filter {
+            (try? Sysctl.read("net/ipv6/conf/\($0)/accept_ra")) == "2"
+        }
+        return forwarding
+    }
+}
+
 extension Store {
-    borrowing func forwarding() throws -> HostForwarding {
-        guard let bytes = try run.readFile("forwarding") else { return HostForwarding() }
-        let path = run.file("forwarding")
-        return try Self.parse(
-            bytes, path, "give it up: rm \(path); then the host goes on forwarding after the last network is gone")
+    /// What was switched on, as it is recorded; nil when nothing is.
+    borrowing func forwarding() throws -> HostForwarding? {
+        guard let bytes = try run.readFile("forwarding") else { return nil }
+        return try Self.parse(bytes, run.file("forwarding"), "swnet repair")
     }
 
     borrowing func setForwarding(_ forwarding: HostForwarding) throws {

@@ -115,7 +115,7 @@ extension Session {
             let forwarding = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
         {
             // What an earlier process noted before it was killed is in the firewall already.
-            let present = Set(try store.forwarding().elements)
+            let present = Set(try self.forwarding().elements)
             raising.elements += forwarding.elements.filter { !present.contains($0) }
             raising.forwarding = forwarding
         }
@@ -195,7 +195,7 @@ extension Session {
     }
 
     private mutating func stopForwarding() throws -> [NetworkStep] {
-        let forwarding = try store.forwarding()
+        let forwarding = try self.forwarding()
         if forwarding.isEmpty { return [] }
         let restorable = try Forwarding.restorable(forwarding, &links)
         let left = forwarding.families.filter { restorable[$0] == nil }

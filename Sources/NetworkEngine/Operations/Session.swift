@@ -198,11 +198,11 @@ extension Session {
             if network.policy.guardsSources, try !isGuarding() { try firewall.remove(.sources) }
         case .firewall(let change): try changeFirewall(change)
         case .forward(let forwarding):
-            try store.setForwarding(try store.forwarding().merging(forwarding))
+            try store.setForwarding(try self.forwarding().merging(forwarding))
             try Forwarding.enable(forwarding)
         case .unforward(let forwarding):
             try Forwarding.disable(forwarding)
-            try store.setForwarding(try store.forwarding().removing(forwarding))
+            try store.setForwarding(try self.forwarding().removing(forwarding))
         case .attach(let endpoint, let sandbox, let identity):
             let namespace = try Namespace(path: identity.path)
             guard namespace.identity.inode == identity.inode else {
@@ -290,8 +290,8 @@ extension Session {
     }
 
     /// Everything that the records say the firewall has to hold.
-    func recordedElements(of sandboxes: [Sandbox]) throws -> [FirewallElement] {
-        var elements = try store.forwarding().elements
+    mutating func recordedElements(of sandboxes: [Sandbox]) throws -> [FirewallElement] {
+        var elements = try forwarding().elements
         var networks: [String: Network] = [:]
         for name in try store.raisedNetworks() {
             networks[name] = try store.network(name)
