@@ -24,6 +24,7 @@ extension Session {
             }
         }
         do { try shrinkFirewall() } catch { notice("repair firewall: \(error)") }
+        for isInternal in [false, true] { NameService(runRoot: runRoot, isInternal: isInternal).endForgotten() }
         let left = try check()
         let repaired = found.filter { $0.isOurs && !left.contains($0) }
         if !repaired.isEmpty { noteRepair(repaired) }
@@ -85,7 +86,7 @@ extension Session {
     }
 
     /// Builds the tables that are needed, and removes those that are not.
-    private mutating func restoreFirewall() throws {
+    mutating func restoreFirewall() throws {
         var tables: [FirewallTable] = []
         if try store.routedNetworks().isEmpty { try firewall.remove(.networks) } else { tables.append(.networks) }
         if try isGuarding() { tables.append(.sources) } else { try firewall.remove(.sources) }
@@ -113,7 +114,7 @@ extension Session {
         }
     }
 
-    private func restoreNames() throws {
+    func restoreNames() throws {
         let sandboxes = try store.sandboxes()
         var networks: [Network] = []
         for name in try store.raisedNetworks() {
@@ -126,7 +127,7 @@ extension Session {
         }
     }
 
-    private mutating func restoreRecords() throws {
+    mutating func restoreRecords() throws {
         if try forwardingProblem() != nil { try store.setForwarding(try forwarding()) }
         let sandboxes = try store.sandboxes()
         for network in try store.raisedNetworks() {

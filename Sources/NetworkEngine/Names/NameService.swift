@@ -57,7 +57,8 @@ struct NameService {
             unlink(file)
             return
         }
-        mkdir(path, 0o700)
+        // Where it is new, what is known of an earlier server may be gone.
+        if mkdir(path, 0o700) == 0 { endForgotten() }
         try write(text, to: file)
     }
 
@@ -96,6 +97,7 @@ struct NameService {
 
     /// Starts the server anew, when there is something to serve.
     func restart() throws -> String? {
+        endForgotten()
         if let process = running { try end(process) }
         return try reload()
     }
@@ -131,6 +133,18 @@ struct NameService {
     /// Ends servers that were being started when one of us was killed: they go on, and no file says so yet, or ever.
     private func endStrays() {
         guard access(mark, F_OK) == 0 else { return }
+        endUnrecorded()
+        unlink(pidFile)
+        unlink(mark)
+    }
+
+    /// Ends servers of this directory of which nothing is known, when none is.
+    func endForgotten() {
+        if running == nil { endUnrecorded() }
+    }
+
+    /// Ends the servers of this directory, whatever is recorded of them.
+    private func endUnrecorded() {
         // One that is just going into the background is another process in a moment. Whoever holds our lock until it is
         // executed is seen as what it is, so there are no others.
         for _ in 0..<1_000 {
@@ -139,8 +153,6 @@ struct NameService {
             for stray in strays { kill(stray, SIGKILL) }
             usleep(1_000)
         }
-        unlink(pidFile)
-        unlink(mark)
     }
 
     /// Has a server read its files again.

@@ -108,7 +108,8 @@ extension Session {
     mutating func raising(_ network: Network) throws -> Raising {
         var raising = Raising()
         let isPresent = try isPresent(network)
-        let isMarked = store.isRaised(network.name)
+        var isMarked = store.isRaised(network.name)
+        if !isMarked { isMarked = try reclaim(network, isPresent: isPresent) }
         if !isPresent || !isMarked { raising.steps.append(.raise(network)) }
         if !isMarked { raising.elements = network.elements }
         if network.needsForwarding, !isMarked || !isPresent,

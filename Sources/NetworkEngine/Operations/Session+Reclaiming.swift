@@ -1,0 +1,40 @@
+import NetworkModel
+import Rtnetlink
+
+/// Who has wiped /run/swnet has left everything in the kernel: bridges, pairs, tables, name servers.
+extension Session {
+    /// Takes up again what an earlier swnet of this boot has made and what no record knows any more.
+    ///
+    /// A network is recorded before anything of it is made, so a bridge of ours without a record has lost it. What is
+    /// published in the table by then leads to addresses that are about to be given to others, so the table is built from
+    /// the records; and that would be no protection for an endpoint that nobody knows, so it has to go first. It may be
+    /// in use: whoever calls us has not asked for it to be cut off.
+    ///
+    /// - Returns: Whether the network is raised now.
+    /// - Throws: `NetworkError` that names an interface that is in the way.
+    mutating func reclaim(_ network: Network, isPresent: Bool) throws -> Bool {
+        let isLost = network.driver.ownsBridge && isPresent
+        // Where nothing is recorded at all there may be more to it than one bridge.
+        guard try isLost || store.raisedNetworks().isEmpty else { return false }
+        let known = Set(try store.sandboxes().flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
+        let present = try links.links()
+        if let stray = present.first(where: { $0.isOurs && $0.kind == "veth" && !known.contains($0.name) }) {
+            let owner = stray.alias?.split(separator: " ", maxSplits: 2).last.map(String.init) ?? ""
+            throw NetworkError(
+                .taken,
+                "the interface \(stray.name) of \(owner) is there, and there is no record of it in \(store.run.path) "
+                    + "(swnet repair takes it away; \(owner) has to be connected again)")
+        }
+        let bridges = Set(present.filter { $0.kind == "bridge" && $0.isOurs }.compactMap(\.alias))
+        guard !bridges.isEmpty, planned == nil else { return false }
+        for other in try networks({ notice("\($0)") })
+        where other.driver.ownsBridge && bridges.contains(other.alias) && !store.isRaised(other.name) {
+            try store.markRaised(other.name)
+            try noteBridge(of: other)
+        }
+        try restoreRecords()
+        try restoreFirewall()
+        try restoreNames()
+        return store.isRaised(network.name)
+    }
+}

@@ -1,0 +1,87 @@
+import TestSupport
+import Testing
+
+/// Somebody has wiped /run/swnet, and the kernel still has everything that was made.
+@Suite("lost state")
+struct LostStateTests {
+    private func prepare(_ host: NetworkHost) async throws {
+        try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+        try await host.net("create", "other", "--subnet", "10.45.0.0/24")
+        _ = try await host.serve("web", on: "lab")
+        try await host.net("publish", "web", "8080:80")
+    }
+
+    private static let servers = "ps -eo stat,comm | grep -c '^[^Z].*aardvark-dns'"
+
+    @Test func `networks without endpoints are taken up again`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let bridges = "ip -j link show type bridge | jq -c '[.[] | [.ifname, .ifindex]]'"
+            let before = try await host.must(["bash", "-c", bridges])
+            // The namespace goes, and its pair with it; what it published stays in the table.
+            try await host.shell("ip netns pids web | xargs -r kill; ip netns del web")
+            let isGone = try await eventually {
+                try await host.run(["ip", "link", "show", "type", "veth"]).lines.count == 2
+            }
+            #expect(isGone)
+            try await host.must(["rm", "-rf", "/run/swnet"])
+            let dry = try await host.swnet("connect", "--dry-run", "lab", "neighbour")
+            #expect(dry.status == 0 && dry.output.contains("raise network lab"), "\(dry)")
+            #expect(try await host.elements("published4").count == 1)
+            _ = try await host.serve("next", on: "lab")
+            // It got the address of the one that is gone, and not its port.
+            #expect(try await host.addresses(of: "next") == ("10.44.0.2", "fd00:44::2"))
+            #expect(try await host.elements("published4") == [])
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == nil)
+            #expect(try await host.must(["bash", "-c", bridges]) == before)
+            #expect(try await host.net("check") == "")
+            #expect(try await host.shell(Self.servers).output == "1")
+            #expect(try await host.must(["nft", "list", "set", "inet", "swnet", "guarded"]).contains("eth0"))
+            try await host.net("publish", "next", "8080:80")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 next")
+            try await host.net("disconnect", "lab", "next")
+            try await host.net("rm", "lab", "other")
+            #expect(try await host.nothingLeft() == [])
+            #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "0")
+        }
+    }
+
+    @Test func `an endpoint that nobody knows is not cut off behind its owner's back`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let end = try await host.must(["bash", "-c", "ip -j link show master sw-lab | jq -r .[0].ifname"])
+            try await host.must(["ip", "netns", "add", "next"])
+            try await host.must(["rm", "-rf", "/run/swnet"])
+            let before = try await host.must(["nft", "list", "ruleset"])
+            for words in [["connect", "lab", "next"], ["connect", "other", "next"], ["create", "third"]] {
+                let refused = try await host.swnet(words)
+                #expect(
+                    refused.status != 0 && refused.errors.contains("interface \(end) of web is there"), "\(refused)")
+                #expect(refused.errors.contains("swnet repair"), "\(refused)")
+            }
+            #expect(try await host.must(["nft", "list", "ruleset"]) == before)
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            let repaired = try await host.net("repair")
+            #expect(repaired.contains("repaired interface \(end)"), "\(repaired)")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.shell(Self.servers).output == "0")
+            #expect(try await host.nothingLeft() == [])
+            try await host.net("connect", "lab", "web", "-p", "8080:80")
+            try await host.net("connect", "lab", "next")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.shell(Self.servers).output == "1")
+        }
+    }
+
+    /// A record of one network is gone, and those of its endpoints are there: nobody gets an address that is in use.
+    @Test func `a network alone`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must(["rm", "-r", "/run/swnet/networks/lab"])
+            _ = try await host.serve("next", on: "lab")
+            #expect(try await host.addresses(of: "next") == ("10.44.0.3", "fd00:44::3"))
+            #expect(try await host.net("check") == "")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+        }
+    }
+}
