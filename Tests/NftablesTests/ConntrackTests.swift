@@ -79,6 +79,21 @@ struct ConntrackTests {
         #expect(try socket.delete(marked) == 0)
     }
 
+    @Test func `the kernel's text tells whether a list is worth it, in both families and directions`() throws {
+        let host = try NetworkNamespaceFixture()
+        try prepare(host)
+        try send(host, "127.0.0.5", 53)
+        try send(host, "::1", 4000)
+        let text = Array(try host.must("cat", "/proc/net/nf_conntrack").utf8)
+        func mentions(_ addresses: [String] = [], _ ports: Set<UInt16> = []) -> Bool {
+            ConntrackSocket.mentions(text, Set(addresses.compactMap(IPAddress.init)), ports)
+        }
+        // Who answers is a source too: of the translated one that is 127.0.0.1 with port 5353.
+        #expect(mentions(["127.0.0.1"]) && mentions(["10.0.0.1", "::1"]) && mentions([], [53]) && mentions([], [1, 4000]))
+        #expect(!mentions() && !mentions(["127.0.0.5", "127.0.0.11", "27.0.0.1", "::"], [5353, 3, 400]))
+        #expect(ConntrackSocket.mentions(Array("src=nonsense\n".utf8), [], []), "What is not understood may be anything.")
+    }
+
     @Test func `a connection with another number is not forgotten in its stead`() throws {
         let host = try NetworkNamespaceFixture()
         try prepare(host)

@@ -14,15 +14,14 @@ enum Conntrack {
     /// host that lead elsewhere, which only UDP has. Best effort: the change has been made, and entries expire by themselves.
     ///
     /// Also where the targets go with their ports: whoever gets such an address next may have a service on the same port
-    /// that it does not publish, and a client that connects again from its old source port would be led there. A list
-    /// costs a walk through the kernel's whole table, 9 ms of 262,144 buckets, unless that is empty.
+    /// that it does not publish, and a client that connects again from its old source port would be led there.
     static func forget(_ change: FirewallChange, _ links: inout Rtnetlink) {
         let removed = change.removed.compactMap(Publication.init)
         // Of the others what led elsewhere was forgotten with the port that led there.
         let added = change.added.compactMap(Publication.init).filter { $0.transport == .udp }
-        guard !removed.isEmpty || !added.isEmpty, var socket = try? ConntrackSocket(), (try? socket.count()) != 0 else {
-            return
-        }
+        guard !removed.isEmpty || !added.isEmpty, var socket = try? ConntrackSocket(),
+            socket.mayHold(from: Set(removed.map(\.target)), to: Set(added.flatMap(\.ports)))
+        else { return }
         var local: Set<IPAddress> = []
         if !added.isEmpty, let addresses = try? links.addresses() { local = Set(addresses.map(\.prefix.address)) }
         for transport in Set((removed + added).map(\.transport)) {
