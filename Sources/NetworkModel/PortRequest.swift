@@ -120,6 +120,7 @@ extension PortRequest {
         if rest.hasPrefix("[") {
             guard let close = rest.firstIndex(of: "]") else { throw refuse("']' is missing after the host address") }
             let inside = String(rest[rest.index(after: rest.startIndex)..<close])
+            guard !inside.contains("%") else { throw refuse(linkLocalRefusal(inside)) }
             guard let address = IPv6Address(inside) else { throw refuse("'\(inside)' is no IPv6 address") }
             rest = rest[rest.index(after: close)...]
             guard rest.hasPrefix(":") else { throw refuse("':' is missing after the host address") }
@@ -134,6 +135,13 @@ extension PortRequest {
         guard let address = IPv4Address(String(parts[0])) else { throw refuse("'\(parts[0])' is no IPv4 address") }
         rest = rest[parts[1].startIndex...]
         return .v4(address)
+    }
+
+    /// Why nothing is published on an address that belongs to one link. The kernel would forward no answer: a packet whose
+    /// source is such an address does not leave its link (RFC 4291, section 2.5.6).
+    public static func linkLocalRefusal(_ address: String) -> String {
+        "\(address) is link-local, and packets from such an address are never forwarded to a sandbox "
+            + "(publish on another address of this host, or on all: HOSTPORT:PORT)"
     }
 
     private static func ports(

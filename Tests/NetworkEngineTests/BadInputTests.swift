@@ -70,6 +70,9 @@ struct BadInputTests {
         ("publish web 8090:80/xyz", 64, "protocol 'xyz' is not known"),
         ("publish web 8090-8099:80-85", 64, "8090-8099 is 10 ports and 80-85 is 6"),
         ("publish web 192.0.2.99:8090:80", 1, "192.0.2.99 is no address of this host"),
+        ("publish both [fe80::1]:8090:80", 1, "fe80::1 is link-local"),
+        ("publish both [fe80::1]::80/udp", 1, "fe80::1 is link-local"),
+        ("publish both [fe80::1%eth0]:8090:80", 64, "fe80::1%eth0 is link-local"),
         // Who is not there.
         ("connect nosuch db", 1, "there is no network named nosuch"),
         ("connect lab nosuch", 1, "there is no sandbox named nosuch"),
@@ -96,6 +99,8 @@ struct BadInputTests {
                 "create", "pass", "-d", "macvlan", "--opt", "parent=slave1", "--opt", "mode=passthru", "--subnet",
                 "10.46.0.0/24")
             try await host.net("connect", "pass", "third")
+            try await host.must(["ip", "netns", "add", "both"])
+            try await host.net("connect", "six", "both")
             let before = try await host.state()
             for (words, status, message) in Self.refusals {
                 let result = try await host.swnet(words.split(separator: " ").map(String.init))

@@ -64,6 +64,7 @@ import Testing
         ("[1.2.3.4]:80:80", "'1.2.3.4' is no IPv6 address"),
         ("[fd00::1]:80:80:80", "too much"),
         ("[::1]:80:80/sctp", "127.0.0.1"),
+        ("[fe80::1%eth0]:80:80", "fe80::1%eth0 is link-local"),
         ("[::ffff:1.2.3.4]:80:80", "IPv4 address"),
         ("224.0.0.1:80:80", "224.0.0.1 is not the address of a host"),
         ("255.255.255.255:80:80", "not the address of a host"),

@@ -15,6 +15,9 @@ enum HostPorts {
     /// - Parameter isOurs: Whether a socket on ::1 is a relay's: it leaves the port to the other addresses.
     static func check(_ mappings: [PortMapping], isOurs: (TransportProtocol, UInt16) -> Bool) throws {
         guard !mappings.isEmpty else { return }
+        for case .v6(let address)? in mappings.map(\.hostAddress) where address.isLinkLocal {
+            throw NetworkError(.invalid, PortRequest.linkLocalRefusal("\(address)"))
+        }
         if mappings.reduce(0, { $0 + $1.hostPorts.count }) > fewPorts {
             try checkList(mappings, isOurs)
             for mapping in mappings where mapping.singleAddress != nil {
