@@ -89,9 +89,11 @@ struct ConntrackTests {
             ConntrackSocket.mentions(text, Set(addresses.compactMap(IPAddress.init)), ports)
         }
         // Who answers is a source too: of the translated one that is 127.0.0.1 with port 5353.
-        #expect(mentions(["127.0.0.1"]) && mentions(["10.0.0.1", "::1"]) && mentions([], [53]) && mentions([], [1, 4000]))
+        #expect(
+            mentions(["127.0.0.1"]) && mentions(["10.0.0.1", "::1"]) && mentions([], [53]) && mentions([], [1, 4000]))
         #expect(!mentions() && !mentions(["127.0.0.5", "127.0.0.11", "27.0.0.1", "::"], [5353, 3, 400]))
-        #expect(ConntrackSocket.mentions(Array("src=nonsense\n".utf8), [], []), "What is not understood may be anything.")
+        #expect(
+            ConntrackSocket.mentions(Array("src=nonsense\n".utf8), [], []), "What is not understood may be anything.")
     }
 
     @Test func `a connection with another number is not forgotten in its stead`() throws {
