@@ -69,6 +69,53 @@ struct NetworkTests {
         }
     }
 
+    @Test(
+        .enabled("aardvark-dns is not installed") {
+            try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0
+        })
+    func `other names on a network`() async throws {
+        try await TestHost.with { host in
+            try await host.importTools()
+            try await host.net("create", "red")
+            try await host.net("create", "blue")
+            try await host.detach(
+                "--name", "db", "--net", "red", "--net", "blue", "--network-alias", "sql", "--net-alias",
+                "sql.example.org", "tools", "sleep", "1000")
+            try await host.detach("--name", "web", "--net", "red", "tools", "sleep", "1000")
+            try await host.detach("--name", "far", "--net", "blue", "tools", "sleep", "1000")
+            let document = try await host.json([Products.path("swbox"), "inspect", "db"])
+            let networks = document[0]["NetworkSettings"]["Networks"]
+            #expect(networks["red"]["Aliases"].items.compactMap(\.text) == ["sql", "sql.example.org"], "\(networks)")
+            let answers = { (name: String, network: String, client: String) in
+                let gateway = networks[network]["Gateway"].text ?? ""
+                return try await host.inside(client, ["busybox", "nslookup", name, gateway]).output
+            }
+            let address = try await host.addresses(of: "db").v4
+            for name in ["db", "sql", "sql.example.org"] {
+                let isFound = try await eventually {
+                    try await answers(name, "red", "web").contains("Address: \(address)")
+                }
+                #expect(isFound, "\(name) of \(document)")
+            }
+            // On the first network only, as with docker.
+            let second = try await host.addresses(of: "db", interface: "eth1").v4
+            let isFound = try await eventually { try await answers("db", "blue", "far").contains("Address: \(second)") }
+            #expect(isFound)
+            #expect(try await !answers("sql", "blue", "far").contains("Address: \(second)"))
+            for mode in ["bridge", "default", "host", "none", "container:web"] {
+                let result = try await host.swbox("run", "--rm", "--net", mode, "--network-alias", "x", "tools", "true")
+                expectRefusal(
+                    result, status: 125, names: "alias is supported only for containers in user defined networks")
+            }
+            for alias in ["a/b", "", "a b", "x\ny", String(repeating: "a", count: 300)] {
+                let result = try await host.swbox("run", "--net", "red", "--network-alias", alias, "tools", "true")
+                expectRefusal(result, status: 125, names: "for --network-alias")
+            }
+            #expect(try await host.box("ps", "-aq").split(separator: "\n").count == 3)
+            try await host.remove("db", "web", "far")
+        }
+    }
+
     @Test func `an internal network has a way neither out nor in`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

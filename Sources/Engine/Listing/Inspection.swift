@@ -115,7 +115,7 @@ public struct Inspection {
             "GlobalIPv6PrefixLen": .integer(v6?.length ?? 0),
             "IPv6Gateway": .string(endpoint.gateways.first { $0.family == .v6 }?.description ?? ""),
             "MacAddress": .string(endpoint.macAddress?.description ?? ""), "Interface": .string(endpoint.interface),
-            "HostInterface": endpoint.link.hostInterface.map { .string($0) },
+            "Aliases": .strings(endpoint.aliases), "HostInterface": endpoint.link.hostInterface.map { .string($0) },
             "Bridge": endpoint.link.bridge.map { .string($0) },
         ])
     }

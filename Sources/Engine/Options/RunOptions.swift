@@ -25,6 +25,8 @@ public struct RunOptions: Hashable, Sendable {
     public var hostname: String?
     public var network: NetworkMode = .networks([NetworkName.default])
     public var addresses = StaticAddresses()
+    /// Other names of the container on the first network.
+    public var aliases: [String] = []
     public var ports: [PortRequest] = []
     public var limits = ResourceOptions()
     public var hasReadOnlyRoot = false
@@ -52,6 +54,7 @@ public struct RunOptions: Hashable, Sendable {
         } else if !ports.isEmpty {
             throw EngineError(.invalid, "a port cannot be published in network mode '\(network)'")
         }
+        try checkAliases()
         var destinations: Set<String> = []
         for volume in volumes where !destinations.insert(volume.destination).inserted {
             throw EngineError(.invalid, "two volumes at '\(volume.destination)'")
@@ -64,5 +67,20 @@ public struct RunOptions: Hashable, Sendable {
         }
         if let stopSignal { _ = try SignalName.number(parsing: stopSignal) }
         _ = try CapabilityName.resolve(add: addedCapabilities, drop: droppedCapabilities)
+    }
+
+    /// The default network and the modes that are none have no names to look up, as with docker.
+    private func checkAliases() throws(EngineError) {
+        guard !aliases.isEmpty else { return }
+        guard case .networks(let names) = network, names.first != NetworkName.default else {
+            throw EngineError(
+                .invalid,
+                "network-scoped alias is supported only for containers in user defined networks "
+                    + "(--network-alias with --network \(network))")
+        }
+        if let alias = aliases.first(where: { !NameRecord.isName($0) }) {
+            throw EngineError(
+                .invalid, "'\(alias)' for --network-alias is not a host's name: letters, digits, '-', '_' and '.'")
+        }
     }
 }

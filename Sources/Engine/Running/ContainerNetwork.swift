@@ -20,6 +20,7 @@ extension Engine {
         attachments[0].addresses =
             [addresses.ipv4.map { .v4($0) }, addresses.ipv6.map { .v6($0) }].compactMap { $0 } as [IPAddress]
         attachments[0].macAddress = addresses.mac
+        attachments[0].aliases = container.aliases
         let sandbox = try network.connect(
             ConnectRequest(
                 sandbox: SandboxReference(name: record.name, location: .process(process)), attachments: attachments,

@@ -16,6 +16,7 @@ struct PreparedContainer: ~Copyable {
     let network: ContainerSpec.NetworkNamespace
     let mode: NetworkMode
     let addresses: RunOptions.StaticAddresses
+    let aliases: [String]
 }
 
 extension Engine {
@@ -53,7 +54,8 @@ extension Engine {
             return PreparedContainer(
                 lock: lock, record: record, identity: identity,
                 hostFiles: containers.directory(of: shared?.record.id ?? record.id),
-                network: namespace(options.network, shared), mode: options.network, addresses: options.addresses)
+                network: namespace(options.network, shared), mode: options.network, addresses: options.addresses,
+                aliases: options.aliases)
         } catch {
             removeAnonymousVolumes(volumes)
             try? containers.remove(lock)

@@ -38,6 +38,8 @@ enum RunFlags {
         .init("memory", short: "m", value: "SIZE", help: "memory limit, such as 512m"),
         .init("name", value: "NAME", help: "the container's name"),
         .init("network", "net", value: "MODE", help: "bridge, host, none, container:NAME or a network's name"),
+        .init(
+            "network-alias", "net-alias", value: "NAME", help: "another name on the first network; may be repeated"),
         .init("pids-limit", value: "NUMBER", help: "number of processes and threads (-1 for no limit)"),
         .init("privileged", help: "all capabilities, no seccomp filter, nothing masked"),
         .init("publish", short: "p", value: "[[HOSTIP:]HOSTPORT:]PORT[/udp]", help: "publish a port or a range"),
@@ -112,6 +114,7 @@ enum RunFlags {
             }
             options.network = .networks(networks)
         }
+        options.aliases = flags.values("network-alias")
         options.ports = try flags.values("publish").map { try PortRequest(parsing: $0) }
         options.addresses.ipv4 = try address(flags, "ip", "IPv4 address")
         options.addresses.ipv6 = try address(flags, "ip6", "IPv6 address")
