@@ -16,8 +16,8 @@ public struct NetworkEngine: Sendable {
     public var configurationPath: String?
     /// Gets what a person should know and what is no error.
     public var notice: @Sendable (String) -> Void
-    /// When it is set, it gets the plans of operations and nothing is carried out: a dry run. What dead sandboxes left is
-    /// cleaned up even so, as any operation does that meets it.
+    /// When it is set, it gets the plans of operations and nothing is carried out: a dry run. What an operation would clean
+    /// up on its way, after dead sandboxes and interrupted operations, are plans of their own and come before its own.
     public var planned: (@Sendable (NetworkPlan) -> Void)?
 
     public init(
@@ -34,10 +34,8 @@ public struct NetworkEngine: Sendable {
     ///
     /// - Parameters:
     ///   - isReading: Whether it only looks, and so works where nothing can be written.
-    ///   - isCollecting: Whether what dead sandboxes left is what it is about: then a dry run leaves it, too.
     func operate<Result>(
-        _ operation: String? = nil, isReading: Bool = false, isCollecting: Bool = false,
-        _ body: (inout Session) throws -> Result
+        _ operation: String? = nil, isReading: Bool = false, _ body: (inout Session) throws -> Result
     ) throws -> Result {
         let notices = HeldNotices()
         // Who reads them slowly, or not at all, keeps nobody else waiting: the lock is free again by then.
@@ -46,13 +44,12 @@ public struct NetworkEngine: Sendable {
             var session = try Session(
                 runRoot: runRoot, stateRoot: stateRoot, configurationPath: configurationPath, notices: notices,
                 waiting: notice)
+            session.planned = planned
             do {
                 try session.prepare(isReading: isReading || planned != nil)
-                if planned != nil && !isCollecting && !session.store.isReadOnly { try session.collect() }
             } catch let error as SystemError where error.isNoRoom && (isReading || planned != nil) {
                 session.notice("what others have left is not cleaned up: \(error)")
             }
-            session.planned = planned
             return try body(&session)
         } catch let refusal as NetworkError {
             var error = refusal
@@ -241,6 +238,6 @@ extension NetworkEngine {
     /// - Returns: Their names.
     @discardableResult
     public func collect() throws -> [String] {
-        try operate("gc", isCollecting: true) { session in try session.collect() }
+        try operate("gc") { session in try session.collect() }
     }
 }

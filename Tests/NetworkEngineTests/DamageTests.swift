@@ -116,6 +116,51 @@ struct DamageTests {
         }
     }
 
+    /// Whoever looks first what would be done has not asked for anything to be cleaned up.
+    @Test func `a dry run leaves the dead where they are`() async throws {
+        try await NetworkHost.with { host in
+            // With one address to give.
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/30")
+            for name in ["web", "next"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "web", "-p", "8080:80")
+            try await host.must(["ip", "netns", "delete", "web"])
+            let isGone = try await eventually {
+                try await host.run(["ip", "link", "show", "type", "veth"]).lines.count == 2
+            }
+            #expect(isGone)
+            try await host.must(["ln", "-s", "nobody", "/run/swnet/networks/lab/leases/10.44.0.77"])
+            let before = try await host.state()
+            for (words, steps) in [
+                (["connect", "lab", "next", "-p", "8080:80"], ["release web", "lease 10.44.0.2 of lab to next"]),
+                (["connect", "lab", "next", "--ip", "10.44.0.2"], ["release web", "lease 10.44.0.2 of lab to next"]),
+                (
+                    ["connect", "lab", "next", "-p", "8080-8080:81"],
+                    ["release web", "8080:81/tcp to 10.44.0.2 of next"]
+                ),
+                (["disconnect", "lab", "web"], ["disconnect web from lab", "forget sandbox web"]),
+                (["rm", "lab"], ["release web", "lower network lab"]), (["gc"], ["release web"]),
+            ] {
+                let plan = try await host.net(words + ["--dry-run"])
+                for step in steps { #expect(plan.contains(step), "\(words): \(plan)") }
+                #expect(try await host.difference(from: before) == [], "\(words)")
+            }
+            // Nor what an operation left that was cut short.
+            try await host.must([
+                "bash", "-c",
+                "\(NetworkHost.swnet) gc --dry-run --format json > /run/pending && mv /run/pending /run/swnet",
+            ])
+            let pending = try await host.state()
+            let plan = try await host.net("connect", "lab", "next", "--dry-run")
+            #expect(
+                plan.contains("clean up after an interrupted 'release web'") && plan.contains("10.44.0.2"), "\(plan)")
+            #expect(try await host.difference(from: pending) == [])
+            try await host.net("connect", "lab", "next", "-p", "8080:80")
+            #expect(try await host.addresses(of: "next").v4 == "10.44.0.2")
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+        }
+    }
+
     @Test func `the chains of others, in a dry run`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)

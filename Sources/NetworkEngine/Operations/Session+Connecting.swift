@@ -267,7 +267,7 @@ extension Session {
         }
         guard let key = try store.owner(of: address, network: network.name) else { return }
         guard let owner = try store.sandbox(key: key) else {
-            try store.free(address, network: network.name, owner: key)
+            if planned == nil { try store.free(address, network: network.name, owner: key) }
             return
         }
         guard !owner.identity.isAlive else {
@@ -336,7 +336,7 @@ extension Session {
         // Every round releases one dead owner, so it ends.
         while let conflict = index.conflict(with: port, of: sandbox.key) {
             guard let owner = try store.sandbox(key: conflict.owner) else {
-                try PortIndex.rebuild(store)
+                if planned == nil { try PortIndex.rebuild(store) } else { store.pretendRelease(of: conflict.owner) }
                 index = try PortIndex(store)
                 if index.conflict(with: port, of: sandbox.key)?.owner == conflict.owner { return }
                 continue

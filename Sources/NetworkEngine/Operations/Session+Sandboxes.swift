@@ -143,16 +143,20 @@ extension Session {
             try release(sandbox)
             collected.append(sandbox.name)
         }
-        guard planned == nil else { return collected }
         let keys = Set(try store.sandboxKeys())
         for network in try store.raisedNetworks() {
             for text in try store.leases(network: network) {
                 guard let address = IPAddress(text), let owner = try store.owner(of: address, network: network),
                     !keys.contains(owner)
                 else { continue }
+                guard planned == nil else {
+                    store.pretendRelease(of: owner)
+                    continue
+                }
                 try store.free(address, network: network, owner: owner)
             }
         }
+        guard planned == nil else { return collected }
         let known = Set(try store.sandboxes().flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
         for link in try links.links()
         where link.isOurs && ["veth", "ifb"].contains(link.kind) && !known.contains(link.name) {

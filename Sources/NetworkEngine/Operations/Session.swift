@@ -58,7 +58,10 @@ extension Session {
     /// - Throws: `NetworkError` that begins with what was asked for.
     mutating func carryOut(_ plan: NetworkPlan) throws {
         guard !plan.steps.isEmpty else { return }
-        if let planned { return planned(plan) }
+        if let planned {
+            planned(plan)
+            return pretend(plan.steps)
+        }
         try store.begin(plan)
         var failures: [String] = []
         var isKept = false
@@ -92,6 +95,13 @@ extension Session {
         }
     }
 
+    /// Has what follows in a dry run meet nothing of the sandboxes that would be released by then.
+    private func pretend(_ steps: [NetworkStep]) {
+        for case .record(let name, _, after: nil) in steps {
+            store.pretendRelease(of: SandboxReference.key(forName: name))
+        }
+    }
+
     /// Carries out a step that found no room, in the room of the intent, which says what the step would write and more.
     ///
     /// - Returns: Whether it has been carried out.
@@ -116,7 +126,7 @@ extension Session {
     ///
     /// - Throws: `SystemError` where something has to be written and cannot be.
     mutating func prepare(isReading: Bool) throws {
-        guard store.isReadOnly else { return try recover() }
+        guard store.isReadOnly && planned == nil else { return try recover() }
         let hasIntent = store.run.contains("pending")
         if !isReading || hasIntent {
             throw SystemError("write", store.run.path, errno: .readOnlyFileSystem, hint: "findmnt -T \(store.run.path)")
@@ -134,6 +144,13 @@ extension Session {
             interrupted = nil
         }
         guard let interrupted else { return }
+        if let planned {
+            planned(
+                NetworkPlan(
+                    "clean up after an interrupted '\(interrupted.operation)'", steps: interrupted.recovery,
+                    interruption: .complete))
+            return pretend(interrupted.recovery)
+        }
         var isKept = false
         var noRoom: SystemError?
         for step in interrupted.recovery where !(isKept && step.forgets) {

@@ -14,7 +14,14 @@ struct PortIndex {
     private static let newline = UInt8(ascii: "\n")
     private static let space = UInt8(ascii: " ")
 
-    init(_ store: borrowing Store) throws { bytes = try store.run.readFile(Self.path) ?? [] }
+    init(_ store: borrowing Store) throws {
+        bytes = try store.run.readFile(Self.path) ?? []
+        guard store.hasReleased else { return }
+        let kept = Self.lines(bytes).filter { line in
+            !store.isReleased(String(decoding: line.dropLast().split(separator: Self.space).last ?? [], as: UTF8.self))
+        }
+        bytes = Array(kept.joined())
+    }
 
     var isEmpty: Bool { bytes.isEmpty }
 

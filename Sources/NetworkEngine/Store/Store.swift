@@ -40,6 +40,8 @@ struct Store: ~Copyable {
     private final class Memory {
         /// The network whose definition was read last: an operation asks for one again and again.
         var network: Network?
+        /// Sandboxes that are taken for released, by key.
+        var released: Set<String> = []
     }
 
     /// - Parameter waiting: Is told who has the lock when that takes long.
@@ -179,14 +181,21 @@ extension Store {
 
 extension Store {
     borrowing func sandbox(key: String) throws -> Sandbox? {
-        guard let bytes = try run.readFile("sandboxes/\(key)") else { return nil }
+        guard !isReleased(key), let bytes = try run.readFile("sandboxes/\(key)") else { return nil }
         let path = run.file("sandboxes/\(key)")
         return try Self.parse(bytes, path, "give up what it has: rm \(path); swnet repair")
     }
 
     borrowing func sandboxKeys() throws -> [String] {
-        try run.entries(of: "sandboxes")
+        try run.entries(of: "sandboxes").filter { !isReleased($0) }
     }
+
+    /// From now on a sandbox has nothing, whatever is recorded: in a dry run, where that has to stay.
+    borrowing func pretendRelease(of key: String) { memory.released.insert(key) }
+
+    borrowing func isReleased(_ key: String) -> Bool { hasReleased && memory.released.contains(key) }
+
+    var hasReleased: Bool { !memory.released.isEmpty }
 
     borrowing func sandboxes() throws -> [Sandbox] {
         var sandboxes: [Sandbox] = []
@@ -213,7 +222,7 @@ extension Store {
 
     /// The sandbox that a namespace was recorded as.
     borrowing func sandboxKey(namespace inode: UInt64) throws -> String? {
-        try run.readSymbolicLink("namespaces/\(inode)")
+        try run.readSymbolicLink("namespaces/\(inode)").flatMap { isReleased($0) ? nil : $0 }
     }
 
     /// Namespaces that are recorded as sandboxes of which there is no record, as names of links.
@@ -254,7 +263,7 @@ extension Store {
 extension Store {
     /// The key of the sandbox that has an address; nil when it is free.
     borrowing func owner(of address: IPAddress, network: String) throws(SystemError) -> String? {
-        try run.readSymbolicLink("networks/\(network)/leases/\(address)")
+        try run.readSymbolicLink("networks/\(network)/leases/\(address)").flatMap { isReleased($0) ? nil : $0 }
     }
 
     borrowing func leases(network: String) throws -> [String] {
