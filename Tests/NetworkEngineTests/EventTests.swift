@@ -85,6 +85,43 @@ struct EventTests {
         }
     }
 
+    @Test func `warnings are no events, and a check that fails is not the end`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            for name in ["web", "db"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "web")
+            let line = "exec \(NetworkHost.swnet) events --format json 2> /run/errors"
+            let events = try host.start(["bash", "-c", line])
+            let hears = try await eventually {
+                try await host.net("create", "probe", "-d", "dummy", "--ipam", "none")
+                try await host.net("rm", "probe")
+                return events.outputSoFar.contains("network-removed")
+            }
+            #expect(hears)
+            // Somebody is stopped while it has the lock.
+            let holder = try host.start(["flock", "/run/swnet/lock", "sleep", "1000"])
+            try await host.must(["ip", "link", "set", "sw-lab", "down"])
+            let warned = try await eventually { try await host.must(["cat", "/run/errors"]).contains("waiting for") }
+            #expect(warned)
+            await holder.stop()
+            #expect(try await waits(events, for: "sw-lab is down"))
+            // Nothing can be found out about names.
+            try await host.must(["bash", "-c", "rm -f /run/swnet/names/lab; mkdir -p /run/swnet/names/lab"])
+            try await host.must(["ip", "link", "set", "sw-lab", "mtu", "1400"])
+            let failed = try await eventually(seconds: 60) {
+                try await host.must(["cat", "/run/errors"]).contains("swnet: warning: check: ")
+            }
+            #expect(failed)
+            try await host.must(["rmdir", "/run/swnet/names/lab"])
+            try await host.net("connect", "lab", "db")
+            #expect(try await waits(events, for: "\"sandbox\":\"db\""))
+            #expect(try lines(events.outputSoFar).allSatisfy { $0["event"].text != nil })
+            let errors = try await host.must(["cat", "/run/errors"]).split(separator: "\n")
+            #expect(errors.count == 2 && errors.allSatisfy { $0.hasPrefix("swnet: warning: ") }, "\(errors)")
+            await events.stop()
+        }
+    }
+
     @Test func `a reader that goes away ends it with success`() async throws {
         try await NetworkHost.with { host in
             let line = "set -o pipefail; \(NetworkHost.swnet) events | head -n 1; echo ${PIPESTATUS[0]}"

@@ -13,6 +13,7 @@ extension NetworkEngine {
         var snapshot = StoreSnapshot(self)
         watch.follow(snapshot)
         var differences = try check().filter(\.isOurs)
+        var failure: String?
         var pace = WatchPace()
         while true {
             let news = try watch.wait(until: pace.due)
@@ -26,7 +27,15 @@ extension NetworkEngine {
                 told += now.events(since: snapshot)
                 snapshot = now
                 watch.follow(snapshot)
-                let found = try check().filter(\.isOurs)
+                var found = differences
+                do {
+                    found = try check().filter(\.isOurs)
+                    failure = nil
+                } catch {
+                    // What cannot be looked at now may be in a while; what happens meanwhile is told.
+                    if failure != "\(error)" { notice("\(error)") }
+                    failure = "\(error)"
+                }
                 told += differences.filter { !found.contains($0) }.map { NetworkEvent(.mended, $0.object, $0.problem) }
                 told += found.filter { !differences.contains($0) }.map { NetworkEvent(.damaged, $0.object, $0.problem) }
                 differences = found

@@ -14,6 +14,10 @@ extension SwnetCommands {
             and disconnected, ports published and taken back, repairs; and what others do to what is ours: damage in the
             kernel, in the words of 'swnet check', and who changed our table of the firewall.
 
+            Standard output has nothing but events. Warnings are lines of text on standard error, whatever the format: that
+            another process keeps swnet's lock for seconds, what an interrupted operation left and cannot be cleaned up,
+            a check that fails.
+
             \(JSONReference.events.text)
             """,
         examples: ["swnet events", "swnet events --format json | jq -r 'select(.event == \"connected\") | .sandbox'"],
