@@ -13,12 +13,15 @@ public struct CreatedContainer: ~Copyable {
     private var isReady = false
     private var isDetached = false
     private var waitsForHooks = false
+    /// That of the process, when it has asked for a mount.
+    private var mountNamespace: Descriptor?
 
     init(plan: any LaunchPlan, child: consuming HalfMadeChild, socket: consuming SequencedSocket) {
         self.plan = plan
         self.child = child
         self.socket = socket
         console = nil
+        mountNamespace = nil
     }
 
     /// The process's number in this process's pid namespace.
@@ -74,6 +77,7 @@ public struct CreatedContainer: ~Copyable {
     ///
     /// - Throws: `LaunchError`; the process has been reaped.
     public consuming func detach() throws(LaunchError) -> ProcessHandle {
+        if plan.asksForMounts { try waitUntilReady() }
         try tell([1])
         while !isDetached {
             guard try receive() else {
@@ -88,6 +92,8 @@ public struct CreatedContainer: ~Copyable {
     /// - Returns: The running process, and the terminal's other end if the container has one.
     /// - Throws: `LaunchError` for the step that failed; the process has been reaped.
     public consuming func start() throws(LaunchError) -> StartedContainer {
+        // Who waits for a mount would take the go-ahead for it.
+        if plan.asksForMounts { try waitUntilReady() }
         try tell([1])
         while try receive() {}
         // Without that record the end of the file is not the exec.
@@ -99,6 +105,29 @@ public struct CreatedContainer: ~Copyable {
     private borrowing func tell(_ bytes: [UInt8]) throws(LaunchError) {
         do throws(SystemError) {
             try socket.send(bytes)
+        } catch {
+            guard error.errno == .brokenPipe || error.errno == .connectionReset else { throw LaunchError(error) }
+        }
+    }
+
+    /// - Parameters:
+    ///   - namespace: The process's mount namespace, taken over.
+    ///   - root: Its root, likewise.
+    private borrowing func lend(
+        _ record: InitRecord, _ namespace: consuming Descriptor?, _ root: consuming Descriptor?
+    ) throws(LaunchError) {
+        guard let plan = plan as? InitPlan else { throw LaunchError("lend a mount: unknown plan", errno: EPROTO) }
+        let namespace = namespace ?? Descriptor(owning: -1)
+        let root = root ?? Descriptor(owning: -1)
+        do throws(SystemError) {
+            let lender = MountLender(plan: plan, process: processIdentifier)
+            do throws(SystemError) {
+                let mount = try lender.mount(record, namespace: namespace.rawValue, root: root.rawValue)
+                try socket.send(InitRecord(.lent).bytes, descriptor: mount.rawValue)
+            } catch {
+                // The process goes another way or says what is missing.
+                try socket.send(InitRecord(InitFailure(.lent, 0, error)).bytes)
+            }
         } catch {
             guard error.errno == .brokenPipe || error.errno == .connectionReset else { throw LaunchError(error) }
         }
@@ -131,6 +160,8 @@ public struct CreatedContainer: ~Copyable {
                 throw LaunchError(error)
             }
         case .console: console = message.descriptor.take()
+        case .mountNamespace: mountNamespace = message.descriptor.take()
+        case .wantsSource, .wantsDevice: try lend(record, mountNamespace.take(), message.descriptor.take())
         default: throw plan.error(record)
         }
         return true

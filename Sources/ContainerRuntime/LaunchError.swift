@@ -32,6 +32,8 @@ protocol LaunchPlan: Sendable {
     /// Puts a child's record into words, with the names only the plan knows.
     func error(_ record: InitRecord) -> LaunchError
     var process: ProcessPlan { get }
+    /// Whether the child may ask its launcher for mounts, and wait for them, before it is ready.
+    var asksForMounts: Bool { get }
 }
 
 extension InitPlan: LaunchPlan {

@@ -36,7 +36,8 @@ struct ContainerInit {
         if plan.userNamespace != nil { try child.becomeRoot() }
         // Device nodes and directories get exactly the modes they are given.
         umask(0)
-        let mounted = try RootBuilder(plan: plan, mapped: mapped, sources: sources).build()
+        let lent = plan.asksForMounts ? LentMounts(socket: child.socket) : nil
+        let mounted = try RootBuilder(plan: plan, mapped: mapped, sources: sources, lent: lent).build()
         if child.plan.terminal != nil, others == nil {
             try child.makeTerminal(devpts: mounted.pts, root: mounted.root.rawValue)
         }

@@ -45,7 +45,11 @@ enum DefaultDevices {
     }
 
     /// Makes a node of the document.
-    static func make(_ device: DeviceStep, root: borrowing Descriptor) throws(SystemError) {
+    ///
+    /// - Parameter lend: Has the launcher make it where this process may not; nil where that may not either.
+    static func make(
+        _ device: DeviceStep, root: borrowing Descriptor, lend: () throws(SystemError) -> Descriptor?
+    ) throws(SystemError) {
         let parts = device.path.split(separator: "/").map(String.init)
         guard let name = parts.last else { return }
         let resolver = TargetResolver(root: root.rawValue)
@@ -53,18 +57,21 @@ enum DefaultDevices {
             parts.count == 1
             ? try root.duplicate()
             : try resolver.open(parts.dropLast().joined(separator: "/"), isDirectory: true, isPlain: false)
-        // The host's node keeps its owner.
-        guard try make(name, mode: device.mode, number: device.number, in: directory, host: "/\(device.path)") else {
-            return
-        }
+        // The launcher has given it its owner; the host's node keeps its own, and so does what was there before, as with runc
+        // and crun: where the document binds the host's /dev, that is the host's as well.
+        guard
+            try make(
+                name, mode: device.mode, number: device.number, in: directory, host: "/\(device.path)", lend: lend)
+        else { return }
         guard unsafe fchownat(directory.rawValue, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW) == 0 else {
             throw SystemError("change owner of", device.path, errno: .last)
         }
     }
 
-    /// - Returns: Whether the node is the container's own, new or of its image.
+    /// - Returns: Whether the node is new.
     private static func make(
-        _ name: String, mode: UInt32, number: UInt64, in directory: borrowing Descriptor, host: String
+        _ name: String, mode: UInt32, number: UInt64, in directory: borrowing Descriptor, host: String,
+        lend: () throws(SystemError) -> Descriptor? = { nil }
     ) throws(SystemError) -> Bool {
         if unsafe mknodat(directory.rawValue, name, mode, dev_t(number)) == 0 { return true }
         switch swn_errno() {
@@ -74,15 +81,14 @@ enum DefaultDevices {
             guard unsafe fstatat(directory.rawValue, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
                 FileKind(mode: status.st_mode) == FileKind(mode: mode), UInt64(status.st_rdev) == number
             else { throw SystemError("make device", name, errno: .fileExists) }
-            return true
+            return false
         case EPERM:
-            // Without the right to make nodes, as in a user namespace, the host's node is shown instead.
-            let source = try MountTree.clone(path: host, recursive: false)
-            let status = try source.status()
-            guard FileKind(mode: status.st_mode) == FileKind(mode: mode), UInt64(status.st_rdev) == number else {
-                throw SystemError(
-                    "make device", name, errno: .notPermitted,
-                    hint: "without the right to make one it is the host's \(host), which is another device")
+            // Without the right to make nodes, as in a user namespace.
+            let source: Descriptor
+            if let node = try? lend() {
+                source = node
+            } else {
+                source = try hosts(host, name, mode: mode, number: number)
             }
             try MountTree.setAttributes(of: source, set: UInt64(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC))
             try makePlace(name, mode: 0o644, in: directory)
@@ -101,5 +107,19 @@ enum DefaultDevices {
         guard unsafe mknodat(directory.rawValue, name, mode_t(S_IFREG) | mode, 0) == 0 || swn_errno() == EEXIST else {
             throw SystemError("make file in /dev", name, errno: .last)
         }
+    }
+
+    /// The host's node, to be shown in the container.
+    private static func hosts(
+        _ path: String, _ name: String, mode: UInt32, number: UInt64
+    ) throws(SystemError) -> Descriptor {
+        let source = try MountTree.clone(path: path, recursive: false)
+        let status = try source.status()
+        guard FileKind(mode: status.st_mode) == FileKind(mode: mode), UInt64(status.st_rdev) == number else {
+            throw SystemError(
+                "make device", name, errno: .notPermitted,
+                hint: "without the right to make one it is the host's \(path), which is another device")
+        }
+        return source
     }
 }

@@ -15,6 +15,14 @@ enum InitStage: UInt16, Sendable {
     case listener
     /// Carries a namespace of a first process that waits, for who may not look into it.
     case namespace
+    /// Carries the mount namespace of a process that asks for a mount.
+    case mountNamespace
+    /// Carries its root, and asks for the source of a bind.
+    case wantsSource
+    /// Asks for the node of a device.
+    case wantsDevice
+    /// The launcher's answer, which carries the mount.
+    case lent
 
     case parent
     case streams

@@ -11,6 +11,8 @@ struct RootBuilder {
     let mapped: MappedMounts
     /// What binds show, opened by somebody who was allowed to; by the mount's number.
     let sources: [Int32: Int32]
+    /// Nil where the launcher may do no more than this process.
+    let lent: LentMounts?
 
     /// What the later steps need of the mounts.
     struct Mounted: ~Copyable {
@@ -40,7 +42,9 @@ struct RootBuilder {
         if plan.fillsDev { try fillPlainDev(mounted.root) }
         for (index, device) in plan.devices.enumerated() {
             do throws(SystemError) {
-                try DefaultDevices.make(device, root: mounted.root)
+                try DefaultDevices.make(device, root: mounted.root) { () throws(SystemError) in
+                    try lent?.device(Int32(index))
+                }
             } catch {
                 throw InitFailure(.device, Int32(index), error)
             }
@@ -233,12 +237,21 @@ struct RootBuilder {
 
     private func copy(of path: String, _ isRecursive: Bool, _ step: MountStep) throws(SystemError) -> Descriptor {
         if let mount = try mapped.mount(step) { return mount }
+        // To map its owners is the launcher's right alone.
+        if step.mapping != nil { return try borrow(step) }
         do throws(SystemError) {
             return try MountTree.clone(path: path, recursive: isRecursive)
         } catch {
-            guard error.errno == .permissionDenied, let source = sources[step.index] else { throw error }
-            return try MountTree.clone(ofNumber: source, recursive: isRecursive)
+            guard error.errno == .permissionDenied else { throw error }
+            if let source = sources[step.index] { return try MountTree.clone(ofNumber: source, recursive: isRecursive) }
+            // Below a folder that is closed to all but the host's superuser.
+            return try borrow(step)
         }
+    }
+
+    private func borrow(_ step: MountStep) throws(SystemError) -> Descriptor {
+        guard let lent else { throw SystemError("bind", errno: .permissionDenied) }
+        return try lent.source(step.index)
     }
 
     /// A directory in the place of /proc, or of one in it, could tell lies to whoever enters the container

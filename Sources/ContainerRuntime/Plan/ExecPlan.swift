@@ -53,4 +53,5 @@ extension ExecPlan {
 
 extension ExecPlan: LaunchPlan {
     func error(_ record: InitRecord) -> LaunchError { process.error(record) }
+    var asksForMounts: Bool { false }
 }

@@ -44,6 +44,14 @@ public struct InitPlan: Sendable {
     var hooks: HookPlan?
 
     var process: ProcessPlan
+
+    /// Whether the launcher may mount what the process may not, which is asked over their socket (`MountLender`).
+    var asksForMounts: Bool { userNamespace?.isOrdinary == false }
+
+    /// Nil for a root that is no directory of the host.
+    var rootDirectory: String? {
+        if case .directory(let path) = root { path } else { nil }
+    }
 }
 
 /// The part of a plan that is about the process itself, the same for a container's first and for later ones.

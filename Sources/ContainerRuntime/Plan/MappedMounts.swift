@@ -13,24 +13,26 @@ struct MountMapping: Hashable, Sendable {
     var isRecursive: Bool
 }
 
-/// The copies of mounts whose identifiers are mapped. The kernel lets only the owner of a file system do that, which a
-/// container in a user namespace is not: they are made by the launcher, and attached by the container's process. That makes
-/// those itself which show what the container has mounted in its root, if it may.
+/// The copies of mounts whose identifiers are mapped: made by the launcher, and attached by the container's process, which
+/// makes those itself that show what the container has mounted in its root. The kernel lets only the owner of a file system
+/// map, which a container in a user namespace is not: it asks for each when it needs it (`MountLender`).
 final class MappedMounts: Sendable {
     private let mounts: [Int32: SharedDescriptor]
-    /// For copies that are made later.
+    /// For copies that are made later, in this root.
     private let later: [Int32: SharedDescriptor]
+    private let root: String?
     /// What copies of the host's mounts are for those: made by the launcher, they are peers at first, and what a container
-    /// mounts there would be mounted on the host. Nothing goes that way out of a user namespace (mount_namespaces(7)).
+    /// mounts there would be mounted on the host.
     private let propagation: UInt64
 
     /// - Throws: `SystemError`; EINVAL for a file system that cannot map.
     init(_ plan: InitPlan) throws(SystemError) {
-        propagation = plan.userNamespace == nil ? plan.propagation.ofHost : MountOptions.slave
+        root = plan.rootDirectory
+        propagation = plan.propagation.ofHost
         var namespaces: [MountMapping: SharedDescriptor] = [:]
         var mounts: [Int32: SharedDescriptor] = [:]
         var later: [Int32: SharedDescriptor] = [:]
-        for step in plan.mounts {
+        for step in plan.mounts where !plan.asksForMounts {
             guard let mapping = step.mapping, case .bind(let path, let isRecursive) = step.source else { continue }
             let namespace: SharedDescriptor
             if let known = namespaces[mapping] {
@@ -39,21 +41,22 @@ final class MappedMounts: Sendable {
                 namespace = SharedDescriptor(try Self.namespace(mapping))
                 namespaces[mapping] = namespace
             }
-            if plan.userNamespace == nil, case .directory(let root) = plan.root, path.hasPrefix(root + "/") {
+            if Self.place(of: path, in: root) != nil {
                 later[step.index] = namespace
                 continue
             }
-            mounts[step.index] = SharedDescriptor(try Self.copy(path, isRecursive, step, namespace, propagation))
+            let tree = try MountTree.clone(path: path, recursive: isRecursive)
+            try MountTree.setAttributes(of: tree, propagation: propagation, recursive: true)
+            try Self.map(tree, path, step, namespace)
+            mounts[step.index] = SharedDescriptor(tree)
         }
         self.mounts = mounts
         self.later = later
     }
 
-    private static func copy(
-        _ path: String, _ isRecursive: Bool, _ step: MountStep, _ namespace: SharedDescriptor, _ propagation: UInt64
-    ) throws(SystemError) -> Descriptor {
-        let tree = try MountTree.clone(path: path, recursive: isRecursive)
-        try MountTree.setAttributes(of: tree, propagation: propagation, recursive: true)
+    static func map(
+        _ tree: borrowing Descriptor, _ path: String, _ step: MountStep, _ namespace: SharedDescriptor
+    ) throws(SystemError) {
         do throws(SystemError) {
             try MountTree.mapIdentifiers(
                 of: tree, as: namespace.descriptor, recursive: step.mapping?.isRecursive == true)
@@ -62,19 +65,38 @@ final class MappedMounts: Sendable {
             throw SystemError(
                 "map identifiers (mounts[\(step.index)].uidMappings) of", path, errno: error.errno, hint: hint)
         }
-        return tree
     }
 
-    /// The copy for a step of the plan; nil for one without a mapping.
+    /// Where a path is below the root; nil for one that is not.
+    static func place(of path: String, in root: String?) -> Substring? {
+        guard let root, path.hasPrefix(root + "/"), !path.split(separator: "/").contains("..") else { return nil }
+        return path.dropFirst(root.count + 1)
+    }
+
+    /// A copy of what a bind shows, as this process sees it now. What is in the root is looked up there: a link in the image
+    /// does not lead who may come everywhere to files of the host.
+    static func clone(_ path: String, _ isRecursive: Bool, in root: String?) throws(SystemError) -> Descriptor {
+        guard let root, let place = place(of: path, in: root) else {
+            return try MountTree.clone(path: path, recursive: isRecursive)
+        }
+        let directory = try Descriptor.open(root + "/", O_PATH | O_DIRECTORY)
+        let source = try Descriptor.open(String(place), O_PATH, within: directory)
+        return try MountTree.clone(of: source, recursive: isRecursive)
+    }
+
+    /// The copy for a step of the plan; nil for one without a mapping, or to ask for.
     func mount(_ step: MountStep) throws(SystemError) -> Descriptor? {
         if let namespace = later[step.index], case .bind(let path, let isRecursive) = step.source {
-            return try Self.copy(path, isRecursive, step, namespace, propagation)
+            let tree = try Self.clone(path, isRecursive, in: root)
+            try MountTree.setAttributes(of: tree, propagation: propagation, recursive: true)
+            try Self.map(tree, path, step, namespace)
+            return tree
         }
         return try mounts[step.index]?.descriptor.duplicate()
     }
 
     /// A user namespace that nobody is in: it only says who is who.
-    private static func namespace(_ mapping: MountMapping) throws(SystemError) -> Descriptor {
+    static func namespace(_ mapping: MountMapping) throws(SystemError) -> Descriptor {
         if let path = mapping.namespacePath {
             return try Namespace(path: path, kind: .user).descriptor.duplicate()
         }
