@@ -19,6 +19,14 @@ struct DamageTests {
         // Below 1280 the kernel gives up IPv6 there.
         ("ip link set sw-lab mtu 1200", "network lab: the bridge sw-lab has mtu 1200 instead of 1500"),
         ("ip -n web link set eth0 mtu 1200", "web on lab: eth0 has mtu 1200 instead of 1500"),
+        (
+            "ip link set sw-lab address 02:00:00:00:00:77",
+            "network lab: the bridge sw-lab has the address 02:00:00:00:00:77 instead of 02:53:0a:2c:00:01"
+        ),
+        ("ip link set sw-lab type bridge stp_state 1", "network lab: the bridge sw-lab runs a spanning tree"),
+        (
+            "ip -6 address flush dev sw-lab scope link", "network lab: the bridge sw-lab lacks its link-local address"
+        ),
         ("ln -sfn nobody /run/swnet/networks/lab/leases/10.44.0.2", "the lease of 10.44.0.2 is missing"),
         ("rm -r /run/swnet/networks/lab", "network lab: its record of this boot is gone"),
         ("nft 'chain inet swnet forward { policy drop; }'", "firewall: chain forward has the policy drop"),

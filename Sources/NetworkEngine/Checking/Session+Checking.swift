@@ -143,6 +143,9 @@ extension Session {
         if let mtu = network.mtu, bridge.mtu != UInt32(mtu) {
             check.report(object, "the bridge \(name) has mtu \(bridge.mtu) instead of \(mtu)", remedy)
         }
+        for problem in BridgeDriver(network: network).problems(bridge, check.host.addresses(of: bridge)) {
+            check.report(object, problem, remedy)
+        }
         let present = Set(check.host.addresses(of: bridge).map(\.prefix))
         for address in network.hostAddresses {
             guard present.contains(address) else {

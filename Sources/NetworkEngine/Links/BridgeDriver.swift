@@ -55,12 +55,9 @@ struct BridgeDriver {
     }
 
     private func makeBridge(_ name: String, _ links: inout Rtnetlink) throws -> Link {
-        // A fixed Ethernet address: else the bridge takes the lowest of its ports', and every endpoint's neighbour
-        // cache is wrong as soon as ports come and go.
-        let address = network.subnets.lazy.compactMap(\.gateway).first.flatMap { AddressChoice.macAddress(for: $0) }
         let link = try links.add(
             NewLink(
-                name, .bridge(.init(stp: false, forwardDelay: 0)), mtu: mtu, address: address, up: false,
+                name, .bridge(Self.settings), mtu: mtu, address: macAddress, up: false,
                 alias: network.alias))
         do {
             try configure(link, &links)
@@ -69,6 +66,15 @@ struct BridgeDriver {
             throw error
         }
         return link
+    }
+
+    /// Ports are open at once: there is no loop that a spanning tree would have to find.
+    private static let settings = NewLink.Bridge(stp: false, forwardDelay: 0)
+
+    /// A fixed Ethernet address: else the bridge takes the lowest of its ports', and every endpoint's neighbour cache is
+    /// wrong as soon as ports come and go. nil for a network without gateways, which nobody sends to.
+    var macAddress: MACAddress? {
+        network.subnets.lazy.compactMap(\.gateway).first.flatMap { AddressChoice.macAddress(for: $0) }
     }
 
     private func configure(_ bridge: Link, _ links: inout Rtnetlink) throws {
@@ -90,7 +96,17 @@ struct BridgeDriver {
         else { return }
         // With less than 1280 the kernel gives up IPv6 there, and its parameters come back with their usual values.
         if let mtu, bridge.mtu != mtu { try links.set(.index(bridge.index), LinkSettings(mtu: mtu)) }
+        if bridge.hasSpanningTree {
+            // First: the kernel allows no delay as short as that in a spanning tree.
+            try links.set(.index(bridge.index), LinkSettings(kind: .bridge(.init(stp: false))))
+            try links.set(.index(bridge.index), LinkSettings(kind: .bridge(Self.settings)))
+        }
+        if let macAddress, bridge.address != macAddress {
+            try links.set(.index(bridge.index), LinkSettings(address: macAddress))
+            tellOwnAddress(macAddress, bridge)
+        }
         try configure(bridge, &links)
+        try restoreLinkLocal(name, &links)
         // Those of IPv6 come back with their address, those of IPv4 do not.
         try links.apply(
             network.hostAddresses.filter { $0.family == .v4 }.compactMap {
@@ -103,6 +119,23 @@ struct BridgeDriver {
         try links.set(.index(vxlan.index), LinkSettings(port: vxlanPort))
         let present = Set(try links.forwardingEntries(link: vxlan.index).compactMap(\.destination))
         try links.apply(Self.everybody(options.peers.filter { !present.contains($0) }, vxlan))
+    }
+
+    /// Who has heard of another Ethernet address for the gateway would go on sending there for half a minute.
+    private func tellOwnAddress(_ owner: MACAddress, _ bridge: Link) {
+        guard let announcer = try? AddressAnnouncer() else { return }
+        for prefix in network.hostAddresses { try? announcer.announce(prefix.address, of: owner, on: bridge.index) }
+    }
+
+    /// The kernel makes it only when the bridge comes up.
+    private func restoreLinkLocal(_ name: String, _ links: inout Rtnetlink) throws {
+        guard let bridge = try find(name, "bridge", &links),
+            lacksLinkLocal(bridge, try links.addresses().filter { $0.link == bridge.index }),
+            let prefix = bridge.address.flatMap(IPPrefix.init(linkLocalOf:))
+        else { return }
+        try links.apply([
+            .replaceAddress(InterfaceAddress(prefix, link: bridge.index, flags: .noDuplicateDetection))
+        ])
     }
 
     /// Under the address of all zeros: what everybody should get goes to each of the peers.
