@@ -41,10 +41,14 @@ extension Network {
         switch endpoint.link {
         case .pointToPoint(let host): return links(host) + subnets.map { .routed(host, $0.prefix) }
         case .port(let host, _):
-            guard policy.guardsSources, let mac = endpoint.macAddress else { return [] }
+            // From outside nothing is translated to an internal network, nor on a bridge of somebody else's.
+            let apart: [FirewallElement] =
+                policy.isolatesPorts && driver.ownsBridge && !isInternal
+                ? endpoint.addresses.map { .itself($0.address) } : []
+            guard policy.guardsSources, let mac = endpoint.macAddress else { return apart }
             // Neighbours are asked under the link-local address too (RFC 4291, appendix A).
             let local = endpoint.address(.v6) == nil ? [] : [IPAddress.v6(.linkLocal(mac))]
-            return [.guardedPort(host, sandbox: sandbox)]
+            return apart + [.guardedPort(host, sandbox: sandbox)]
                 + (endpoint.addresses.map(\.address) + local).map { .ownAddress(host, mac, $0) }
         default: return []
         }

@@ -30,6 +30,9 @@ enum Ruleset {
         "published6_at", in: table, map: [.ipv6Addr, .inetProto, .inetService], to: [.ipv6Addr, .inetService])
 
     static let apart = NamedSet("apart", in: table, .ifname, .ifname)
+    /// An address with itself, as for the networks: rules cannot compare two addresses of a packet.
+    static let itself4 = NamedSet("itself4", in: table, .ipv4Addr, .ipv4Addr)
+    static let itself6 = NamedSet("itself6", in: table, .ipv6Addr, .ipv6Addr)
     static let routed4 = NamedSet("routed4", in: table, .ifname, .ipv4Addr, flags: .interval)
     static let routed6 = NamedSet("routed6", in: table, .ifname, .ipv6Addr, flags: .interval)
     static let internalBridges = NamedSet("internal", in: table, .ifname)
@@ -44,7 +47,8 @@ enum Ruleset {
 
     private static let always = [networks, published4]
     private static let optional = [
-        published6, published4At, published6At, apart, routed4, routed6, internalBridges, strictBridges, openBridges,
+        published6, published4At, published6At, apart, itself4, itself6, routed4, routed6, internalBridges,
+        strictBridges, openBridges,
         guarded, source4, source6,
     ]
 
@@ -147,6 +151,14 @@ extension Ruleset {
     private static var filterRules: [Rule] {
         [
             Rule(in: forward, .ctState([.established, .related]), .accept, comment: "answers"),
+            Rule(
+                in: forward, .match([.iifname, .oifname], in: apart),
+                .match([.ip(.saddr), .ip(.daddr)], in: itself4), .ctStatus(.dnat), .accept,
+                comment: "an isolated port's own published ports"),
+            Rule(
+                in: forward, .match([.iifname, .oifname], in: apart),
+                .match([.ip6(.saddr), .ip6(.daddr)], in: itself6), .ctStatus(.dnat), .accept,
+                comment: "an isolated port's own published ports"),
             Rule(
                 in: forward, .match([.iifname, .oifname], in: apart), .drop,
                 comment: "isolated ports, however they are reached"),
