@@ -203,6 +203,45 @@ struct DriverTests {
         }
     }
 
+    @Test func `a VXLAN's own address, and a device that is to be given away`() async throws {
+        try await NetworkHost.with { host in
+            let wide = ["-d", "vxlan", "-o", "vni=7", "-o", "peers=192.0.2.2", "--subnet", "10.46.0.0/24"]
+            for local in ["192.0.2.99", "127.0.0.9", "192.0.2.0"] {
+                try await refuses(
+                    host, "\(local) is no address", ["create", "wide"] + wide + ["-o", "local=\(local)"])
+            }
+            try await host.net(["create", "any"] + wide + ["-o", "local=0.0.0.0"])
+            try await host.net("rm", "any")
+            try await host.must(["ip", "address", "add", "192.0.2.77/24", "dev", "eth0"])
+            try await host.net(["create", "wide"] + wide + ["-o", "local=192.0.2.77"])
+            #expect(try await host.net("check") == "")
+            try await host.must(["ip", "address", "delete", "192.0.2.77/24", "dev", "eth0"])
+            let found = try await host.swnet("check")
+            #expect(
+                found.output.contains("network wide: the address 192.0.2.77 of the VXLAN vx-wide is gone"), "\(found)")
+            try await host.net("rm", "wide")
+
+            let card = ["create", "card", "--subnet", "10.44.0.0/24", "-d", "host-device", "-o"]
+            try await host.shell(
+                "ip link add br0 type bridge; ip link add p0 type veth peer name p1; ip link set p0 master br0")
+            try await refuses(host, "interface lo is the host's loopback", card + ["device=lo"])
+            try await refuses(host, "interface p0 is a port of br0", card + ["device=p0"])
+            // It may come later.
+            let early = try await host.swnet(card + ["device=nic0"])
+            #expect(early.status == 0 && early.errors.contains("the host has no interface nic0 now"), "\(early)")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await refuses(host, "the host's interface nic0 is gone", ["connect", "card", "web"])
+            try await host.must(["ip", "link", "set", "p1", "name", "nic0"])
+            try await host.net("connect", "card", "web")
+            // While a sandbox has it, another network of it can be made.
+            let other = try await host.swnet(
+                "create", "spare", "--subnet", "10.47.0.0/24", "-d", "host-device", "-o", "device=nic0")
+            #expect(other.status == 0 && other.errors.contains("no interface nic0 now"), "\(other)")
+            try await host.net("disconnect", "card", "web")
+            try await host.net("rm", "card", "spare")
+        }
+    }
+
     /// On a kernel that has the driver it works; on one that has not, that is what is said, and nothing is left.
     @Test(arguments: [
         ("dummy", [] as [String]), ("ipvlan", ["-o", "parent=eth0", "-o", "mode=l2"]),

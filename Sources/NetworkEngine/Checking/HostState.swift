@@ -1,3 +1,4 @@
+import Addressing
 import NetworkModel
 import Rtnetlink
 
@@ -16,6 +17,10 @@ struct HostState {
     }
 
     func addresses(of link: Link) -> [InterfaceAddress] { addresses[link.index] ?? [] }
+
+    func has(_ address: IPAddress) -> Bool {
+        addresses.values.contains { $0.contains { $0.prefix.address == address } }
+    }
 
     func routes(by link: Link) -> [Route] { routes[link.index] ?? [] }
 }

@@ -174,6 +174,11 @@ extension Session {
             check.report(object, "the VXLAN \(network.vxlanName) has mtu \(vxlan.mtu) instead of \(mtu)", remedy)
         }
         if !vxlan.isUp { check.report(object, "the VXLAN \(network.vxlanName) is down", remedy) }
+        if let local = options.local, !local.isAny, !check.host.has(local) {
+            check.report(
+                object, "the address \(local) of the VXLAN \(network.vxlanName) is gone",
+                .person("nothing gets to other hosts until it is back"))
+        }
         let peers = Set(try self.links.forwardingEntries(link: vxlan.index).compactMap(\.destination))
         for peer in options.peers where !peers.contains(peer) {
             check.report(object, "the VXLAN \(network.vxlanName) does not send to \(peer)", remedy)

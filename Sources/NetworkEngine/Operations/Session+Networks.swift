@@ -74,6 +74,7 @@ extension Session {
             isInternal: request.isInternal, policy: request.policy, routes: request.routes,
             providers: request.providers)
         try checkSources(network)
+        try checkPlace(network)
         try network.validateRoutes()
         if network.mtu == nil { network.mtu = try defaultMTU(network) }
         return network
@@ -91,6 +92,25 @@ extension Session {
             guard own.contains(source) else {
                 throw NetworkError(.invalid, "source \(source) is no address of this host (--source)")
             }
+        }
+    }
+
+    /// Refuses what the host has to have and what cannot come by itself later. An interface that is to be given away may be
+    /// away now: a sandbox has it, or it is plugged in later.
+    private mutating func checkPlace(_ network: Network) throws {
+        switch network.driver {
+        case .vxlan(let options):
+            guard let local = options.local, !local.isAny else { return }
+            guard try links.addresses().contains(where: { $0.prefix.address == local }) else {
+                throw NetworkError(.invalid, "local \(local) is no address of this host (--opt local=\(local))")
+            }
+        case .hostDevice(let device):
+            guard let link = try links.link(named: device.text) else {
+                return notice(
+                    "the host has no interface \(device) now; network \(network.name) can be connected to when it has")
+            }
+            try HostInterface.check(link, for: network.name, &links)
+        default: break
         }
     }
 
