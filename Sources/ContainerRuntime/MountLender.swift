@@ -37,7 +37,7 @@ struct MountLender {
             SharedDescriptor(try MappedMounts.namespace(mapping))
         }
         func copy() throws(SystemError) -> Descriptor {
-            let tree = try MappedMounts.clone(path, isRecursive, in: plan.rootDirectory)
+            let tree = try MappedMounts.clone(path, isRecursive, step.links, in: plan.rootDirectory)
             // Whatever it is there, nothing that the container mounts in it is mounted elsewhere.
             try MountTree.setAttributes(of: tree, propagation: MountOptions.slave, recursive: true)
             if let mapping { try MappedMounts.map(tree, path, step, mapping) }

@@ -5,8 +5,14 @@ import SystemPackage
 public enum MountTree {
     /// A copy of the mount at a path of this process's mount namespace, attached to nothing yet: the first half of a
     /// bind mount. The corresponding system call is `open_tree(OPEN_TREE_CLONE)`.
-    public static func clone(path: String, recursive: Bool) throws(SystemError) -> Descriptor {
-        let flags = UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | (recursive ? UInt32(AT_RECURSIVE) : 0)
+    ///
+    /// - Parameter followsLink: Whether a symbolic link at the path's end stands for what it leads to, or for itself.
+    public static func clone(
+        path: String, recursive: Bool, followsLink: Bool = true
+    ) throws(SystemError) -> Descriptor {
+        let flags =
+            UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | (recursive ? UInt32(AT_RECURSIVE) : 0)
+            | (followsLink ? 0 : UInt32(AT_SYMLINK_NOFOLLOW))
         let number = unsafe swn_open_tree(AT_FDCWD, path, flags)
         guard number >= 0 else { throw SystemError("bind", path, errno: .last) }
         return Descriptor(owning: number)

@@ -71,7 +71,7 @@ struct RuntimeFeatureTests {
                 noiversion nolazytime norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime \
                 relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro \
                 rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave \
-                strictatime suid symfollow sync tmpcopyup unbindable idmap ridmap
+                strictatime suid symfollow sync tmpcopyup unbindable idmap ridmap copy-symlink src-nofollow dest-nofollow
                 """
             #expect(Set(required.split(separator: " ").map(String.init)).subtracting(options) == [])
             try await host.withMappableFolder(at: "/run/data") {
@@ -80,6 +80,8 @@ struct RuntimeFeatureTests {
                         #""uidMappings":[{"containerID":0,"hostID":0,"size":9}],"gidMappings":[{"containerID":0,"hostID":0,"size":9}]"#
                     let mount =
                         switch option {
+                        case "copy-symlink", "src-nofollow", "dest-nofollow":
+                            #"{"destination":"/x","source":"/tmp","options":["bind","\#(option)"]}"#
                         case "bind", "rbind": #"{"destination":"/x","source":"/tmp","options":["\#(option)"]}"#
                         case "idmap", "ridmap":
                             #"{"destination":"/x","source":"/run/data","options":["bind","\#(option)"],\#(maps)}"#

@@ -90,7 +90,8 @@ struct ContainerInit {
         var sources: [Int32: Int32] = [:]
         for mount in plan.mounts where mount.mapping == nil {
             guard case .bind(let path, _) = mount.source else { continue }
-            let number = unsafe swn_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0)
+            let flags = O_PATH | O_CLOEXEC | (mount.links.followsSource ? 0 : O_NOFOLLOW)
+            let number = unsafe swn_openat(AT_FDCWD, path, flags, 0)
             if number >= 0 { sources[mount.index] = number }
         }
         return sources

@@ -110,12 +110,7 @@ struct RootBuilder {
         }
         switch step.source {
         case .bind(let path, let recursive):
-            let tree = try copy(of: path, recursive, step)
-            let isDirectory = try tree.kind() == .directory
-            let target = try resolver.open(step.destination, isDirectory: isDirectory, isPlain: false)
-            if isDirectory { try refuseProc(target, tree, step) }
-            try setAttributes(of: tree, step)
-            try MountTree.attach(tree, to: target)
+            try bind(path, recursive, step, resolver)
         case .fileSystem(let type):
             if mountInDev(type, step, mounted) { return }
             // /proc, /sys and /dev are written to and trusted later: a link in their place is refused.
@@ -144,6 +139,30 @@ struct RootBuilder {
             try CgroupMount(hierarchies: hierarchies, attributes: step.set, isNamespaced: isNamespaced)
                 .attach(to: target)
         }
+    }
+
+    private func bind(
+        _ path: String, _ isRecursive: Bool, _ step: MountStep, _ resolver: TargetResolver
+    ) throws(SystemError) {
+        let tree = try copy(of: path, isRecursive, step)
+        let kind = try tree.kind()
+        if kind == .symbolicLink, step.links.copiesSource, let link = try tree.readSymbolicLink("") {
+            return try resolver.link(step.destination, to: link)
+        }
+        let target: Descriptor
+        if step.links.keepsTarget, let known = try resolver.lookUp(step.destination, isPlain: true) {
+            // By a link in the image it may be any of those by which the kernel tells of processes, devices and terminals.
+            guard try !known.isKernels() else {
+                throw SystemError(
+                    "mount on", step.destination, errno: .notPermitted, hint: "its links are the kernel's")
+            }
+            target = known
+        } else {
+            target = try resolver.open(step.destination, isDirectory: kind == .directory, isPlain: false)
+        }
+        if kind == .directory { try refuseProc(target, tree, step) }
+        try setAttributes(of: tree, step)
+        try MountTree.attach(tree, to: target)
     }
 
     private func mountNew(
@@ -240,7 +259,7 @@ struct RootBuilder {
         // To map its owners is the launcher's right alone.
         if step.mapping != nil { return try borrow(step) }
         do throws(SystemError) {
-            return try MountTree.clone(path: path, recursive: isRecursive)
+            return try MountTree.clone(path: path, recursive: isRecursive, followsLink: step.links.followsSource)
         } catch {
             guard error.errno == .permissionDenied else { throw error }
             if let source = sources[step.index] { return try MountTree.clone(ofNumber: source, recursive: isRecursive) }

@@ -39,7 +39,25 @@ struct TargetResolver {
         return status.st_mode & 0o7777
     }
 
-    private func lookUp(
+    /// Makes a symbolic link, in a folder that is made where the image has none.
+    func link(_ path: String, to target: String) throws(SystemError) {
+        let parts = path.split(separator: "/").map(String.init)
+        guard let name = parts.last else { return }
+        let folder = parts.dropLast().joined(separator: "/")
+        let directory =
+            folder.isEmpty
+            ? try Descriptor.open(".", O_PATH | O_DIRECTORY, relativeTo: root)
+            : try open(folder, isDirectory: true, isPlain: false)
+        if unsafe symlinkat(target, directory.rawValue, name) == 0 { return }
+        let errno = Errno.last
+        // It may be there already; anything else in its place stays.
+        guard errno == .fileExists, linkTarget(name, in: directory) == target else {
+            throw SystemError(Self.operation, path, errno: errno)
+        }
+    }
+
+    /// What is there; nil for nothing.
+    func lookUp(
         _ path: String, isPlain: Bool, _ isDirectory: Bool = false
     ) throws(SystemError) -> Descriptor? {
         let flags = UInt64(O_PATH | O_CLOEXEC | (isPlain ? O_NOFOLLOW : 0) | (isDirectory ? O_DIRECTORY : 0))
@@ -118,10 +136,17 @@ struct TargetResolver {
 
 extension Descriptor {
     /// Whether the file is of the kernel's process file system. The corresponding system call is `fstatfs`.
-    borrowing func isProc() throws(SystemError) -> Bool {
+    borrowing func isProc() throws(SystemError) -> Bool { try fileSystem() == PROC_SUPER_MAGIC }
+
+    /// Whether it is of one that tells of the kernel: proc, sysfs or devpts.
+    borrowing func isKernels() throws(SystemError) -> Bool {
+        let type = try fileSystem()
+        return type == PROC_SUPER_MAGIC || type == SYSFS_MAGIC || type == DEVPTS_SUPER_MAGIC
+    }
+
+    private borrowing func fileSystem() throws(SystemError) -> Int {
         var status = statfs()
         guard unsafe fstatfs(rawValue, &status) == 0 else { throw SystemError("stat file system", errno: .last) }
-        // PROC_SUPER_MAGIC of linux/magic.h.
-        return status.f_type == 0x9fa0
+        return Int(status.f_type)
     }
 }

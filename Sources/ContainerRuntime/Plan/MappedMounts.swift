@@ -45,7 +45,8 @@ final class MappedMounts: Sendable {
                 later[step.index] = namespace
                 continue
             }
-            let tree = try MountTree.clone(path: path, recursive: isRecursive)
+            let tree = try MountTree.clone(
+                path: path, recursive: isRecursive, followsLink: step.links.followsSource)
             try MountTree.setAttributes(of: tree, propagation: propagation, recursive: true)
             try Self.map(tree, path, step, namespace)
             mounts[step.index] = SharedDescriptor(tree)
@@ -75,19 +76,22 @@ final class MappedMounts: Sendable {
 
     /// A copy of what a bind shows, as this process sees it now. What is in the root is looked up there: a link in the image
     /// does not lead who may come everywhere to files of the host.
-    static func clone(_ path: String, _ isRecursive: Bool, in root: String?) throws(SystemError) -> Descriptor {
+    static func clone(
+        _ path: String, _ isRecursive: Bool, _ links: MountLinks, in root: String?
+    ) throws(SystemError) -> Descriptor {
         guard let root, let place = place(of: path, in: root) else {
-            return try MountTree.clone(path: path, recursive: isRecursive)
+            return try MountTree.clone(path: path, recursive: isRecursive, followsLink: links.followsSource)
         }
         let directory = try Descriptor.open(root + "/", O_PATH | O_DIRECTORY)
-        let source = try Descriptor.open(String(place), O_PATH, within: directory)
+        let source = try Descriptor.open(
+            String(place), O_PATH | (links.followsSource ? 0 : O_NOFOLLOW), within: directory)
         return try MountTree.clone(of: source, recursive: isRecursive)
     }
 
     /// The copy for a step of the plan; nil for one without a mapping, or to ask for.
     func mount(_ step: MountStep) throws(SystemError) -> Descriptor? {
         if let namespace = later[step.index], case .bind(let path, let isRecursive) = step.source {
-            let tree = try Self.clone(path, isRecursive, in: root)
+            let tree = try Self.clone(path, isRecursive, step.links, in: root)
             try MountTree.setAttributes(of: tree, propagation: propagation, recursive: true)
             try Self.map(tree, path, step, namespace)
             return tree

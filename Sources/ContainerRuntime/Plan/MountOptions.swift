@@ -13,6 +13,7 @@ struct MountOptions {
     var isBindRecursive = false
     var copiesUp = false
     var isRemount = false
+    var links = MountLinks()
     /// Whether the files' owners are mapped, and those of what is mounted below too.
     var mapsIdentifiers = false
     var mapsRecursively = false
@@ -27,6 +28,9 @@ struct MountOptions {
             } else {
                 settings.append(MountSetting(option))
             }
+        }
+        if links.copiesSource, links.keepsSource || links.keepsTarget {
+            throw SpecError("\(field).options", "'copy-symlink' excludes 'src-nofollow' and 'dest-nofollow'")
         }
         // Who changes the times of a bind's source at all does not keep the rest of them (do_mount of fs/namespace.c).
         let times = UInt64(MOUNT_ATTR__ATIME)
@@ -75,6 +79,9 @@ struct MountOptions {
             isBind = true
             isBindRecursive = isBindRecursive || option == "rbind"
         case "tmpcopyup": copiesUp = true
+        case "copy-symlink": links.copiesSource = true
+        case "src-nofollow": links.keepsSource = true
+        case "dest-nofollow": links.keepsTarget = true
         case _ where Self.ignored.contains(option): break
         case "remount": isRemount = true
         case "idmap", "ridmap":
@@ -133,6 +140,18 @@ struct MountOptions {
     fileprivate static func propagation(_ name: String) -> UInt64? { propagations.first { $0.name == name }?.flag }
 }
 
+/// What happens to a symbolic link at the end of a bind's paths, with crun's options, which podman uses (crun(1)).
+struct MountLinks: Hashable, Sendable {
+    /// The source's is made anew in the container, and nothing mounted.
+    var copiesSource = false
+    /// It is mounted itself.
+    var keepsSource = false
+    /// It is mounted on itself, and nothing where it leads to.
+    var keepsTarget = false
+
+    var followsSource: Bool { !copiesSource && !keepsSource }
+}
+
 /// A document's `rootfsPropagation`, taken apart by when it can be set.
 struct RootPropagation: Hashable, Sendable {
     /// For the copies of the host's mounts, before anything is mounted.
@@ -161,7 +180,10 @@ public enum MountOptionNames {
         let propagations = MountOptions.propagations.flatMap { [$0.name, "r\($0.name)"] }
         return
             (attributes + propagations + MountOptions.ignored
-            + ["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"]
+            + [
+                "bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap", "copy-symlink", "src-nofollow",
+                "dest-nofollow",
+            ]
             // The kernel's, for any file system.
             + ["dirsync", "lazytime", "nolazytime", "sync"])
             .sorted()

@@ -44,6 +44,7 @@ struct MountStep: Hashable, Sendable {
     var copiesUp: Bool
     /// What the owners of a bind's files are seen as; nil for what they are.
     var mapping: MountMapping?
+    var links = MountLinks()
 }
 
 /// The cgroup hierarchies of the machine.
@@ -104,9 +105,13 @@ extension MountStep {
             let recursive = options.isBind ? options.isBindRecursive : true
             mapping = try MountMapping(mount, options, linux, field)
             clearOfSource = options.clearOfSource
+            links = options.links
             let isAbsolute = path.utf8.first == UInt8(ascii: "/")
             source = .bind(path: isAbsolute ? path : "\(launch.bundle)/\(path)", recursive: recursive)
             return
+        }
+        guard options.links == MountLinks() else {
+            throw SpecError("\(field).options", "links at the ends of paths are kept or copied for bind mounts only")
         }
         if options.mapsIdentifiers || !(mount.uidMappings ?? []).isEmpty || !(mount.gidMappings ?? []).isEmpty {
             throw SpecError("\(field).uidMappings", "identifiers are mapped for bind mounts only")
