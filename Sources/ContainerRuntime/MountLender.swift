@@ -64,22 +64,32 @@ struct MountLender {
     private static func lock(
         _ mount: consuming Descriptor, for users: borrowing Namespace
     ) throws(SystemError) -> Descriptor {
-        try enterOwnMountNamespace()
-        try MountTree.attach(mount, toPath: "/")
+        let folder = try makeFolder()
+        if try mount.kind() == .directory {
+            try folder.makeDirectory("mount")
+        } else if unsafe mknodat(folder.rawValue, "mount", mode_t(S_IFREG), 0) != 0 {
+            throw SystemError("make file", errno: .last)
+        }
+        try MountTree.attach(mount, to: try Descriptor.open("mount", O_PATH, relativeTo: folder.rawValue))
         // What is in that namespace already has nothing to look for in this process, which has the launcher's files.
-        guard fchdir(mount.rawValue) == 0, swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0,
+        guard fchdir(folder.rawValue) == 0, swn_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0,
             setns(users.descriptor.rawValue, Int32(NamespaceKind.user.flag)) == 0,
             unshare(Int32(NamespaceKind.mnt.flag)) == 0
         else { throw SystemError("enter the container's user namespace", errno: .last) }
         // The working directory came along.
-        return try MountTree.clone(path: ".", recursive: false)
+        return try MountTree.clone(path: "mount", recursive: false, followsLink: false)
     }
 
-    private static func enterOwnMountNamespace() throws(SystemError) {
+    /// A folder in a mount namespace of this process's own.
+    private static func makeFolder() throws(SystemError) -> Descriptor {
         guard unshare(Int32(NamespaceKind.mnt.flag)) == 0 else {
             throw SystemError("make mount namespace", errno: .last)
         }
         try MountTree.setPropagationOfAll(MountOptions.privately)
+        let folder = try FileSystemContext("tmpfs").mount()
+        // Kernels before 6.15 copy nothing of what is attached nowhere.
+        try MountTree.attach(folder, toPath: "/")
+        return folder
     }
 
     /// A node that belongs to whom the document says. One that a user namespace has made cannot be opened.
@@ -87,11 +97,8 @@ struct MountLender {
         let uid = try number(device.uid, "uid_map")
         let gid = try number(device.gid, "gid_map")
         return try Self.inHelper { () throws(SystemError) in
-            try Self.enterOwnMountNamespace()
             umask(0)
-            let folder = try FileSystemContext("tmpfs").mount()
-            // Kernels before 6.15 copy nothing of what is attached nowhere.
-            try MountTree.attach(folder, toPath: "/")
+            let folder = try Self.makeFolder()
             guard unsafe mknodat(folder.rawValue, "node", device.mode, dev_t(device.number)) == 0,
                 unsafe fchownat(folder.rawValue, "node", uid, gid, AT_SYMLINK_NOFOLLOW) == 0
             else { throw SystemError("make device", device.path, errno: .last) }

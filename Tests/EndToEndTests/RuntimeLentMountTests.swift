@@ -69,13 +69,15 @@ struct RuntimeLentMountTests {
                          | .mounts += [
                             {destination: "/first", type: "bind", source: "/run/data", options: ["rbind"]},
                             {destination: "/second", type: "bind", source: "/run/bundle/rootfs/first/d", options: ["bind"],
+                             \(Self.mapped)},
+                            {destination: "/third", type: "bind", source: "/run/data/d/file", options: ["bind"],
                              \(Self.mapped)}]
                         """
-                let bundle = try await RuntimeBundle(host, "stat -c %u:%g /first/d/file /second/file", change)
-                try await host.must(["mkdir", "/run/bundle/rootfs/first", "/run/bundle/rootfs/second"])
+                let bundle = try await RuntimeBundle(host, "stat -c %u:%g /first/d/file /second/file /third", change)
+                try await host.must(["bash", "-ec", "cd /run/bundle/rootfs; mkdir first second; touch third"])
                 let before = try await mounts(host)
                 let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
-                #expect(result.lines == ["65534:65534", "5:6"], "\(result)")
+                #expect(result.lines == ["65534:65534", "5:6", "5:6"], "\(result)")
                 #expect(try await mounts(host) == before)
                 #expect(try await bundle.leftovers() == "")
             }
