@@ -32,6 +32,66 @@ struct NameTests {
         try await eventually { try await question() == wanted }
     }
 
+    /// Two name servers of the neighbour's, each with an answer of its own to whatever it is asked.
+    private static let resolver = """
+        import socket, sys
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind((sys.argv[1], 53))
+        while True:
+            asked, client = server.recvfrom(512)
+            record = b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\0\\0\\4" + socket.inet_aton(sys.argv[2])
+            server.sendto(asked[:2] + b"\\x81\\x80\\0\\1\\0\\1\\0\\0\\0\\0" + asked[12:] + record, client)
+        """
+
+    @Test(
+        .enabled("aardvark-dns is not installed") {
+            try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0
+        })
+    func `other resolvers of the host`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                """
+                ip -n neighbour address add 192.0.2.3/24 dev eth0
+                echo nameserver 192.0.2.2 > /run/resolvers; mount --bind /run/resolvers /etc/resolv.conf
+                """)
+            var servers: [Command] = []
+            for (address, answer) in [("192.0.2.2", "1.1.1.1"), ("192.0.2.3", "3.3.3.3")] {
+                servers.append(try host.start(["python3", "-c", Self.resolver, address, answer], at: .neighbour))
+            }
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.net("create", "closed", "--internal", "--subnet", "10.45.0.0/24")
+            for name in ["web", "db", "far"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "web")
+            try await host.net("connect", "closed", "far")
+            #expect(try await becomes("1.1.1.1") { try await ask(host, "example.org", "A", from: "web") })
+            // A DHCP client writes it anew with every lease.
+            try await host.must(["bash", "-c", "sleep 0.01; echo nameserver 192.0.2.2 > /run/resolvers"])
+            #expect(try await host.net("check") == "")
+            try await host.must(["bash", "-c", "echo nameserver 192.0.2.3 > /run/resolvers"])
+            let found = try await host.swnet("check")
+            let words = "names of lab: the name server was not told that /etc/resolv.conf has changed"
+            #expect(found.status == 1 && found.output == words, "\(found)")
+            #expect(try await host.net("repair") == "repaired \(words)")
+            #expect(try await becomes("3.3.3.3") { try await ask(host, "example.org", "A", from: "web") })
+            #expect(try await host.net("check") == "")
+            // Who comes next brings it in as well.
+            try await host.must(["bash", "-c", "sleep 0.01; echo nameserver 192.0.2.2 > /run/resolvers"])
+            try await host.net("connect", "lab", "db")
+            #expect(try await becomes("1.1.1.1") { try await ask(host, "example.org", "A", from: "web") })
+            #expect(try await host.net("check") == "")
+            // Something that is no text, and nothing at all.
+            try await host.must(["bash", "-c", "head -c 100000 /dev/zero > /run/resolvers"])
+            #expect(try await host.swnet("check").output == words)
+            try await host.must(["umount", "/etc/resolv.conf"])
+            for name in ["web", "db"] { try await host.net("disconnect", "lab", name) }
+            try await host.net("disconnect", "closed", "far")
+            try await host.net("rm", "lab", "closed")
+            #expect(try await host.nothingLeft() == [])
+            #expect(try await host.shell("ls /run/swnet | grep resolvers").output == "")
+            for server in servers { await server.stop() }
+        }
+    }
+
     @Test(
         .enabled("aardvark-dns is not installed") {
             try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0

@@ -17,6 +17,7 @@ extension NameService {
         }
         guard Self.isInstalled, !wanted.isEmpty else { return problems }
         guard isRunning else { return problems + ["the name server is not running"] }
+        if hasOtherResolvers { problems.append("the name server was not told that \(Self.resolvers) has changed") }
         for gateway in try deafGateways(network) { problems.append("the name server does not listen on \(gateway)") }
         return problems
     }

@@ -22,7 +22,7 @@ struct NameService {
 
     /// The directory as the server is told it.
     let path: String
-    private let isInternal: Bool
+    let isInternal: Bool
 
     init(runRoot: String, isInternal: Bool) {
         path = "\(runRoot)/names" + (isInternal ? "-internal" : "")
@@ -30,7 +30,7 @@ struct NameService {
     }
 
     /// Where programs find out which resolvers the host has (resolv.conf(5)).
-    private static let resolvers = "/etc/resolv.conf"
+    static let resolvers = "/etc/resolv.conf"
 
     /// Says what a network's sandbox is called; nil for one that has left it.
     ///
@@ -121,6 +121,7 @@ struct NameService {
         }
         _ = try Descriptor.open(mark, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
         // It goes into the background when it listens.
+        noteResolvers()
         let words = [program, "--config", path, "-p", "\(Network.nameServerPort)", "run"]
         let status = try HelperProgram.run(program, words, hiding: isInternal ? Self.resolvers : nil)
         unlink(mark)
@@ -135,6 +136,7 @@ struct NameService {
         guard access(mark, F_OK) == 0 else { return }
         endUnrecorded()
         unlink(pidFile)
+        unlink(resolversCopy)
         unlink(mark)
     }
 
@@ -160,6 +162,7 @@ struct NameService {
     /// It listens to the signal before it reads anything, and from then on all its life. One that does not listen yet
     /// has read nothing yet, and would be ended by the signal.
     private func tell(_ process: pid_t) {
+        noteResolvers()
         if Self.catches(SIGHUP, process) { kill(process, SIGHUP) }
         utimes(pidFile, nil)
     }
@@ -193,6 +196,7 @@ struct NameService {
         var events = pollfd(fd: handle.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
         _ = retryingOnInterrupt { poll(&events, 1, 10_000) }
         unlink(pidFile)
+        unlink(resolversCopy)
     }
 
     /// The server that serves this directory; nil when none does.
