@@ -38,6 +38,21 @@ enum Conntrack {
         }
     }
 
+    /// Forgets the connections that a departed endpoint has begun: whoever gets its address next would get their answers,
+    /// which UDP's peers may send as long as they like. Once it is out of sight, so that it begins no other. Best effort.
+    static func forget(from departed: Endpoint) {
+        // Of others the host's table knows nothing: they do not come by the host.
+        guard departed.link.hostInterface != nil else { return }
+        let addresses = Set(departed.addresses.map(\.address))
+        guard !addresses.isEmpty, var socket = try? ConntrackSocket(), socket.mayHold(from: addresses, to: []) else {
+            return
+        }
+        for address in addresses {
+            guard let connections = try? socket.connections(ConntrackFilter(source: address)) else { continue }
+            _ = try? socket.delete(connections)
+        }
+    }
+
     private static func isForHost(_ connection: TrackedConnection, _ local: Set<IPAddress>) -> Bool {
         local.contains(connection.original.destination) || connection.original.destination.isLoopback
     }

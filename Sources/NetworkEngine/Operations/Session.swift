@@ -234,6 +234,7 @@ extension Session {
         case .detach(let endpoint, let sandbox, let identity):
             for client in DHCPClient.all(of: endpoint, sandbox: sandbox) { try client.stop(runRoot) }
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).detach(&links, identity: identity)
+            Conntrack.forget(from: endpoint)
         case .startRelay(let relay): try RelayProcess(relay: relay).start(store)
         case .stopRelay(let relay): try RelayProcess(relay: relay).stop(store)
         case .adjust(let before, let after, let sandbox, let identity):
