@@ -75,7 +75,7 @@ extension Session {
                 guard let network = try store.network(network), network.needsForwarding,
                     let needed = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
                 else { continue }
-                try store.setForwarding(try forwarding().merging(needed))
+                try noteForwarding { $0.merging(needed) }
                 try commitWhatIsThere(FirewallChange(added: needed.elements))
                 try Forwarding.enable(needed)
             }

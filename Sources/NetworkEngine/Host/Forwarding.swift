@@ -74,7 +74,19 @@ extension Session {
     /// a guard is a router between its own interfaces.
     mutating func forwarding() throws -> HostForwarding {
         if let recorded = try? store.forwarding() { return recorded }
-        return try firewall.guardedForwarding()
+        var forwarding = try firewall.guardedForwarding()
+        // Nobody needs 2 where nothing is forwarded, so it came with the guard.
+        forwarding.acceptsRouterAdvertisements = (forwarding[.v6] ?? []).filter {
+            (try? Sysctl.read("net/ipv6/conf/\($0)/accept_ra")) == "2"
+        }
+        return forwarding
+    }
+
+    /// Notes what is about to be switched on, or has been switched off. The guard is there before the record, and an
+    /// administrator's own settings are not ours for that.
+    mutating func noteForwarding(_ change: (HostForwarding) -> HostForwarding) throws {
+        let before = try (try? store.forwarding()) ?? firewall.guardedForwarding()
+        try store.setForwarding(change(before))
     }
 
     /// What is wrong with its record; nil when nothing is.
@@ -97,10 +109,6 @@ extension Firewall {
             guard element.key.count == 2, case .ifname(let name) = element.key[1] else { continue }
             let family: IPFamily = element.key[0] == .nfproto(.ip) ? .v4 : .v6
             forwarding[family] = (forwarding[family] ?? []) + [name]
-        }
-        // Nobody needs 2 where nothing is forwarded, so it came with the guard.
-        forwarding.acceptsRouterAdvertisements = (forwarding[.v6] ?? []).filter {
-            (try? Sysctl.read("net/ipv6/conf/\($0)/accept_ra")) == "2"
         }
         return forwarding
     }

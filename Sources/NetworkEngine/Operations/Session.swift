@@ -215,11 +215,11 @@ extension Session {
             if network.policy.guardsSources, try !isGuarding() { try firewall.remove(.sources) }
         case .firewall(let change): try changeFirewall(change)
         case .forward(let forwarding):
-            try store.setForwarding(try self.forwarding().merging(forwarding))
+            try noteForwarding { $0.merging(forwarding) }
             try Forwarding.enable(forwarding)
         case .unforward(let forwarding):
             try Forwarding.disable(forwarding)
-            try store.setForwarding(try self.forwarding().removing(forwarding))
+            try noteForwarding { $0.removing(forwarding) }
         case .attach(let endpoint, let sandbox, let identity):
             let namespace = try Namespace(path: identity.path)
             guard namespace.identity.inode == identity.inode else {
