@@ -1,3 +1,4 @@
+import CLinux
 import NetworkModel
 import Rtnetlink
 
@@ -17,8 +18,14 @@ extension Session {
         // Where nothing is recorded at all there may be more to it than one bridge.
         guard try isLost || store.raisedNetworks().isEmpty else { return false }
         let known = Set(try store.sandboxes().flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
-        let present = try links.links()
-        if let stray = present.first(where: { $0.isOurs && $0.kind == "veth" && !known.contains($0.name) }) {
+        let isStray = { (link: Link) in link.isOurs && link.kind == "veth" && !known.contains(link.name) }
+        var present = try links.links()
+        // Where a namespace has just ended, the kernel takes its links away in its own time.
+        for _ in 0..<50 where present.contains(where: isStray) {
+            usleep(10_000)
+            present = try links.links()
+        }
+        if let stray = present.first(where: isStray) {
             let owner = stray.alias?.split(separator: " ", maxSplits: 2).last.map(String.init) ?? ""
             throw NetworkError(
                 .taken,
