@@ -76,31 +76,16 @@ struct EndpointAnnouncementTests {
         ].items.filter { $0["local"].text != nil }
     }
 
-    @Test func `a newcomer tells its neighbours once which groups it listens to`() async throws {
+    @Test func `the link-local address of a newcomer is the kernel's own`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
-            let names = (0..<8).map { "new\($0)" }
-            for name in names { try await host.must(["ip", "netns", "add", name]) }
-            try await host.shell(
-                "nft 'add table bridge heard; add chain bridge heard in { type filter hook prerouting priority 0; }; "
-                    + "add rule bridge heard in ip6 daddr ff02::16 counter'")
-            for name in names { try await host.net("connect", "lab", name) }
-            let count = {
-                try await host.json(["nft", "-j", "list", "chain", "bridge", "heard", "in"])["nftables"]
-                    .items.compactMap { $0["rule"]["expr"].items.last?["counter"]["packets"].integer }.first ?? 0
-            }
-            let everybody = try await eventually { try await count() >= names.count }
-            #expect(everybody)
-            // Those that say it twice do so within a few ticks. On a busy machine some may.
-            try await Task.sleep(for: .milliseconds(500))
-            #expect(try await count() < 2 * names.count)
-
-            // Its link-local address is the kernel's own, which the kernel makes again.
-            let first = try await linkLocal(at: "new0", of: host)
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web")
+            let first = try await linkLocal(at: "web", of: host)
             #expect(first.count == 1)
             #expect(first.allSatisfy { !$0["tentative"].isTrue && !$0["nodad"].isTrue })
-            try await host.shell("ip -n new0 link set eth0 down; ip -n new0 link set eth0 up")
-            #expect(try await linkLocal(at: "new0", of: host).map(\.["local"].text) == first.map(\.["local"].text))
+            try await host.shell("ip -n web link set eth0 down; ip -n web link set eth0 up")
+            #expect(try await linkLocal(at: "web", of: host).map(\.["local"].text) == first.map(\.["local"].text))
         }
     }
 
@@ -178,9 +163,7 @@ struct EndpointAnnouncementTests {
         }
     }
 
-    /// A bridge carries what a newcomer says of itself to each of its ports: with a thousand of them that is what a connect
-    /// costs. What has to be said is which groups it listens to, once for each of its two kinds of addresses.
-    @Test func `a newcomer of IPv6 is heard twice by its neighbours, and reached by them at once`() async throws {
+    @Test func `a newcomer of IPv6 is not heard by its neighbours, and reached by them at once`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
             for name in ["friend", "web"] { try await host.must(["ip", "netns", "add", name]) }
@@ -197,7 +180,8 @@ struct EndpointAnnouncementTests {
             let reports = {
                 seen.outputSoFar.split(separator: "\n").count { $0.contains("multicast listener report v2") }
             }
-            #expect((1...2).contains(reports()), "\(seen.outputSoFar)")
+            // On a busy machine one may be heard, for each of its two kinds of addresses.
+            #expect(reports() <= 2, "\(seen.outputSoFar)")
             let advertisements = seen.outputSoFar.split(separator: "\n").filter {
                 $0.contains("> 33:33:00:00:00:01") && $0.contains("neighbor advertisement")
             }

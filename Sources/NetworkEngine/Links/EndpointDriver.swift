@@ -82,12 +82,14 @@ struct EndpointDriver {
         // Down: that it has no carrier yet is told to nobody then. The kernel notes it before it answers, so that the
         // port stays closed until the other end is up.
         let link = try host.add(NewLink(name, .veth(peer: peer), mtu: bridgeMTU ?? mtu, master: master, queues: 1))
+        let isQuiet = !isRestored && master.map { QuietArrival.isPossible(endpoint, bridge: $0, &host) } == true
         do {
-            try host.set(.index(link.index), settings(isPort: master != nil))
+            try host.set(.index(link.index), settings(isPort: master != nil, isLocked: isQuiet))
             if master == nil { try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host) }
             if endpoint.options.hasLimits { try limiter.apply(&host) }
-            try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored).configure(
-                namespace)
+            try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored, isQuiet: isQuiet)
+                .configure(namespace)
+            if isQuiet { try host.set(.index(link.index), LinkSettings(port: BridgePort(locked: false))) }
         } catch {
             _ = try? host.delete(.index(link.index))
             try? limiter.remove(&host)
@@ -96,11 +98,12 @@ struct EndpointDriver {
     }
 
     /// What the host's end of a pair is besides what it is made as.
-    private func settings(isPort: Bool) -> LinkSettings {
+    private func settings(isPort: Bool, isLocked: Bool) -> LinkSettings {
         var settings = LinkSettings(alias: alias)
         guard isPort else { return settings }
         settings.up = true
         settings.port = port
+        if isLocked { settings.port?.locked = true }
         // A port passes frames on and needs no address of its own.
         if HostInterface.hasIPv6 { settings.generatesAddress = false }
         return settings

@@ -12,26 +12,29 @@ struct SandboxInterface {
     let sandbox: String
     /// Whether it is set up again: what is there already is no error then.
     var isRestored = false
+    /// Whether its port is locked until it is set up (`QuietArrival`).
+    var isQuiet = false
 
     /// - Parameter settings: What else to set before it is up.
     func configure(_ namespace: borrowing Namespace, _ settings: LinkSettings = LinkSettings()) throws {
         let parameters = Self.parameters(of: endpoint)
         var index: UInt32?
-        var linkLocal: LinkLocalAddress?
+        var arrival: QuietArrival?
         var inside = try namespace.enter(.net) {
             index = HostInterface.index(of: endpoint.interface)
             var links = try Rtnetlink()
             // With less than 1280 the kernel gives up IPv6 there, and its parameters come back with their usual values.
             if isRestored, let index, let mtu = settings.mtu { try links.set(.index(index), LinkSettings(mtu: mtu)) }
-            let isFromMAC = try Self.write(parameters.filter { $0.0.family == .v6 }, of: endpoint.interface)
+            try Self.write(parameters.filter { $0.0.family == .v6 }, of: endpoint.interface) { folder in
+                if isQuiet, let index { arrival = QuietArrival(of: endpoint, link: index, in: folder) }
+            }
             for sysctl in endpoint.options.sysctls { try Self.write(sysctl, of: endpoint.interface) }
-            if !isRestored, isFromMAC, let index { linkLocal = LinkLocalAddress.new(of: endpoint, link: index) }
             return links
         }
         guard let index else {
             throw NetworkError(.failed, "interface \(endpoint.interface) of \(sandbox) is gone again")
         }
-        linkLocal?.add(&inside)
+        arrival?.settle(&inside)
         // After it is up: it is for what happens later. Whoever has to be told of it now is told by name (`announce`).
         var later = LinkSettings()
         for (parameter, value) in parameters where parameter.family == .v4 { later[parameter] = value }
@@ -41,6 +44,7 @@ struct SandboxInterface {
             guard error.errno == .noRouteToHost, endpoint.address(.v6) != nil else { throw error }
             try restoreSubnets(index, &inside)
         }
+        arrival?.end()
         guard isRestored, endpoint.hasDefaultRoute else { return }
         try inside.apply(
             try inside.routes(table: Route.mainTable).filter { isLeftOver($0, index) }.map(Change.deleteRoute))
@@ -82,7 +86,7 @@ struct SandboxInterface {
     /// A link that comes up with IPv6 reports the groups that it listens to, and says so again within a second, twice, for
     /// what the wire may have lost (RFC 3810, sections 6.1 and 8.3.2). A bridge carries a report to all its ports, and the
     /// wires of one that is ours lose nothing; so the second time is put off until nobody notices.
-    private static let aDay: Int32 = 86_400_000
+    static let aDay: Int32 = 86_400_000
 
     /// The kernel parameters that it has before it is up.
     static func parameters(of endpoint: Endpoint) -> [(LinkParameter, Int32)] {
@@ -159,9 +163,11 @@ struct SandboxInterface {
     /// Sets parameters of a new interface. They are known to be different, so they are not read first, unless they cannot
     /// be written: then they may be right already.
     ///
-    /// - Returns: Whether the kernel makes the interface's link-local address from its Ethernet address.
-    private static func write(_ parameters: [(LinkParameter, Int32)], of link: String) throws -> Bool {
-        guard let family = parameters.first?.0.family else { return false }
+    /// - Parameter further: Gets their folder.
+    private static func write(
+        _ parameters: [(LinkParameter, Int32)], of link: String, further: (borrowing Descriptor) -> Void
+    ) throws {
+        guard let family = parameters.first?.0.family else { return }
         let path = "sys/\(LinkParameter.folder(family, link))"
         // The names of parameters are the same in all namespaces, and the kernel looks through all that a mount of procfs
         // was ever asked about (`proc_sys_compare`): 1 ms with a thousand sandboxes. A mount of our own was never asked.
@@ -169,16 +175,18 @@ struct SandboxInterface {
             // Its end waits until no processor can still be looking at it, 50 µs and milliseconds on a busy machine.
             defer { own.leaveClosingToKernel() }
             if let folder = try? Descriptor.open(path, O_PATH | O_DIRECTORY, relativeTo: own.rawValue) {
-                return try write(parameters, of: link, in: folder)
+                try write(parameters, of: link, in: folder)
+                return further(folder)
             }
         }
-        guard let folder = try? Descriptor.open("/proc/\(path)", O_PATH | O_DIRECTORY) else { return false }
-        return try write(parameters, of: link, in: folder)
+        guard let folder = try? Descriptor.open("/proc/\(path)", O_PATH | O_DIRECTORY) else { return }
+        try write(parameters, of: link, in: folder)
+        further(folder)
     }
 
     private static func write(
         _ parameters: [(LinkParameter, Int32)], of link: String, in folder: borrowing Descriptor
-    ) throws -> Bool {
+    ) throws {
         for (parameter, value) in parameters {
             do throws(SystemError) {
                 try Descriptor.open(parameter.name, O_WRONLY, relativeTo: folder.rawValue).write(text: "\(value)")
@@ -186,9 +194,6 @@ struct SandboxInterface {
                 try Sysctl.set(parameter.path(link), to: "\(value)")
             }
         }
-        // 0 is the way of RFC 4291, appendix A (`IN6_ADDR_GEN_MODE_EUI64`).
-        let mode = try? Descriptor.open("addr_gen_mode", O_RDONLY, relativeTo: folder.rawValue).readAll(limit: 16)
-        return mode?.first == UInt8(ascii: "0")
     }
 }
 

@@ -1,3 +1,4 @@
+public import Addressing
 import CLinux
 import Netlink
 import SystemPackage
@@ -19,6 +20,8 @@ extension NewLink {
         public var priority: UInt16?
         /// The bridge itself asks who listens to which group.
         public var multicastQuerier: Bool?
+        /// Who asks now which groups of IPv6 somebody listens to; never in a request (Linux 5.16).
+        public internal(set) var multicastQuerierIPv6: IPAddress?
         /// The VLAN of untagged frames, with VLAN filtering; 1 by default, 0 is none.
         public var defaultVLAN: UInt16?
         /// Link-local groups (01:80:c2:00:00:0X) that are forwarded: a bit for each X.
@@ -83,5 +86,7 @@ extension NewLink.Bridge {
             groupForwardMask: attributes.u16(IFLA_BR_GROUP_FWD_MASK),
             callsIPTables: attributes.bool(IFLA_BR_NF_CALL_IPTABLES),
             callsIP6Tables: attributes.bool(IFLA_BR_NF_CALL_IP6TABLES))
+        multicastQuerierIPv6 = attributes.nested(IFLA_BR_MCAST_QUERIER_STATE)[Int(BRIDGE_QUERIER_IPV6_ADDRESS)]
+            .flatMap { IPAddress(bytes: $0.payload) }
     }
 }
