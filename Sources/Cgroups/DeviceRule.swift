@@ -30,7 +30,8 @@ public struct DeviceRule: Hashable, Sendable, CustomStringConvertible {
 
     /// The rule as `devices.allow` reads it: `c 1:3 rwm`.
     public var description: String {
-        let (major, minor) = (major.map { "\($0)" } ?? "*", minor.map { "\($0)" } ?? "*")
+        // As Int: the text of each type of integer is code of its own, far from what else a start executes.
+        let (major, minor) = (major.map { "\(Int($0))" } ?? "*", minor.map { "\(Int($0))" } ?? "*")
         return "\(kind.rawValue) \(major):\(minor) \(access.letters)"
     }
 

@@ -72,7 +72,8 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     /// A path that names the open file for calls that take only paths: `/proc/self/fd/N`.
-    public var procPath: String { "/proc/self/fd/\(rawValue)" }
+    // As Int: the text of each type of integer is code of its own, far from what else a start executes.
+    public var procPath: String { "/proc/self/fd/\(Int(rawValue))" }
 }
 
 extension Descriptor {

@@ -54,7 +54,7 @@ public struct ProcessHandle: ~Copyable, Sendable {
 
     /// The same, and whether the process has ended and only waits to be reaped; nil when it is gone.
     public static func facts(of processIdentifier: Int32) -> (startTime: UInt64, hasEnded: Bool)? {
-        guard let file = try? Descriptor.open("/proc/\(processIdentifier)/stat"),
+        guard let file = try? Descriptor.open("/proc/\(Int(processIdentifier))/stat"),
             let bytes = try? file.readRecord(limit: 4096),
             // The second field is the command's name in parentheses and may hold anything, so count from its end.
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))
