@@ -34,6 +34,7 @@ struct CheckTests {
             "ip link set $(ip -j link show master sw-lab | jq -r .[0].ifname) type bridge_slave hairpin off",
             "hairpin is off"
         ),
+        ("bridge link set dev $(ip -j link show master sw-lab | jq -r .[0].ifname) locked on", "is locked"),
         ("ip -n web link set eth0 mtu 1300", "eth0 has mtu 1300"),
         ("ip link set $(ip -j link show master sw-lab | jq -r .[0].ifname) mtu 1300", "has mtu 1300"),
         ("ip netns exec web sysctl -qw net.ipv6.conf.eth0.accept_ra=1", "eth0/accept_ra is 1"),

@@ -207,7 +207,8 @@ extension Session {
             return check.report(
                 object, "the host's end \(name) is missing", .endpoint(sandbox.name, network: endpoint.network))
         }
-        guard EndpointDriver(endpoint: endpoint, sandbox: sandbox.name).owns(link) else {
+        let driver = EndpointDriver(endpoint: endpoint, sandbox: sandbox.name)
+        guard driver.owns(link) else {
             return check.report(
                 object, "the interface \(name) is not this endpoint's",
                 .person("rename or remove it: ip link show \(name)"))
@@ -233,14 +234,7 @@ extension Session {
             }
             return
         }
-        if link.master == nil || link.master != bridge?.index {
-            check.report(object, "the host's end \(name) is no port of \(endpoint.link.bridge ?? "")", remedy)
-        } else if link.hairpin != true {
-            check.report(object, "hairpin is off at \(name)", remedy)
-        } else if (link.port?.isolated ?? false) != endpoint.isIsolated {
-            check.report(
-                object, "the port \(name) is \(endpoint.isIsolated ? "not isolated" : "isolated")", remedy)
-        }
+        if let problem = driver.portProblem(link, bridge: bridge) { check.report(object, problem, remedy) }
     }
 
     private func checkInside(

@@ -56,7 +56,9 @@ struct EndpointDriver {
 
     /// What it is as a port of a bridge. With br_netfilter a sandbox that reaches its own published port is answered
     /// through the same port.
-    private var port: BridgePort { BridgePort(hairpin: true, isolated: endpoint.isIsolated) }
+    private var port: BridgePort {
+        BridgePort(hairpin: true, isolated: endpoint.isIsolated, locked: endpoint.isOnOwnBridge ? false : nil)
+    }
 
     private func find(_ name: String, _ host: inout Rtnetlink) throws -> Link {
         guard let link = try host.link(named: name) else { throw gone(name) }
@@ -242,6 +244,12 @@ extension EndpointDriver {
                 .index(link.index), LinkSettings(name: device, namespaceDescriptor: home.descriptor.rawValue))
         }
     }
+}
+
+extension Endpoint {
+    /// Whether it is on a bridge of ours, whose ports are locked only while they are set up (`QuietArrival`): the owner of
+    /// another may have reasons to lock one (IEEE 802.1X).
+    var isOnOwnBridge: Bool { link.bridge?.hasPrefix(Network.interfaceMark) == true }
 }
 
 extension Namespace {

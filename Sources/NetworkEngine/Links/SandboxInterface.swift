@@ -104,8 +104,7 @@ struct SandboxInterface {
             // The addresses are ours alone: asking all others on the wire costs each of them, and a second.
             parameters += [(.acceptDuplicateDetection, 0), (.disableIPv6, 0)]
             // On a bridge of ours every newcomer would tell all others its link-local address, which nobody had before.
-            let isAmongOurs = endpoint.link.bridge?.hasPrefix(Network.interfaceMark) == true
-            parameters.append(isAmongOurs ? (.listenerReportInterval, aDay) : (.neighbourNotify, 1))
+            parameters.append(endpoint.isOnOwnBridge ? (.listenerReportInterval, aDay) : (.neighbourNotify, 1))
         } else if endpoint.address(.v4) != nil || endpoint.isLeased {
             // On a network of IPv4 alone nobody expects to be reached by IPv6, and every link that comes up with it
             // tells all others several times.
