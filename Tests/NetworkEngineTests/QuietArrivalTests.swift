@@ -80,6 +80,46 @@ struct QuietArrivalTests {
         }
     }
 
+    /// Such a bridge does not know who asks; a router in a sandbox would not hear of a newcomer for minutes.
+    @Test func `where the bridge does not listen to groups a newcomer says what it listens to`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host, ["new"])
+            try await host.must(["ip", "link", "set", "sw-lab", "type", "bridge", "mcast_snooping", "0"])
+            try await host.net("connect", "lab", "new")
+            #expect(try await eventually { try await reports(host) > 0 })
+            #expect(try await port(host)["locked"] == .bool(false))
+        }
+    }
+
+    @Test(arguments: ["1", "2"])
+    func `a version chosen for all interfaces to come stays`(version: String) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host, ["new"])
+            try await host.must(
+                ["sysctl", "-qw", "net.ipv6.conf.default.force_mld_version=\(version)"], at: .inside("new"))
+            try await host.net("connect", "lab", "new")
+            #expect(try await parameter(host, "force_mld_version") == version)
+            #expect(try await parameter(host, "mldv1_unsolicited_report_interval") == "10000")
+            #expect(try await port(host)["locked"] == .bool(false))
+            try await host.must(["ping", "-6", "-c", "1", "-W", "10", "fd00:44::2"], at: .inside("new"))
+        }
+    }
+
+    @Test func `a port of somebody else's bridge may be locked`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "link", "add", "mine", "type", "bridge"])
+            try await host.must(["ip", "link", "set", "mine", "up"])
+            try await host.net("create", "lab", "--opt", "bridge=mine", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "new"])
+            try await host.net("connect", "lab", "new")
+            let name = try await port(host)["ifname"].text ?? ""
+            try await host.must(["bridge", "link", "set", "dev", name, "locked", "on"])
+            #expect(try await host.net("check") == "")
+            try await host.net("repair")
+            #expect(try await port(host)["locked"] == .bool(true))
+        }
+    }
+
     @Test func `what somebody asks for is left alone`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host, ["new"])

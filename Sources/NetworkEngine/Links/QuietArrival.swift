@@ -29,14 +29,17 @@ struct QuietArrival: ~Copyable {
 
     /// Whether a newcomer may come that way: to nobody who distributes by groups, with the kernel's own settings.
     ///
+    /// A bridge that does not listen to groups does not know who asks either: a router in a sandbox, or another host's
+    /// bridge, which would keep from a newcomer what it has not heard to be wanted.
+    ///
     /// - Parameter bridge: The bridge's index.
     static func isPossible(_ endpoint: Endpoint, bridge: UInt32, _ host: inout Rtnetlink) -> Bool {
-        guard endpoint.link.bridge?.hasPrefix(Network.interfaceMark) == true, endpoint.address(.v6) != nil,
+        guard endpoint.isOnOwnBridge, endpoint.address(.v6) != nil,
             // Who sets parameters may have said something of these.
             endpoint.options.sysctls.isEmpty, !endpoint.believesRouters,
             case .bridge(let bridge) = try? host.link(.index(bridge))?.details
         else { return false }
-        return bridge.multicastQuerier != true && bridge.multicastQuerierIPv6 == nil
+        return bridge.multicastSnooping == true && bridge.multicastQuerier != true && bridge.multicastQuerierIPv6 == nil
     }
 
     /// In the sandbox's network namespace.
@@ -48,13 +51,15 @@ struct QuietArrival: ~Copyable {
         func open(_ name: String, _ flags: Int32) throws(SystemError) -> Descriptor {
             try Descriptor.open(name, flags, relativeTo: folder.rawValue)
         }
-        // 0 is the way of RFC 4291, appendix A (`IN6_ADDR_GEN_MODE_EUI64`).
+        // 0 is the way of RFC 4291, appendix A (`IN6_ADDR_GEN_MODE_EUI64`), and of a version that nobody has chosen, as
+        // may be done for all interfaces to come (`net.ipv6.conf.default`).
         guard let mode = try? open("addr_gen_mode", O_RDONLY).readRecord(), mode.first == UInt8(ascii: "0"),
             let owner = endpoint.macAddress, let own = IPPrefix(linkLocalOf: owner),
             let monitor = try? RtnetlinkMonitor([.addresses, .links], receiveBuffer: 64 << 10),
-            let version = try? open("force_mld_version", O_WRONLY),
+            let version = try? open("force_mld_version", O_RDWR),
+            let chosen = try? version.readRecord(), chosen.first == UInt8(ascii: "0"),
             let repetition = try? open("mldv1_unsolicited_report_interval", O_RDWR),
-            let interval = try? repetition.readRecord(), (try? version.write(text: "1")) != nil
+            let interval = try? repetition.readRecord(), Self.set(version, "1")
         else { return nil }
         Self.set(repetition, "\(SandboxInterface.aDay)")
         self.link = link
@@ -95,10 +100,11 @@ struct QuietArrival: ~Copyable {
         Self.set(repetition, before)
     }
 
-    private static func set(_ file: borrowing Descriptor, _ value: String) {
+    @discardableResult
+    private static func set(_ file: borrowing Descriptor, _ value: String) -> Bool {
         // A number is taken at the beginning of its file alone (`sysctl_writes_strict`).
-        guard lseek(file.rawValue, 0, SEEK_SET) == 0 else { return }
-        try? file.write(text: value)
+        guard lseek(file.rawValue, 0, SEEK_SET) == 0 else { return false }
+        return (try? file.write(text: value)) != nil
     }
 
     /// - Parameter most: Of what more others say is not listened to.
