@@ -47,6 +47,7 @@ struct DamageTests {
         ),
         ("rm /run/swnet/forwarding", "host: the record of what was switched on to forward is missing"),
         ("echo nonsense > /run/swnet/forwarding", "host: read /run/swnet/forwarding: "),
+        ("echo {} > /run/swnet/forwarding", "host: read /run/swnet/forwarding: it names no family"),
         (
             "rm /run/swnet/forwarding; nft flush chain inet swnet forward",
             "host: the record of what was switched on to forward is missing"
@@ -80,7 +81,9 @@ struct DamageTests {
     }
 
     /// The host goes on forwarding, and would be a router between its own interfaces without its guard.
-    @Test(arguments: ["rm /run/swnet/forwarding", "echo '{\"guarded4\": 7}' > /run/swnet/forwarding"])
+    @Test(arguments: [
+        "rm /run/swnet/forwarding", "echo {} > /run/swnet/forwarding", "echo '{\"guarded4\": 7}' > /run/swnet/forwarding",
+    ])
     func `a host that has lost the record still guards what it forwards`(line: String) async throws {
         try await NetworkHost.with { host in
             let guarded = "nft -j list set inet swnet guarded | jq -c '[.nftables[].set | select(.) | .elem[].concat]'"

@@ -118,7 +118,11 @@ extension Store {
     /// What was switched on, as it is recorded; nil when nothing is.
     borrowing func forwarding() throws -> HostForwarding? {
         guard let bytes = try run.readFile("forwarding") else { return nil }
-        return try Self.parse(bytes, run.file("forwarding"), "swnet repair")
+        let path = run.file("forwarding")
+        let forwarding: HostForwarding = try Self.parse(bytes, path, "swnet repair")
+        // It is only there when there is something to say.
+        if forwarding.isEmpty { throw NetworkError(.failed, "read \(path): it names no family (swnet repair)") }
+        return forwarding
     }
 
     borrowing func setForwarding(_ forwarding: HostForwarding) throws {
