@@ -171,13 +171,9 @@ def scale(table, options):
         times = [timed([SWNET, "connect", network, name, "-p", f"{20000 + number}:80"])
                  for number, name in enumerate(names)]
         first, last = statistics.median(times[:few]), statistics.median(times[-few:])
-        if network == "bridge":
-            table.at_most("connect and publish, the first sandboxes of a network", first, 8)
-            table.at_most(f"connect and publish, the {count:,}th sandbox", last, 8)
-        else:
-            # A link that comes up with IPv6 tells all others (RFC 3810), and the kernel carries that to each port.
-            table.line(f"  with IPv6 and names: the first, the {count:,}th", f"{first:.1f} ms", f"{last:.1f} ms",
-                       last / first)
+        kind = "" if network == "bridge" else ", with IPv6 and names"
+        table.at_most(f"connect and publish, the first sandboxes{kind or ' of a network'}", first, 8)
+        table.at_most(f"connect and publish, the {count:,}th{kind or ' sandbox'}", last, 8)
         # What the kernel still does for the links that have come is not the check's.
         time.sleep(3)
         table.at_most(f"check of {count:,} sandboxes",
