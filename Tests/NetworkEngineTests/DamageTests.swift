@@ -82,7 +82,8 @@ struct DamageTests {
 
     /// The host goes on forwarding, and would be a router between its own interfaces without its guard.
     @Test(arguments: [
-        "rm /run/swnet/forwarding", "echo {} > /run/swnet/forwarding", "echo '{\"guarded4\": 7}' > /run/swnet/forwarding",
+        "rm /run/swnet/forwarding", "echo {} > /run/swnet/forwarding",
+        "echo '{\"guarded4\": 7}' > /run/swnet/forwarding",
     ])
     func `a host that has lost the record still guards what it forwards`(line: String) async throws {
         try await NetworkHost.with { host in
