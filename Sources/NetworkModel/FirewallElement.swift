@@ -9,8 +9,8 @@ public enum FirewallElement: Hashable, Sendable {
     case bridge(String, network: String)
     /// A bridge whose endpoints do not reach each other, not even by published ports.
     case apart(String)
-    /// An address of such an endpoint, which reaches itself by its published ports.
-    case itself(IPAddress)
+    /// An address of such an endpoint, with its Ethernet address: it reaches itself by its published ports.
+    case itself(IPAddress, MACAddress)
     /// A bridge whose network is cut off from the outside.
     case internalBridge(String)
     /// The host's end of a pair, and the subnet that its network has on all its pairs: inside it the host routes.
@@ -37,7 +37,7 @@ extension FirewallElement: CustomStringConvertible {
         case .published(let mapping, let target, let owner): "published \(mapping) to \(target) of \(owner)"
         case .bridge(let name, _): "bridge \(name)"
         case .apart(let name): "apart on \(name)"
-        case .itself(let address): "itself \(address)"
+        case .itself(let address, let mac): "itself \(address) with \(mac)"
         case .internalBridge(let name): "internal bridge \(name)"
         case .routed(let link, let prefix): "routed \(prefix) by \(link)"
         case .openBridge(let name): "open bridge \(name)"
@@ -60,7 +60,7 @@ extension FirewallElement: JSONRepresentable {
                 owner: try json.string("owner"))
         case "bridge": self = .bridge(try json.string("bridge"), network: try json.string("network"))
         case "apart": self = .apart(try json.string("bridge"))
-        case "itself": self = .itself(try json.text("address"))
+        case "itself": self = .itself(try json.text("address"), try json.text("mac"))
         case "open": self = .openBridge(try json.string("bridge"))
         case "strict": self = .strictBridge(try json.string("bridge"))
         case "internal": self = .internalBridge(try json.string("bridge"))
@@ -89,7 +89,8 @@ extension FirewallElement: JSONRepresentable {
         case .bridge(let name, let network):
             JSONValue(["kind": "bridge", "bridge": .string(name), "network": .string(network)])
         case .apart(let name): JSONValue(["kind": "apart", "bridge": .string(name)])
-        case .itself(let address): JSONValue(["kind": "itself", "address": .init(text: address)])
+        case .itself(let address, let mac):
+            JSONValue(["kind": "itself", "address": .init(text: address), "mac": .init(text: mac)])
         case .openBridge(let name): JSONValue(["kind": "open", "bridge": .string(name)])
         case .strictBridge(let name): JSONValue(["kind": "strict", "bridge": .string(name)])
         case .internalBridge(let name): JSONValue(["kind": "internal", "bridge": .string(name)])

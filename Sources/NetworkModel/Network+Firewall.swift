@@ -42,10 +42,11 @@ extension Network {
         case .pointToPoint(let host): return links(host) + subnets.map { .routed(host, $0.prefix) }
         case .port(let host, _):
             // From outside nothing is translated to an internal network, nor on a bridge of somebody else's.
+            guard let mac = endpoint.macAddress else { return [] }
             let apart: [FirewallElement] =
                 policy.isolatesPorts && driver.ownsBridge && !isInternal
-                ? endpoint.addresses.map { .itself($0.address) } : []
-            guard policy.guardsSources, let mac = endpoint.macAddress else { return apart }
+                ? endpoint.addresses.map { .itself($0.address, mac) } : []
+            guard policy.guardsSources else { return apart }
             // Neighbours are asked under the link-local address too (RFC 4291, appendix A).
             let local = endpoint.address(.v6) == nil ? [] : [IPAddress.v6(.linkLocal(mac))]
             return apart + [.guardedPort(host, sandbox: sandbox)]

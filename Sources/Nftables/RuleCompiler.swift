@@ -14,10 +14,13 @@ struct RuleCompiler: ~Copyable {
     /// What the rule has matched so far: these matches are not repeated.
     private var network: Family?
     private var transport: InternetProtocol?
+    private var isEthernet = false
 
     init(family: Family) {
         self.family = family
         if family == .ip || family == .ip6 { network = family }
+        // A bridge sees nothing else, and who hooks into a device knows what it is.
+        if family == .bridge || family == .netdev { isEthernet = true }
     }
 
     static func compile(_ rule: Rule) throws(Problem) -> [Expression] {
@@ -110,6 +113,14 @@ extension RuleCompiler {
     }
 
     private mutating func require(_ selector: Selector) throws(Problem) {
+        if case .payload(.link, _) = selector.source, !isEthernet {
+            var type: [UInt8] = []
+            unsafe withUnsafeBytes(of: UInt16(ARPHRD_ETHER)) { unsafe type.append(contentsOf: $0) }
+            let register = Expression.Register(word: 0)
+            expressions.append(.meta(NFT_META_IFTYPE.rawValue, to: register))
+            expressions.append(.compare(register, .equal, type))
+            isEthernet = true
+        }
         if let needed = selector.network, needed != network {
             guard network == nil else {
                 throw Problem(text: "\(selector) cannot match, the packet is \(network ?? needed)")
@@ -127,17 +138,24 @@ extension RuleCompiler {
         }
     }
 
+    private static func etherType(of network: Family) -> [UInt8] {
+        var type: [UInt8] = []
+        type.append(bigEndian: UInt16(network == .ip ? ETH_P_IP : network == .arp ? ETH_P_ARP : ETH_P_IPV6))
+        return type
+    }
+
     private mutating func matchNetwork(_ needed: Family) throws(Problem) {
         let register = Expression.Register(word: 0)
         switch family {
+        case .inet where isEthernet:
+            expressions.append(.payload(.link, offset: 12, length: 2, to: register))
+            expressions.append(.compare(register, .equal, Self.etherType(of: needed)))
         case .inet:
             expressions.append(.meta(NFT_META_NFPROTO.rawValue, to: register))
             expressions.append(.compare(register, .equal, [needed.rawValue]))
         case .bridge, .netdev:
-            var type: [UInt8] = []
-            type.append(bigEndian: UInt16(needed == .ip ? ETH_P_IP : needed == .arp ? ETH_P_ARP : ETH_P_IPV6))
             expressions.append(.meta(NFT_META_PROTOCOL.rawValue, to: register))
-            expressions.append(.compare(register, .equal, type))
+            expressions.append(.compare(register, .equal, Self.etherType(of: needed)))
         default:
             throw Problem(text: "a table of the \(family) family sees no \(needed) packets")
         }

@@ -79,7 +79,7 @@ struct FirewallLayoutTests {
         }
     }
 
-    @Test(arguments: ["swnet layout 3", "swnet layout 40", "swnet layout 4 without anything", "somebody's"])
+    @Test(arguments: ["swnet layout 4", "swnet layout 50", "swnet layout 5 without anything", "somebody's"])
     func `a table of another layout is replaced by the next command`(comment: String) async throws {
         try await NetworkHost.with { host in
             try await prepare(host)
@@ -99,7 +99,7 @@ struct FirewallLayoutTests {
             try #require(old.status == 0, "\(old)")
             #expect(try await host.swnet("check").output.contains("table inet swnet is missing, or of another layout"))
             try await host.net("publish", "db", "5433:5432")
-            #expect(try await list(host).contains { $0.contains("comment \"swnet layout 4") })
+            #expect(try await list(host).contains { $0.contains("comment \"swnet layout 5") })
             #expect(try await host.elements("published4").count == 4)
             #expect(try await host.net("check") == "")
             #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")

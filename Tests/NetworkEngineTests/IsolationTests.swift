@@ -137,6 +137,47 @@ struct IsolationTests {
         }
     }
 
+    /// Neither in the other's name: what is for itself alone is told by more than an address, which anybody can forge.
+    @Test(arguments: [
+        ("10.44.0.1", "10.44.0.2/32", "TCP:192.0.2.1:8080,bind=10.44.0.2"),
+        ("fd00:44::1", "fd00:44::2/128 nodad", "TCP:[2001:db8::1]:8080,bind=[fd00:44::2]"),
+    ])
+    func `nobody reaches an isolated port in its own name`(
+        gateway: String, address: String, call: String
+    ) async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                "sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0")
+            try await host.net(
+                "create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64", "--isolate-ports")
+            for name in ["web", "peer"] {
+                try await host.must(["ip", "netns", "add", name])
+                try await host.net("connect", "lab", name)
+                // Neighbours know each other: a question in the other's name would lead the answers to whoever asked.
+                try await host.must(["ping", "-c1", "-W9", gateway], at: .inside(name))
+            }
+            try await host.net("publish", "web", "8080:80")
+            let count = "nft add table inet t; nft 'add chain inet t c { type filter hook prerouting priority 0; }'; "
+            try await host.shell(count + "nft add rule inet t c tcp dport 80 counter", at: .inside("web"))
+            let ask = "socat -u OPEN:/dev/null '\(call),connect-timeout=1'"
+            let packets = { try await host.must(["nft", "list", "table", "inet", "t"], at: .inside("web")) }
+            try await host.shell("ip addr add \(address) dev eth0; \(ask)", at: .inside("peer"))
+            #expect(try await packets().contains("packets 0 "))
+            // Nor with the other's Ethernet address: then the bridge takes the other for here.
+            let link = try await host.json(["ip", "-j", "link", "show", "eth0"], at: .inside("web"))[0]
+            let mac = try #require(link["address"].text)
+            try await host.shell(
+                "ip link set eth0 address \(mac); ip addr add \(address) dev eth0; \(ask)", at: .inside("peer"))
+            #expect(try await packets().contains("packets 0 "))
+            try await host.shell(ask, at: .inside("web"))
+            #expect(try await !packets().contains("packets 0 "), "the way to itself")
+            // What nft lists it can read again, and it is the same.
+            try await host.must(["bash", "-c", "nft list ruleset > /run/saved; nft flush ruleset; nft -f /run/saved"])
+            let differences = try await host.swnet("check").output
+            #expect(!differences.contains("firewall"), "\(differences)")
+        }
+    }
+
     @Test func `isolated ports do not reach each other on another host either`() async throws {
         try await NetworkHost.with { host in
             // With it the firewall would drop them as well; a kernel that has not loaded it does not.

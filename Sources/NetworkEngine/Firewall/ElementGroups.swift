@@ -33,7 +33,7 @@ extension FirewallElement {
             }
         case .bridge: Ruleset.networks
         case .apart: Ruleset.apart
-        case .itself(let address): address.family == .v4 ? Ruleset.itself4 : Ruleset.itself6
+        case .itself(let address, _): address.family == .v4 ? Ruleset.itself4 : Ruleset.itself6
         case .routed(_, let prefix): prefix.family == .v4 ? Ruleset.routed4 : Ruleset.routed6
         case .internalBridge: Ruleset.internalBridges
         case .strictBridge: Ruleset.strictBridges
@@ -53,7 +53,7 @@ extension FirewallElement {
         case .bridge(let name, let network):
             [Element(.ifname(name), .ifname(name), comment: Self.comment(network))]
         case .apart(let name): [Element(.ifname(name), .ifname(name))]
-        case .itself(let address): [Element(.address(address), .address(address))]
+        case .itself(let address, let mac): [Element(.ether(mac), .address(address), .address(address))]
         case .routed(let link, let prefix): [Element(.ifname(link), .prefix(prefix))]
         case .internalBridge(let name), .strictBridge(let name), .openBridge(let name): [Element(.ifname(name))]
         case .source(let prefix, let source, let network):

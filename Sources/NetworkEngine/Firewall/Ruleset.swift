@@ -10,7 +10,7 @@ import Nftables
 /// element.
 enum Ruleset {
     /// Changes whenever the layout does: a table with another version is replaced, whatever made it.
-    static let version = "swnet layout 4"
+    static let version = "swnet layout 5"
     private static let with = " with "
 
     /// Without the comment that it has in the kernel.
@@ -30,9 +30,11 @@ enum Ruleset {
         "published6_at", in: table, map: [.ipv6Addr, .inetProto, .inetService], to: [.ipv6Addr, .inetService])
 
     static let apart = NamedSet("apart", in: table, .ifname, .ifname)
-    /// An address with itself, as for the networks: rules cannot compare two addresses of a packet.
-    static let itself4 = NamedSet("itself4", in: table, .ipv4Addr, .ipv4Addr)
-    static let itself6 = NamedSet("itself6", in: table, .ipv6Addr, .ipv6Addr)
+    /// An address with itself, as for the networks: rules cannot compare two addresses of a packet. And with its Ethernet
+    /// address: who forges the one alone would reach another's ports, and who forges both has the bridge believe that the
+    /// other is where the forger is, so that what he sends comes back to him.
+    static let itself4 = NamedSet("itself4", in: table, .etherAddr, .ipv4Addr, .ipv4Addr)
+    static let itself6 = NamedSet("itself6", in: table, .etherAddr, .ipv6Addr, .ipv6Addr)
     static let routed4 = NamedSet("routed4", in: table, .ifname, .ipv4Addr, flags: .interval)
     static let routed6 = NamedSet("routed6", in: table, .ifname, .ipv6Addr, flags: .interval)
     static let internalBridges = NamedSet("internal", in: table, .ifname)
@@ -153,11 +155,11 @@ extension Ruleset {
             Rule(in: forward, .ctState([.established, .related]), .accept, comment: "answers"),
             Rule(
                 in: forward, .match([.iifname, .oifname], in: apart),
-                .match([.ip(.saddr), .ip(.daddr)], in: itself4), .ctStatus(.dnat), .accept,
+                .match([.ether(.saddr), .ip(.saddr), .ip(.daddr)], in: itself4), .ctStatus(.dnat), .accept,
                 comment: "an isolated port's own published ports"),
             Rule(
                 in: forward, .match([.iifname, .oifname], in: apart),
-                .match([.ip6(.saddr), .ip6(.daddr)], in: itself6), .ctStatus(.dnat), .accept,
+                .match([.ether(.saddr), .ip6(.saddr), .ip6(.daddr)], in: itself6), .ctStatus(.dnat), .accept,
                 comment: "an isolated port's own published ports"),
             Rule(
                 in: forward, .match([.iifname, .oifname], in: apart), .drop,
