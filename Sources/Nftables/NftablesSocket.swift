@@ -176,11 +176,22 @@ extension NftablesSocket {
 
     /// The elements of a set or map; a set that is not there is ENOENT. Equivalent to `nft list set`, `nft list map`.
     public mutating func elements(of set: NamedSet) throws(NftablesError) -> [Element] {
-        var stored: [StoredElement] = []
-        for message in try dump(Self.elementRequest(set), "list elements", "of \(set)") {
-            stored += try SetObject.readElements(message)
+        for _ in 0..<100 {
+            let messages = try dump(Self.elementRequest(set), "list elements", "of \(set)")
+            var stored: [StoredElement] = []
+            for message in messages { stored += try SetObject.readElements(message) }
+            // A hash table that grows, as it does for a while after many were added, is walked in another order from one
+            // part of the answer to the next, and the kernel does not say so (`nft_rhash_walk`, net/netfilter/nft_set_hash.c):
+            // some come twice then, and as many not at all.
+            if messages.count < 2 || StoredElement.areDifferent(stored) {
+                return StoredElement.elements(stored, of: set)
+            }
+            usleep(10_000)
         }
-        return StoredElement.elements(stored, of: set)
+        throw NftablesError(
+            NetlinkError(
+                "list elements", "of \(set)", errno: .resourceTemporarilyUnavailable,
+                hint: "the set kept changing while it was read"))
     }
 
     /// The element with a key, or the interval that a key is in; nil when there is none. Equivalent to `nft get element`.

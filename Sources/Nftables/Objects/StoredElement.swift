@@ -14,6 +14,11 @@ struct StoredElement {
 
     init() {}
 
+    /// Whether no key is there twice, as in a set.
+    static func areDifferent(_ elements: [StoredElement]) -> Bool {
+        Swift.Set(elements.map { [$0.isEnd ? 1 : 0] + $0.key + $0.end }).count == elements.count
+    }
+
     /// Why an element does not fit its set.
     struct Problem: Error {
         let text: String
