@@ -115,6 +115,14 @@ struct RuntimeSystemdTests {
         #expect(lines.contains("run 127") && lines.last == "alone 1", "\(result)")
     }
 
+    @Test("nothing of this machine's can be started by mistake")
+    func strangers() async throws {
+        // Who wants it wants systemd-tmpfiles, which clears /tmp.
+        let result = try await Self.run(
+            "for u in sysinit.target systemd-tmpfiles-setup.service; do systemctl show $u --value -p LoadState; done")
+        #expect(result.lines == ["not-found", "not-found"], "\(result)")
+    }
+
     @Test("without systemd the error says so at once")
     func absent() async throws {
         guard !FileManager.default.fileExists(atPath: "/run/systemd/system") else { return }
