@@ -249,7 +249,9 @@ extension RuleCompiler {
     private mutating func translate(
         _ translation: Expression.Translation, _ family: Family, to values: [Value]
     ) throws(Problem) {
-        let types: [DataType] = [family == .ip ? .ipv4Addr : .ipv6Addr, .inetService]
+        // Of the family `inet` there is a port alone.
+        let address: [DataType] = family == .inet ? [] : [family == .ip ? .ipv4Addr : .ipv6Addr]
+        let types = address + [.inetService]
         var registers: [Expression.Register] = []
         for (index, (value, type)) in zip(values, types).enumerated() {
             var bytes: [UInt8] = []
@@ -258,10 +260,10 @@ extension RuleCompiler {
             expressions.append(.immediate(bytes, to: register))
             registers.append(register)
         }
-        let port = registers.count > 1 ? registers[1] : nil
+        let port = registers.count > address.count ? registers.last : nil
         expressions.append(
             .nat(
-                translation, family, address: registers.first, port: port,
+                translation, family, address: address.isEmpty ? nil : registers.first, port: port,
                 flags: port == nil ? 0 : UInt32(NF_NAT_RANGE_PROTO_SPECIFIED)))
     }
 

@@ -136,6 +136,11 @@ extension Statement {
         translate(.destination, address, port)
     }
 
+    /// `dnat to :PORT`: the address stays, whatever its family. It needs a match of the transport before it.
+    public static func dnat(port: UInt16) -> Statement {
+        Statement(.translate(.destination, .inet, to: [.service(port)]))
+    }
+
     /// `snat ip to ADDRESS`, `snat ip to ADDRESS:PORT`. A port needs a match of the transport before it.
     public static func snat(to address: IPAddress, port: UInt16? = nil) -> Statement {
         translate(.source, address, port)

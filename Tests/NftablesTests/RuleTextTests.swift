@@ -61,7 +61,7 @@ struct RuleTextTests {
         let host = try NetworkNamespaceFixture()
         let rules = [
             "dnat ip to meta l4proto . th dport map @m", "tcp dport 80 dnat ip to 10.0.0.1:8080",
-            "udp dport 53 dnat ip6 to [fd00::1]:53", "tcp dport 81 redirect to :80",
+            "udp dport 53 dnat ip6 to [fd00::1]:53", "udp dport 53 dnat to :61053", "tcp dport 81 redirect to :80",
             "ip daddr 192.0.2.1 dnat ip to 10.0.0.2",
         ]
         try host.nftLoad(

@@ -46,6 +46,7 @@ struct StatementTests {
             ),
             ([.snat(to: .v4(parsed("10.0.0.1")))], "snat ip to 10.0.0.1"),
             ([.snat(.ip, to: [.ip(.daddr)], map: addresses)], "snat ip to ip daddr map @m"),
+            ([.match(.udp(.dport), is: .service(53)), .dnat(port: 61053)], "udp dport 53 dnat to :61053"),
             ([.redirect()], "redirect"),
             ([.match(.l4proto, is: .proto(.tcp)), .redirect(port: 80)], "meta l4proto tcp redirect to :80"),
             ([.masquerade], "masquerade"),
