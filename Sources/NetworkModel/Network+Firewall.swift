@@ -11,28 +11,14 @@ extension Network {
                 policy.source(subnet.prefix.family).map { .source(subnet.prefix, $0, network: name) }
             }
         }
-        if hasNames {
-            elements += nameElements
-            elements += subnets.compactMap(\.gateway).map { .nameServer($0, network: name) }
-        }
+        if hasNames { elements += subnets.compactMap(\.gateway).map { .nameServer($0, network: name) } }
         return elements
     }
 
-    /// The name server is asked at port 53 of a gateway and listens at another, so that sandboxes can publish port 53.
-    private var nameElements: [FirewallElement] {
-        subnets.compactMap(\.gateway).flatMap { gateway in
-            [TransportProtocol.udp, .tcp].compactMap { transport in
-                PortRange(53, 53).flatMap { asked in
-                    PortRange(Self.nameServerPort, Self.nameServerPort).flatMap { listening in
-                        PortMapping(
-                            hostAddress: gateway, hostPorts: asked, sandboxPorts: listening, transport: transport)
-                    }
-                }.map { .published($0, target: gateway, owner: "names of \(name)") }
-            }
-        }
-    }
+    /// Where names are asked for, at a network's gateway (RFC 1035, section 4.2).
+    public static let namePort: UInt16 = 53
 
-    /// Above the ports that Linux gives to whoever asks for any (`ip_local_port_range`).
+    /// Where the name server listens: above the ports that Linux gives to whoever asks for any (`ip_local_port_range`).
     public static let nameServerPort: UInt16 = 61053
 
     /// What the firewall has to know of an endpoint: a pair of its own is a network's link like a bridge, and a port that

@@ -49,8 +49,11 @@ struct CheckTests {
             "published4 lacks published 8080:80/tcp to 10.44.0.2 of web"
         ),
         (
-            "nft delete element inet swnet published4_at '{ 10.44.0.1 . udp . 53 }'",
-            "published4_at lacks published 10.44.0.1:53:61053/udp to 10.44.0.1 of names of lab"
+            """
+            nft delete rule inet swnet prerouting handle \
+                $(nft -a list chain inet swnet prerouting | sed -n '/udp dport 53/s/.*handle //p')
+            """,
+            "chain prerouting has 3 rules, not the 4 that it should"
         ),
         (
             #"nft delete element inet swnet networks '{ "sw-lab" . "sw-lab" }'"#, "networks lacks bridge sw-lab"

@@ -7,7 +7,8 @@ struct NameTests {
     /// What a namespace is told when it asks one of its gateways; nil when there is no answer, empty when there is no
     /// such name.
     private func ask(
-        _ host: NetworkHost, _ name: String, _ type: String, from sandbox: String, server: String = "10.44.0.1"
+        _ host: NetworkHost, _ name: String, _ type: String, from sandbox: String, server: String = "10.44.0.1",
+        port: Int = 53
     ) async throws -> String? {
         let client = """
             import socket, struct, sys
@@ -15,7 +16,8 @@ struct NameTests {
             client = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
             client.settimeout(2)
             labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
-            client.sendto(struct.pack(">6H", 1, 0x100, 1, 0, 0, 0) + labels + b"\\0" + struct.pack(">2H", kind, 1), (server, 53))
+            question = struct.pack(">6H", 1, 0x100, 1, 0, 0, 0) + labels + b"\\0" + struct.pack(">2H", kind, 1)
+            client.sendto(question, (server, int(sys.argv[4])))
             answer = client.recv(512)
             count = struct.unpack(">H", answer[6:8])[0]
             data = answer[-4:] if kind == 1 else answer[-16:]
@@ -23,7 +25,7 @@ struct NameTests {
             elif kind == 12: print(answer.rstrip(b"\\0").split(b"\\x00")[-1][2:].decode())
             else: print(socket.inet_ntop(socket.AF_INET if kind == 1 else socket.AF_INET6, data))
             """
-        let result = try await host.run(["python3", "-c", client, name, type, server], at: .inside(sandbox))
+        let result = try await host.run(["python3", "-c", client, name, type, server, "\(port)"], at: .inside(sandbox))
         return result.status == 0 ? result.output : nil
     }
 
@@ -110,9 +112,16 @@ struct NameTests {
             )
             #expect(try await becomes("web") { try await ask(host, "2.0.44.10.in-addr.arpa", "PTR", from: "db") })
             // The server is there for its own network and for the host, and not for whoever has a route to it.
-            #expect(try await ask(host, "db", "A", from: "far") == nil)
-            #expect(try await ask(host, "db", "A", from: "neighbour") == nil)
-            #expect(try await ask(host, "db", "A", from: "neighbour", server: "fd00:44::1") == nil)
+            for port in [53, 61053] {
+                #expect(try await ask(host, "db", "A", from: "far", port: port) == nil)
+                #expect(try await ask(host, "db", "A", from: "neighbour", port: port) == nil)
+                #expect(try await ask(host, "db", "A", from: "neighbour", server: "fd00:44::1", port: port) == nil)
+            }
+            // Nobody publishes the port where it is asked.
+            let refused = try await host.swnet("publish", "web", "10.44.0.1:50-60:50-60/udp")
+            #expect(
+                refused.status == 1 && refused.errors.contains("10.44.0.1:53/udp is taken by the names of lab"),
+                "\(refused)")
             // Another network's names are nobody's business.
             #expect(try await becomes("nobody") { try await ask(host, "far", "A", from: "web") })
             let hosts = try await host.net("hosts", "lab")

@@ -194,13 +194,12 @@ final class NetworkHost: Sendable {
         return (local("inet"), local("inet6"))
     }
 
-    /// The elements of a map or set, one text for each; of what is published without the name servers.
+    /// The elements of a map or set, one text for each.
     func elements(_ name: String) async throws -> [String] {
         let kind = name.hasPrefix("published") ? "map" : "set"
         let result = try await run(["nft", "-j", "list", kind, "inet", "swnet", name])
         guard result.status == 0 else { return [] }
         return try JSONValue(result.standardOutput)["nftables"].items.flatMap { $0[kind]["elem"].items }.map { "\($0)" }
-            .filter { !$0.contains("names of ") }
     }
 
     /// Every interface of the host, every lease, record and intent, and whether our table is there.

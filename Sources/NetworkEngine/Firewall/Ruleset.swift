@@ -10,7 +10,7 @@ import Nftables
 /// element.
 enum Ruleset {
     /// Changes whenever the layout does: a table with another version is replaced, whatever made it.
-    static let version = "swnet layout 5"
+    static let version = "swnet layout 6"
     private static let with = " with "
 
     /// Without the comment that it has in the kernel.
@@ -44,7 +44,7 @@ enum Ruleset {
     static let source4 = NamedSet("source4", in: table, map: [.ipv4Addr], to: [.ipv4Addr], flags: .interval)
     static let source6 = NamedSet("source6", in: table, map: [.ipv6Addr], to: [.ipv6Addr], flags: .interval)
 
-    /// What the comment names a part that is no set: the rule that keeps the name servers to their own networks.
+    /// What the comment names a part that is no set: the rules that lead to the name servers.
     private static let names = "names"
 
     private static let always = [networks, published4]
@@ -60,7 +60,6 @@ enum Ruleset {
     private static let publish = Chain("publish", in: table)
     private static let postrouting = Chain("postrouting", in: table, type: .nat, hook: .postrouting, priority: .srcnat)
     private static let forward = Chain("forward", in: table, type: .filter, hook: .forward, priority: .filter)
-    private static let input = Chain("input", in: table, type: .filter, hook: .input, priority: .filter)
 }
 
 // MARK: - Parts
@@ -92,11 +91,7 @@ extension Ruleset {
         return TableLayout(
             table: Table(
                 .inet, "swnet", comment: words.isEmpty ? version : version + with + words.joined(separator: " ")),
-            sets: sets, chains: chains(parts), rules: rules(sets, parts))
-    }
-
-    private static func chains(_ parts: Set<String>) -> [Chain] {
-        [raw, prerouting, output, publish, forward, postrouting] + (parts.contains(names) ? [input] : [])
+            sets: sets, chains: [raw, prerouting, output, publish, forward, postrouting], rules: rules(sets, parts))
     }
 
     /// Those that find all the sets that they look into.
@@ -104,8 +99,8 @@ extension Ruleset {
         let names = Set(sets.map(\.name))
         let hasIPv6 = sets.contains { $0 == published6 || $0 == published6At }
         return
-            (loopbackRules + translationRules(hasIPv6: hasIPv6) + filterRules + sourceRules
-            + (parts.contains(Self.names) ? [nameRule] : []))
+            (loopbackRules + (parts.contains(Self.names) ? nameRules : []) + translationRules(hasIPv6: hasIPv6)
+            + filterRules + sourceRules)
             .filter { rule in rule.sets.allSatisfy { names.contains($0.name) } }
     }
 }
@@ -128,6 +123,27 @@ extension Ruleset {
             Rule(
                 in: raw, .match(.iifname, isNot: "lo"), .match(.ip(.saddr), is: loopback), .drop,
                 comment: "nobody outside is loopback"),
+        ]
+    }
+
+    /// A name server is asked at port 53 of its network's gateway and listens at another, so that sandboxes can publish
+    /// port 53, and the host have a server of its own at all its addresses.
+    ///
+    /// Where the question came in tells whose server it is for, so that one rule leads to all of them, whatever the
+    /// family. A translation of the port alone needs Linux 5.14 (commit a33f387ecd5a).
+    private static var nameRules: [Rule] {
+        let isGateway = Statement.match(.fibType([.daddr, .iif]), is: .local)
+        let (asked, port) = (Value.service(Network.namePort), Network.nameServerPort)
+        return [Selector.udp(.dport), .tcp(.dport)].map { selector in
+            Rule(
+                in: prerouting, .match(selector, is: asked), comesFromOne, isGateway, .dnat(port: port),
+                comment: "names are asked at the gateway")
+        } + [
+            // It forwards what it does not know, so to strangers it would be an open resolver. Only the first packet of a
+            // connection passes here: answers to what is masqueraded, which may have this port too, do not.
+            Rule(
+                in: prerouting, .match(.th(.dport), is: .service(port)), .match(.fibType(.daddr), is: .local),
+                .match(.fibType([.daddr, .iif]), isNot: .local), .drop, comment: "names are for their own network")
         ]
     }
 
@@ -218,14 +234,5 @@ extension Ruleset {
                     comment: "127.0.0.1 means something else in a container"))
         }
         return rules
-    }
-
-    /// The name server forwards what it does not know, so to strangers it would be an open resolver: who asks it comes in
-    /// by the interface that has its address.
-    private static var nameRule: Rule {
-        // The port first: nearly every packet for this host ends there.
-        Rule(
-            in: input, .match(.th(.dport), is: .service(Network.nameServerPort)), .match(.iifname, isNot: "lo"),
-            .match(.fibType([.daddr, .iif]), isNot: .local), .drop, comment: "names are for their own network")
     }
 }

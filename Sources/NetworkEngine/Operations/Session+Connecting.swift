@@ -312,9 +312,24 @@ extension Session {
             guard port.families.contains(where: { sandbox.target($0) != nil }) else {
                 throw NetworkError(.invalid, "port '\(port)': \(Self.reason(port, sandbox))")
             }
+            try checkNames(port)
             try checkIndex(port, sandbox, &index)
         }
         try HostPorts.check(ports) { index.isRelayed($0, $1) }
+    }
+
+    /// Port 53 of a gateway is where a network's names are asked for.
+    private func checkNames(_ port: PortMapping) throws {
+        guard let address = port.hostAddress, port.transport != .sctp, port.hostPorts.ports.contains(Network.namePort)
+        else { return }
+        for name in try store.routedNetworks() {
+            guard let network = try store.network(name), network.hasNames,
+                network.subnets.contains(where: { $0.gateway == address })
+            else { continue }
+            let asked = address.endpoint(port: Network.namePort)
+            throw NetworkError(
+                .taken, "port '\(port)': \(asked)/\(port.transport.rawValue) is taken by the names of \(name)")
+        }
     }
 
     private static func reason(_ port: PortMapping, _ sandbox: Sandbox) -> String {
