@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Many processes at once, of every verb, on one host; some are killed in the middle. Nothing is ever had by two, nobody
-/// waits for ever, and what is left is mended. `SWNET_CROWD` says how many commands (600).
+/// Many processes at once, of every verb, on one host; some are killed in the middle, and somebody deletes bridges, the
+/// table and namespaces meanwhile. Nothing is ever had by two, nobody waits for ever, and what is left is mended. `SWNET_CROWD` says how many commands (600).
 @Suite("a crowd of processes")
 struct CrowdTests {
     /// Prints what should not have happened, a line each; its last line is how often each status was seen.
@@ -17,12 +17,21 @@ struct CrowdTests {
             network, sandbox = choose.choice(networks), choose.choice(sandboxes)
             port, transport = choose.randrange(8000, 8012), choose.choice(["tcp", "udp"])
             mapping = f"{port}:{choose.randrange(1, 100)}/{transport}"
-            return choose.choice([
+            subnet = ["--subnet", f"10.9{network[1]}.0.0/28"]
+            create = ["create", network] + choose.choice([
+                subnet, subnet + ["--isolation", "strict"], subnet + ["--isolate-ports", "--antispoof"],
+                subnet + ["--internal"], subnet + ["--subnet", f"fd00:{network[1]}::/64"], subnet + ["--driver", "ptp"]])
+            if choose.random() < 0.03:
+                return choose.choice([
+                    ["nft", "delete", "table", "inet", "swnet"], ["ip", "link", "del", f"sw-{network}"],
+                    ["sh", "-c", f"ip netns del {sandbox}; ip netns add {sandbox}"]])
+            return [swnet] + choose.choice([
                 ["connect", network, sandbox], ["connect", network, sandbox, "-p", mapping],
+                ["connect", network, sandbox, "--egress", "10mbit"], ["limit", network, sandbox, "--egress", "1mbit"],
+                ["publish", sandbox, f"[::1]:{mapping}"], ["publish", sandbox, "80"],
                 ["connect", network, sandbox], ["disconnect", network, sandbox], ["disconnect", network, sandbox],
                 ["publish", sandbox, mapping], ["publish", sandbox, f"{port}-{port + 3}:{port}-{port + 3}"],
-                ["unpublish", sandbox, mapping], ["rm", network], ["create", network, "--subnet", f"10.9{network[1]}.0.0/28"],
-                ["create", network, "--subnet", f"10.9{network[1]}.0.0/28"], ["ls"], ["ports"], ["check"], ["repair"], ["gc"],
+                ["unpublish", sandbox, mapping], ["rm", network], create, create, ["ls"], ["ports"], ["check"], ["repair"], ["gc"],
                 ["inspect", network]])
         plans = [(words(), choose.random() * 0.06 if choose.random() < 0.15 else None) for _ in range(count)]
         seen, lock = collections.Counter(), threading.Lock()
@@ -31,9 +40,9 @@ struct CrowdTests {
                 with lock:
                     if not plans: return
                     line, deadline = plans.pop()
-                child = subprocess.Popen([swnet] + line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                child = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                 try:
-                    if deadline is not None:
+                    if deadline is not None and line[0] == swnet:
                         time.sleep(deadline)
                         child.kill()
                     output, errors = child.communicate(timeout=120)
@@ -43,7 +52,7 @@ struct CrowdTests {
                     continue
                 with lock: seen[child.returncode] += 1
                 if child.returncode not in (0, 1, -9): print("status", child.returncode, line, errors, flush=True)
-                if child.returncode == 1 and line[0] not in ("check", "repair") and len(errors.strip().split("\\n")) > 3:
+                if child.returncode == 1 and line[1] not in ("check", "repair") and len(errors.strip().split("\\n")) > 3:
                     print("a long story", line, errors, flush=True)
         threads = [threading.Thread(target=work) for _ in range(32)]
         for thread in threads: thread.start()

@@ -95,6 +95,8 @@ struct EndpointDriver {
         } catch {
             _ = try? host.delete(.index(link.index))
             try? limiter.remove(&host)
+            // Whoever deletes the bridge meanwhile leaves no port of it, which the kernel tells of a number only.
+            if let bridge = endpoint.link.bridge, HostInterface.index(of: bridge) != master { throw gone(bridge) }
             throw error
         }
     }
