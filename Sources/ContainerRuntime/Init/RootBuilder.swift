@@ -287,7 +287,8 @@ struct RootBuilder {
         of mount: borrowing Descriptor, _ step: MountStep, isNew: Bool = false
     ) throws(SystemError) {
         // A new mount was made with its attributes; only `/dev` had to be writable until it was filled.
-        if isNew ? step.role == .dev && step.set & UInt64(MOUNT_ATTR_RDONLY) != 0 : step.set | step.clear != 0 {
+        let isOpenYet = step.role == .dev && step.set & UInt64(MOUNT_ATTR_RDONLY) != 0
+        if isNew ? isOpenYet : step.set | step.clear | step.clearOfSource != 0 {
             do throws(SystemError) {
                 try MountTree.setAttributes(of: mount, set: step.set, clear: step.clear | step.clearOfSource)
             } catch {

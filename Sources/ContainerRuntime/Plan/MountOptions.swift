@@ -18,6 +18,7 @@ struct MountOptions {
     var mapsIdentifiers = false
     var mapsRecursively = false
     var settings: [MountSetting] = []
+    private var undoesTimes = false
 
     init(_ options: [String], field: String) throws(SpecError) {
         for (index, option) in options.enumerated() where !option.isEmpty {
@@ -41,7 +42,7 @@ struct MountOptions {
     /// besides (`noexec`, say) goes. One without such options is what its source is; and so are its times, unless the
     /// options say something of them: they go together (do_mount of fs/namespace.c).
     var clearOfSource: UInt64 {
-        guard set | clear != 0 else { return 0 }
+        guard set | clear != 0 || undoesTimes else { return 0 }
         let times = UInt64(MOUNT_ATTR__ATIME)
         let saysTimes = set & times != 0 || clear & times == times
         return (Self.lockable | UInt64(MOUNT_ATTR_NOSYMFOLLOW) | (saysTimes ? UInt64(MOUNT_ATTR_NODIRATIME) : 0)) & ~set
@@ -53,9 +54,9 @@ struct MountOptions {
 
     /// Takes an option that is not the file system's own business.
     private mutating func apply(_ option: String, field: String) throws(SpecError) -> Bool {
-        // With mount(8), runc and crun it does not end the `noatime` of a bind's source; `relatime` does.
-        if option == "atime" {
-            set &= ~UInt64(MOUNT_ATTR_NOATIME)
+        if let times = Self.undone(by: option) {
+            set &= ~times
+            undoesTimes = true
             return true
         }
         if let change = Self.attribute(option) {
@@ -102,6 +103,18 @@ struct MountOptions {
     fileprivate struct Change {
         var set: UInt64 = 0
         var clear: UInt64 = 0
+    }
+
+    /// What an option takes back of those before it. With mount(8), runc and crun that ends no setting of a bind's source;
+    /// `relatime` does.
+    private static func undone(by option: String) -> UInt64? {
+        switch option {
+        case "atime": UInt64(MOUNT_ATTR_NOATIME)
+        case "diratime": UInt64(MOUNT_ATTR_NODIRATIME)
+        case "nostrictatime": UInt64(MOUNT_ATTR_STRICTATIME)
+        case "norelatime": 0
+        default: nil
+        }
     }
 
     private static func attribute(_ name: String) -> Change? { attributes.first { $0.name == name }?.change }
