@@ -23,7 +23,9 @@ extension Spec.Linux.Seccomp {
         let field = "linux.seccomp"
         try Self.check("\(field).defaultAction", defaultAction, "action", Self.actions)
         guard defaultAction != "SCMP_ACT_NOTIFY" else {
-            throw SpecError("\(field).defaultAction", "'\(defaultAction)': nothing could run until somebody answers")
+            throw SpecError(
+                "\(field).defaultAction",
+                "SCMP_ACT_NOTIFY cannot be used as default action: nothing could run until somebody answers")
         }
         try Self.check("\(field).defaultErrnoRet", defaultErrnoRet, of: defaultAction)
         for (index, name) in (architectures ?? []).enumerated() {

@@ -90,7 +90,7 @@ extension MistakeTable {
         #"""
         linux.seccomp.defaultAction  "SCMP_ACT_NOSUCH"  unknown action 'SCMP_ACT_NOSUCH', one of
         linux.seccomp.defaultAction  ""  unknown action ''
-        linux.seccomp.defaultAction  "SCMP_ACT_NOTIFY"  'SCMP_ACT_NOTIFY': nothing could run
+        linux.seccomp.defaultAction  "SCMP_ACT_NOTIFY"  SCMP_ACT_NOTIFY cannot be used as default action: nothing could run
         linux.seccomp.defaultErrnoRet  1  SCMP_ACT_ALLOW returns no errno
         linux.seccomp  {"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096}  4096 is no errno
         linux.seccomp.architectures[0]  "SCMP_ARCH_NOSUCH"  unknown architecture 'SCMP_ARCH_NOSUCH'

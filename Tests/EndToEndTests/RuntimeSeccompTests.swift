@@ -10,6 +10,10 @@ struct RuntimeSeccompTests {
             syscalls: [{names: ["mkdir", "mkdirat", "getrandom"], action: "SCMP_ACT_NOTIFY"}]}
         """
 
+    private static func asking(_ call: String) -> String {
+        profile + " | .linux.seccomp.syscalls[0].names += [\"\(call)\"]"
+    }
+
     /// Takes one listener, writes down what came with it, and answers: directories called `no…` are refused with
     /// EROFS, others are made by the kernel as if nobody had asked (SECCOMP_USER_NOTIF_FLAG_CONTINUE).
     private static let agent = #"""
@@ -100,7 +104,13 @@ struct RuntimeSeccompTests {
             for (change, name) in [
                 (Self.profile + " | del(.linux.seccomp.listenerPath)", "linux.seccomp.listenerPath"),
                 (Self.profile + #" | .linux.seccomp.listenerPath = "relative""#, "linux.seccomp.listenerPath"),
-                (Self.profile + #" | .linux.seccomp.syscalls[0].names += ["sendmsg"]"#, "linux.seccomp.syscalls[0]"),
+                (Self.profile + #" | .linux.seccomp.defaultAction = "SCMP_ACT_NOTIFY""#, "linux.seccomp.defaultAction"),
+                (Self.asking("sendmsg"), "SCMP_ACT_NOTIFY cannot be used for the sendmsg syscall: "),
+                (Self.asking("recvfrom"), "SCMP_ACT_NOTIFY cannot be used for the recvfrom syscall: "),
+                (
+                    Self.asking("write"),
+                    "linux.seccomp.syscalls[0].names: SCMP_ACT_NOTIFY cannot be used for the write syscall: the runtime"
+                ),
             ] {
                 let bundle = try await RuntimeBundle(host, "true", change)
                 expectRefusal(

@@ -18,10 +18,10 @@ public struct SeccompListener: Hashable, Sendable {
         var asks = false
         for (index, rule) in (seccomp?.syscalls ?? []).enumerated() where rule.action == "SCMP_ACT_NOTIFY" {
             asks = true
-            // With these the listener is handed over, so nobody could answer for them yet.
-            if let call = rule.names.first(where: { ["sendmsg", "recvfrom"].contains($0) }) {
+            for (call, reason) in Self.needed where rule.names.contains(call) {
                 throw SpecError(
-                    "linux.seccomp.syscalls[\(index)].names", "\(call) cannot be asked about: the listener needs it")
+                    "linux.seccomp.syscalls[\(index)].names",
+                    "SCMP_ACT_NOTIFY cannot be used for the \(call) syscall: \(reason)")
             }
         }
         guard asks else { return nil }
@@ -33,6 +33,13 @@ public struct SeccompListener: Hashable, Sendable {
         metadata = seccomp?.listenerMetadata ?? ""
         self.state = state
     }
+
+    /// What the runtime's own processes do while the filter confines them already.
+    private static let needed = [
+        ("sendmsg", "the listener is handed over with it, so nobody could answer yet"),
+        ("recvfrom", "the runtime waits with it until the listener is handed over"),
+        ("write", "the runtime says with it why a hook cannot be executed, and would wait for the answer"),
+    ]
 
     /// Gives the listener of a process to who answers.
     ///
