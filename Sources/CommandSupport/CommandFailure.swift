@@ -3,8 +3,8 @@ public struct CommandFailure: Error, Hashable, Sendable {
     /// Lower case, without a full stop; it names the object and its value.
     public var message: String
     public var status: ExitStatus
-    /// Whether it is not this program that says it: then its name does not stand in front.
-    public var isOfOthers = false
+    /// Whether the message says by itself who speaks: then the program's name does not stand in front.
+    public var isWhole = false
 
     public init(_ message: String, status: ExitStatus = .failure) {
         self.message = message

@@ -11,14 +11,16 @@ public struct CommandTable<Context>: Sendable {
     public var commands: [Command<Context>]
     /// What the commands work with.
     public var context: @Sendable (ParsedFlags) throws -> Context
-    /// The failure that an error of the engine is.
-    public var explain: @Sendable (any Error, ExitStatus) -> any Error
+    /// The failure that an error of the engine is, in a command.
+    public var explain: @Sendable (any Error, Command<Context>) -> any Error
+    public var layout: HelpLayout
 
     /// - Parameter globals: What the program knows besides `--help` and `--version`.
     public init(
         _ program: Program, version: String, summary: String, details: String = "", globals: [FlagGrammar.Flag] = [],
-        commands: [Command<Context>], context: @escaping @Sendable (ParsedFlags) throws -> Context,
-        explain: @escaping @Sendable (any Error, ExitStatus) -> any Error = { error, _ in error }
+        commands: [Command<Context>], layout: HelpLayout = .docker,
+        context: @escaping @Sendable (ParsedFlags) throws -> Context,
+        explain: @escaping @Sendable (any Error, Command<Context>) -> any Error = { error, _ in error }
     ) {
         self.program = program
         self.version = version
@@ -29,6 +31,7 @@ public struct CommandTable<Context>: Sendable {
         self.commands = commands
         self.context = context
         self.explain = explain
+        self.layout = layout
     }
 
     /// Runs a command line without the program's name.
@@ -50,7 +53,10 @@ public struct CommandTable<Context>: Sendable {
             return .success
         }
         let rest = parsed.arguments.dropFirst()
-        if name == "help" { return try explainCommand(rest.first) }
+        if name == "help" {
+            Output.write(try rest.first.map { help(of: try command(named: $0, isHelp: true)) } ?? help)
+            return .success
+        }
         let isHelp = rest.first == "--help" || rest.first == "-h"
         return try run(try command(named: name, isHelp: isHelp), Array(rest), parsed)
     }
@@ -74,7 +80,7 @@ public struct CommandTable<Context>: Sendable {
                 Invocation(
                     context: try context(globals), flags: flags, program: program, command: command.name, words: words))
         } catch {
-            throw explain(error, command.failure)
+            throw explain(error, command)
         }
     }
 
@@ -83,55 +89,5 @@ public struct CommandTable<Context>: Sendable {
         guard error.isHelp else { throw CommandFailure("\(error) (\(hint))", status: program.usage) }
         Output.write(help)
         return .success
-    }
-}
-
-// MARK: - Help
-
-extension CommandTable {
-    private func explainCommand(_ name: String?) throws(CommandFailure) -> ExitStatus {
-        guard let name else {
-            Output.write(help)
-            return .success
-        }
-        Output.write(help(of: try command(named: name, isHelp: true)))
-        return .success
-    }
-
-    /// What `PROGRAM --help` prints.
-    var help: String {
-        let shown = commands.filter { !$0.isHidden }
-        return "Usage: \(program.name) [FLAG…] COMMAND …\n\n\(summary)\n"
-            + Self.section("Commands", shown.map { ($0.name, $0.summary) })
-            + Self.section("Flags", Self.describe(globals))
-            + (details.isEmpty ? "" : "\n\(details)\n")
-            + "\n'\(program.name) COMMAND --help' says more about a command.\n"
-    }
-
-    /// What `PROGRAM COMMAND --help` prints.
-    func help(of command: Command<Context>) -> String {
-        let usage = [program.name, command.name, command.synopsis].filter { !$0.isEmpty }.joined(separator: " ")
-        let details = command.details()
-        return "Usage: \(usage)\n\n\(command.summary)\n"
-            + (details.isEmpty ? "" : "\n\(details)\n")
-            + Self.section("Flags", Self.describe(command.grammar ?? FlagGrammar([])))
-            + Self.section("Examples", command.examples.map { ($0, "") })
-    }
-
-    private static func describe(_ grammar: FlagGrammar) -> [(String, String)] {
-        grammar.flags.filter { !$0.help.isEmpty }.map { flag in
-            let short = flag.short.map { "-\($0), " } ?? "    "
-            let names = flag.names.map { "--\($0)" }.joined(separator: ", ")
-            return (short + names + (flag.placeholder.map { " \($0)" } ?? ""), flag.help)
-        }
-    }
-
-    private static func section(_ title: String, _ lines: [(left: String, right: String)]) -> String {
-        guard !lines.isEmpty else { return "" }
-        let width = lines.map(\.left.count).max() ?? 0
-        return lines.reduce("\n\(title):\n") { text, line in
-            let padding = String(repeating: " ", count: width - line.left.count + 2)
-            return text + "  " + line.left + (line.right.isEmpty ? "" : padding + line.right) + "\n"
-        }
     }
 }

@@ -7,6 +7,8 @@ import JSONCoding
 public struct Program: Sendable {
     /// The name in front of every message.
     public let name: String
+    /// The name it was given by those who wrote it, and has in the examples of its help.
+    private let ownName: String
     /// The exit status of an error that carries none.
     public let failure: ExitStatus
     /// The exit status of a command line that was not understood: a flag, or its value.
@@ -14,9 +16,13 @@ public struct Program: Sendable {
     /// The exit status of a command line that names no command, or lacks arguments.
     public let arguments: ExitStatus
 
-    public init(name: String, failure: ExitStatus = .failure, usage: ExitStatus = .usage, arguments: ExitStatus? = nil)
-    {
-        self.name = name
+    /// - Parameter calledName: The name it goes by when it is called by another than its own (`calledName`).
+    public init(
+        name: String, calledAs calledName: String? = nil, failure: ExitStatus = .failure, usage: ExitStatus = .usage,
+        arguments: ExitStatus? = nil
+    ) {
+        self.name = calledName ?? name
+        ownName = name
         self.failure = failure
         self.usage = usage
         self.arguments = arguments ?? usage
@@ -61,6 +67,27 @@ public struct Program: Sendable {
         return words
     }
 
+    /// The last component of the path that the program was called by, as C's programs have it
+    /// (`program_invocation_short_name`): who is installed as a link under another's name answers to it.
+    ///
+    /// Nil for what is no file's name, or none that could stand in a message: the caller may have set it to anything.
+    public static var calledName: String? {
+        guard let path = unsafe swn_arguments()[0] else { return nil }
+        let name = unsafe strrchr(path, Int32(UInt8(ascii: "/"))).map { unsafe $0 + 1 } ?? path
+        let count = unsafe strlen(name)
+        let characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._"
+        guard count > 0, count <= 64, unsafe strspn(name, characters) == count,
+            unsafe name.pointee != CChar(UInt8(ascii: "-")), unsafe name.pointee != CChar(UInt8(ascii: "."))
+        else { return nil }
+        return unsafe String(cString: name)
+    }
+
+    /// A command line of the help, with the name that the program was called by.
+    func renamed(_ example: String) -> String {
+        guard name != ownName, example.hasPrefix("\(ownName) ") else { return example }
+        return name + example.dropFirst(ownName.count)
+    }
+
     /// Takes the numbers of standard streams that whoever started the program has closed: a file of ours that got one of
     /// them would be read from or written to by accident. What is in their place can only be used the wrong way round, so
     /// that using it is an error, and is closed for programs that are started.
@@ -75,7 +102,7 @@ public struct Program: Sendable {
     @discardableResult
     public func report(_ error: any Error) -> ExitStatus {
         let failure = error as? CommandFailure
-        let prefix = failure?.isOfOthers == true ? "" : "\(name): "
+        let prefix = failure?.isWhole == true ? "" : "\(name): "
         Output.errorLine("\(prefix)\("\(error)".printable)")
         return failure?.status ?? self.failure
     }

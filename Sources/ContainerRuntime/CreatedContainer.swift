@@ -38,9 +38,7 @@ public struct CreatedContainer: ~Copyable {
     /// - Throws: `LaunchError` for the step that failed.
     public mutating func waitUntilReady() throws(LaunchError) {
         while !isReady {
-            guard try receive() else {
-                throw LaunchError("start the container: its process was killed", errno: ECHILD)
-            }
+            guard try receive() else { throw LaunchError.killed }
         }
     }
 
@@ -50,9 +48,7 @@ public struct CreatedContainer: ~Copyable {
     mutating func runHooks(_ hooks: HookPlan?) throws(LaunchError) {
         guard let hooks, hooks.needsPause else { return }
         while !waitsForHooks {
-            guard try receive() else {
-                throw LaunchError("start the container: its process was killed", errno: ECHILD)
-            }
+            guard try receive() else { throw LaunchError.killed }
         }
         do throws(HookFailure) {
             // These are from a time when what is called creating now was part of the start.
@@ -60,7 +56,9 @@ public struct CreatedContainer: ~Copyable {
             try HookRun.run(
                 hooks.createRuntime, state: hooks.text(.creating, processIdentifier), in: hooks.state.bundle)
         } catch {
-            throw LaunchError(error.description, errno: ECANCELED)
+            var failure = LaunchError(error.description, errno: ECANCELED)
+            failure.isOfInit = true
+            throw failure
         }
         try tell((0..<4).map { UInt8(truncatingIfNeeded: processIdentifier >> (8 * $0)) })
     }
@@ -80,9 +78,7 @@ public struct CreatedContainer: ~Copyable {
         if plan.asksForMounts { try waitUntilReady() }
         try tell([1])
         while !isDetached {
-            guard try receive() else {
-                throw LaunchError("start the container: its process was killed", errno: ECHILD)
-            }
+            guard try receive() else { throw LaunchError.killed }
         }
         return child.release()
     }
@@ -143,7 +139,7 @@ public struct CreatedContainer: ~Copyable {
         }
         guard var message = received else { return false }
         guard let record = InitRecord(bytes: message.bytes) else {
-            throw LaunchError("start the container: its process sent an unknown record", errno: EPROTO)
+            throw LaunchError("the container's process sent an unknown record", errno: EPROTO)
         }
         switch record.stage {
         case .ready: isReady = true
@@ -151,13 +147,15 @@ public struct CreatedContainer: ~Copyable {
         case .hooks: waitsForHooks = true
         case .listener:
             guard let listener = plan.process.listener, let descriptor = message.descriptor.take() else {
-                throw LaunchError("start the container: nobody asked for a seccomp listener", errno: EPROTO)
+                throw LaunchError("the container's process has a seccomp listener that nobody asked for", errno: EPROTO)
             }
             do throws(SystemError) {
                 try listener.handOver(descriptor, process: processIdentifier, status: .running)
                 try socket.send([1])
             } catch {
-                throw LaunchError(error)
+                var failure = LaunchError(error)
+                failure.isOfInit = plan is InitPlan
+                throw failure
             }
         case .console: console = message.descriptor.take()
         case .mountNamespace: mountNamespace = message.descriptor.take()

@@ -12,12 +12,17 @@ public struct LaunchError: Error, Sendable, CustomStringConvertible {
     public var exitCode: Int32
     /// The same as the container's process would say it, when it is the kernel's refusal of its program.
     public var processWords: String?
+    /// Whether it went wrong while the container's first process made the container, and not before.
+    public var isOfInit = false
 
     init(_ description: String, errno: Int32, exitCode: Int32 = 125) {
         self.description = description
         self.errno = errno
         self.exitCode = exitCode
     }
+
+    /// Somebody, or the kernel for want of memory, has ended the process before its program began.
+    static var killed: LaunchError { LaunchError("the container's process was killed", errno: ECHILD) }
 
     /// Whether it is a hook that has failed: nothing else is cancelled.
     var isOfHook: Bool { errno == ECANCELED }
@@ -38,6 +43,12 @@ protocol LaunchPlan: Sendable {
 
 extension InitPlan: LaunchPlan {
     func error(_ record: InitRecord) -> LaunchError {
+        var error = words(for: record)
+        error.isOfInit = true
+        return error
+    }
+
+    private func words(for record: InitRecord) -> LaunchError {
         let index = Int(record.index)
         switch record.stage {
         case .mount, .mountTarget:
@@ -61,18 +72,25 @@ extension InitPlan: LaunchPlan {
         }
     }
 
+    /// runc's words, because people search for them, and besides them which of the document's mounts it is.
     private func mountError(_ record: InitRecord, isTarget: Bool) -> LaunchError {
         guard let mount = mounts.first(where: { $0.index == record.index }) else {
-            return failure("mount", "/dev", record)
+            return failure("error mounting \"tmpfs\" to rootfs at", "\"/dev\"", record)
         }
-        let what =
-            switch mount.source {
-            case .fileSystem(let type): type
-            case .bind(let path, _): path
-            case .remount: "anew"
-            case .cgroups: "cgroup"
-            }
-        var error = failure("mount \(what) (mounts[\(mount.index)]) on", "/\(mount.destination)", record)
+        let name: String
+        var place = "mounts[\(mount.index)]"
+        switch mount.source {
+        case .bind(let path, _): name = path
+        case .cgroups: name = "cgroup"
+        case .remount:
+            name = "none"
+            place += ", remount"
+        case .fileSystem(let type):
+            name = mount.settings.first { $0.name == "source" }?.value ?? type
+            if name != type { place += ", type \(type)" }
+        }
+        var error = failure(
+            "error mounting \"\(name)\" to rootfs at", "\"/\(mount.destination)\" (\(place))", record)
         if isTarget, record.errno == ELOOP || record.errno == ENOTDIR {
             // runc's words, and what they are about.
             error.description +=

@@ -58,7 +58,7 @@ public enum Launcher {
         visit: (NamespaceVisits) throws(SystemError) -> Void, child: (_ near: Int32, _ far: Int32) -> Never
     ) throws(LaunchError) -> CreatedContainer {
         guard swn_is_single_threaded() == 1 else {
-            throw LaunchError("start a container: this process has more than one thread", errno: EINVAL)
+            throw LaunchError("the runtime's own process has more than one thread", errno: EINVAL)
         }
         let passage = Passage(door: door, flags: flags, cgroup: cgroup.directory, map: map)
         guard door == nil, let visits = try begin(visit) else {

@@ -76,7 +76,7 @@ struct Passage {
         else { throw LaunchError("enter the container's user namespace: the process was killed", errno: ECHILD) }
         guard let descriptor = record.descriptor.take() else { throw plan.error(message) }
         guard let number = ProcessHandle.number(of: descriptor) else {
-            throw LaunchError("start the container: its process was killed", errno: ECHILD)
+            throw LaunchError.killed
         }
         return (descriptor.release(), number)
     }

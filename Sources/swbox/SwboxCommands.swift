@@ -25,6 +25,6 @@ enum SwboxCommands {
                 if let root = flags.value("run-root") { roots.run = root }
                 return Engine(roots: roots) { program.notify($0) }
             },
-            explain: Failure.of)
+            explain: { Failure.of($0, default: $1.failure) })
     }
 }

@@ -9,9 +9,9 @@ enum SwrunCommands {
     static func table(_ program: Program) -> CommandTable<OCIRuntime> {
         CommandTable(
             program, version: "version 0.1.0\ncommit: unreleased\nspec: \(Spec.supportedVersion)",
-            summary: "The OCI runtime: turns a bundle and its config.json into an isolated process.",
+            summary: "Open Container Initiative runtime: turns a bundle and its config.json into an isolated process",
             details: """
-                Engines use it in runc's or crun's place: podman --runtime /path/to/swrun run ...
+                Engines use it in runc's or crun's place: podman --runtime /path/to/\(program.name) run ...
                 State is kept below --root, one directory for each container.
                 """,
             globals: [
@@ -33,7 +33,7 @@ enum SwrunCommands {
                 create, start, run, state, kill, delete, exec, list, processes, pause, resume, update, events, spec,
                 features, checkpoint, restore,
             ],
-            context: runtime, explain: explain)
+            layout: .runc, context: { try runtime($0, program) }, explain: { explain($0, $1, program) })
     }
 
     /// The usual place, which is missing until there is a first container.
@@ -59,7 +59,7 @@ enum SwrunCommands {
         }
     }
 
-    private static func runtime(_ flags: ParsedFlags) throws -> OCIRuntime {
+    private static func runtime(_ flags: ParsedFlags, _ program: Program) throws -> OCIRuntime {
         let format = flags.value("log-format") ?? "text"
         guard ["text", "json"].contains(format) else {
             throw CommandFailure("unknown log-format '\(format)' (text or json)")
@@ -74,9 +74,10 @@ enum SwrunCommands {
             store: ContainerStore(root), seccompCache: SeccompCache(directory: "\(root)/.seccomp"),
             cgroups: try cgroupUse(flags.value("rootless") ?? "auto", manager),
             usesSystemd: flags.isOn("systemd-cgroup") || manager == "systemd")
+        runtime.name = program.name
         runtime.networkDevices = HostDevices.mover
         runtime.warn = { message in
-            Program(name: "swrun").warn(message)
+            program.warn(message)
             Log(globals: flags).write(message, level: "warning")
         }
         if flags.isOn("debug") {
@@ -85,27 +86,36 @@ enum SwrunCommands {
         }
         return runtime
     }
-
-    /// The program's own failures are 1 as runc's are, those of `exec` 255; where `run` could not execute the program, it
-    /// says so as a shell does.
-    private static func explain(_ error: any Error, _ failure: ExitStatus) -> any Error {
-        switch error {
-        case let error as CommandFailure: error
-        case let error as LaunchError where failure == .engineFailure && error.exitCode != failure.rawValue:
-            describe(error)
-        default: CommandFailure("\(error)", status: failure == .engineFailure ? .failure : failure)
-        }
-    }
 }
 
 extension SwrunCommands {
-    /// With runc it is the container's process that says what its program lacks, and nothing else is said. A person is told
-    /// more.
-    private static func describe(_ error: LaunchError) -> CommandFailure {
-        let words = isatty(2) == 0 ? error.processWords : nil
-        var failure = CommandFailure(words ?? error.description, status: ExitStatus(rawValue: error.exitCode))
-        failure.isOfOthers = words != nil
+    /// The program's own failures are 1 as runc's are, those of `exec` 255; where `run` could not execute the program, it
+    /// says so as a shell does.
+    private static func explain(
+        _ error: any Error, _ command: Command<OCIRuntime>, _ program: Program
+    ) -> any Error {
+        if error is CommandFailure { return error }
+        let isRun = command.failure == .engineFailure
+        let launch = error as? LaunchError
+        let hasCode = isRun && launch.map { $0.exitCode != command.failure.rawValue } == true
+        // With runc it is the container's process that says what its program lacks, and nothing else is said. A person is
+        // told more.
+        let words = hasCode && isatty(2) == 0 ? launch?.processWords : nil
+        var failure = CommandFailure(words ?? "\(error)", status: isRun ? .failure : command.failure)
+        if hasCode, let launch { failure.status = ExitStatus(rawValue: launch.exitCode) }
+        failure.isWhole = words != nil
+        guard words == nil, ["create", "run", "exec"].contains(command.name) else { return failure }
+        failure.message = "\(program.name) \(command.name) failed: \(frame(launch, command.name))\(failure.message)"
+        failure.isWhole = true
         return failure
+    }
+
+    /// What runc says before the reason, by how far it has come (libcontainer/container_linux.go, process_linux.go): people
+    /// search for it.
+    private static func frame(_ error: LaunchError?, _ command: String) -> String {
+        guard let error else { return "" }
+        let isOfInit = error.isOfInit && command != "exec"
+        return "unable to start container process: \(isOfInit ? "error during container init: " : "")"
     }
 }
 

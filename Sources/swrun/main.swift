@@ -1,7 +1,8 @@
 import CommandSupport
 import ContainerRuntime
 
-let program = Program(name: "swrun")
+// Installed as `runc` it is to be taken for it, by people too.
+let program = Program(name: "swrun", calledAs: Program.calledName)
 
 // A word `exec` that is no command costs a start, nothing else.
 if Program.isAsked(for: "exec") { ProtectedExecutable.begin() }

@@ -52,7 +52,7 @@ struct HostileTests {
             try bundle.link(name, to: target)
             let result = try await bundle.run(ContainerBundle.spec("true"))
             #expect(result.status == 1)
-            #expect(result.errors.contains("on /\(name)"), "\(result)")
+            #expect(result.errors.contains("at \"/\(name)\" (mounts["), "\(result)")
             #expect(try FileManager.default.contentsOfDirectory(atPath: outside).isEmpty)
         }
     }
@@ -133,19 +133,19 @@ struct HostileTests {
         let bundle = try ContainerBundle()
         let cases: [(String, (inout Spec) -> Void)] = [
             (
-                "mount nosuchfs (mounts[7]) on /x: no such device",
+                #"error mounting "x" to rootfs at "/x" (mounts[7], type nosuchfs): no such device"#,
                 {
                     $0.mounts?.append(Spec.Mount(destination: "/x", type: "nosuchfs", source: "x"))
                 }
             ),
             (
-                "mount /nosuch/source (mounts[7]) on /x: no such file",
+                #"error mounting "/nosuch/source" to rootfs at "/x" (mounts[7]): no such file"#,
                 {
                     $0.mounts?.append(Spec.Mount(destination: "/x", type: "bind", source: "/nosuch/source"))
                 }
             ),
             (
-                "tmpfs (mounts[7]) on /x",
+                #"error mounting "x" to rootfs at "/x" (mounts[7], type tmpfs)"#,
                 {
                     $0.mounts?.append(
                         Spec.Mount(destination: "/x", type: "tmpfs", source: "x", options: ["nosuchoption=1"]))

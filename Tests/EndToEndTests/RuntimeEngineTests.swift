@@ -12,6 +12,7 @@ struct RuntimeEngineTests {
         $E run --rm --net=none $U tools echo hello
         $E run --rm --net=none $U tools sh -c 'exit 7'; echo $?
         $E run --rm --net=none $U tools no-such-command 2>&1 | grep -o 'executable file not found' | head -1
+        $E run --rm --net=none $U tools no-such-command >/dev/null 2>&1; echo $?
         $E run --rm --net=none $U -t tools tty | tr -d '\\r'
         echo typed | $E run -i --rm --net=none $U tools cat
         $E run --rm --net=none $U --read-only --user 1000:1000 --cap-drop ALL --security-opt no-new-privileges tools \\
@@ -20,6 +21,7 @@ struct RuntimeEngineTests {
         $E run --rm --net=none $U --privileged tools sh -c 'echo x >/proc/sys/kernel/domainname && echo may'
         $E run -d --name box --net=none $U tools sh -c 'echo started; exec sleep 1000' >/dev/null
         $E exec box sh -c 'cat /proc/1/comm; exit 5'; echo $?
+        $E exec box no-such-command >/dev/null 2>&1; [ $? -gt 125 ] && echo refused
         $E exec -d box sh -c 'echo x >/file' >/dev/null
         for n in $(seq 100); do $E exec box test -s /file && break; sleep 0.1; done; $E exec box cat /file
         $E exec -t box tty | tr -d '\\r'
@@ -34,8 +36,9 @@ struct RuntimeEngineTests {
         """
 
     private static let expected = [
-        "hello", "7", "executable file not found", "/dev/pts/0", "typed", "1000",
-        "CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2", "read-only", "Seccomp: 0", "may", "sleep", "5", "x",
+        "hello", "7", "executable file not found", "127", "/dev/pts/0", "typed", "1000",
+        "CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2", "read-only", "Seccomp: 0", "may", "sleep", "5", "refused",
+        "x",
         "/dev/pts/0", "paused", "updated", "sleep 1000", "started", "exited 137", "running", "0",
     ]
 
@@ -44,12 +47,15 @@ struct RuntimeEngineTests {
         set -u; umount /sys/fs/cgroup/unified 2>/dev/null; mkdir -p /run/lock /run/engine; cd /run/engine
         """
 
-    /// - Parameter flags: podman's own.
-    private static func podman(_ images: String, _ flags: String = "") -> String {
+    /// - Parameters:
+    ///   - flags: podman's own.
+    ///   - name: What the runtime is installed as: podman has other ways with some names.
+    private static func podman(_ images: String, _ flags: String = "", as name: String = "swrun") -> String {
         """
         \(prepare)
         mkdir -p /var/lib/containers && mount -t tmpfs tmpfs /var/lib/containers
-        U='\(limits)'; E='podman \(flags) --runtime \(Products.path("swrun"))'
+        ln -s \(Products.path("swrun")) /run/engine/\(name)
+        U='\(limits)'; E='podman \(flags) --runtime /run/engine/\(name)'
         podman import \(images)/tools.tar localhost/tools >/dev/null 2>&1
         \(session)
         ls /run/swrun
@@ -75,10 +81,12 @@ struct RuntimeEngineTests {
         """
     }
 
-    @Test(.enabled(if: Products.has("podman", "conmon"), "podman or conmon is not installed"))
-    func podman() async throws {
+    @Test(
+        .enabled(if: Products.has("podman", "conmon"), "podman or conmon is not installed"),
+        arguments: ["swrun", "runc"])
+    func podman(name: String) async throws {
         try await TestHost.with { host in
-            let result = try await host.run(["unshare", "-m", "bash", "-c", Self.podman(host.images)])
+            let result = try await host.run(["unshare", "-m", "bash", "-c", Self.podman(host.images, as: name)])
             #expect(result.lines == Self.expected, "\(result)")
         }
     }

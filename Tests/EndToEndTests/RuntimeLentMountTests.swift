@@ -51,7 +51,7 @@ struct RuntimeLentMountTests {
             // What is not there either is said as if nobody had been asked.
             try await host.must(["rm", "-r", "/run/closed/shown"])
             let missing = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
-            let words = "mount /run/closed/shown (mounts[7]) on /m: no such file or directory"
+            let words = #"error mounting "/run/closed/shown" to rootfs at "/m" (mounts[7]): no such file or directory"#
             #expect(missing.status == 1 && missing.errors.contains(words), "\(missing)")
             #expect(try await mounts(host) == before)
             #expect(try await bundle.leftovers() == "")

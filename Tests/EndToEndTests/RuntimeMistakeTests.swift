@@ -134,7 +134,7 @@ struct DocumentTrial {
             _ names: [String], _ what: String, sourceLocation: SourceLocation = #_sourceLocation
         ) {
             #expect(status == 1, "\(what): \(self)", sourceLocation: sourceLocation)
-            let isLine = errors.hasPrefix("swrun: ") && !errors.contains("\n") && !errors.hasSuffix(".")
+            let isLine = errors.hasPrefix("swrun create failed: ") && !errors.contains("\n") && !errors.hasSuffix(".")
             #expect(isLine, "one line of standard error: \(what): \(self)", sourceLocation: sourceLocation)
             for name in names {
                 #expect(

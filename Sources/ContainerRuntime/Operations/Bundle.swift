@@ -62,17 +62,19 @@ struct Bundle {
     }
 
     /// A terminal of a container that nobody stays with has to go somewhere.
-    func requireConsole(_ socket: String?, isDetached: Bool) throws(ContainerError) {
+    ///
+    /// - Parameter name: What the runtime is called.
+    func requireConsole(_ socket: String?, of name: String, isDetached: Bool) throws(ContainerError) {
         let hasTerminal = spec.process?.terminal ?? false
         if isDetached, hasTerminal, socket == nil {
             throw ContainerError(
                 .invalid,
-                "process.terminal: cannot allocate tty if swrun will detach without setting console socket (--console-socket)"
+                "process.terminal: cannot allocate tty if \(name) will detach without setting console socket (--console-socket)"
             )
         }
         if socket != nil, !(isDetached && hasTerminal) {
             throw ContainerError(
-                .invalid, "cannot use console socket if swrun will not detach or allocate tty (process.terminal)")
+                .invalid, "cannot use console socket if \(name) will not detach or allocate tty (process.terminal)")
         }
     }
 }

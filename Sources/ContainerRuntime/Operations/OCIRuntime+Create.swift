@@ -11,7 +11,7 @@ extension OCIRuntime {
     ///   `LaunchError` for a step that failed. Nothing is left then.
     public func create(_ options: CreateOptions) throws {
         let bundle = try Bundle(options)
-        try bundle.requireConsole(options.consoleSocket, isDetached: true)
+        try bundle.requireConsole(options.consoleSocket, of: name, isDetached: true)
         if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
         _ = try make(bundle, options, isDetached: true) { container, stored, console in
             if let terminal = console.take(), let socket = options.consoleSocket {
@@ -30,7 +30,7 @@ extension OCIRuntime {
     /// - Returns: The program's status as a shell reports it.
     public func run(_ options: CreateOptions, keeps: Bool = false) throws -> Int32 {
         let bundle = try Bundle(options)
-        try bundle.requireConsole(options.consoleSocket, isDetached: false)
+        try bundle.requireConsole(options.consoleSocket, of: name, isDetached: false)
         if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
         // Before the launch, so that no signal is lost.
         let supervision = try Supervision()
@@ -170,10 +170,11 @@ extension OCIRuntime {
 
     /// A process that is killed before its program begins has nobody else to fear.
     private static func explain(_ error: any Error, _ spec: Spec) -> any Error {
-        guard let failure = error as? LaunchError, failure.errno == ECHILD,
+        guard var failure = error as? LaunchError, failure.errno == ECHILD,
             let limit = spec.linux?.resources?.memory?.limit, limit > 0
         else { return error }
-        return SpecError("linux.resources.memory.limit", "\(failure) (is a memory limit of \(limit) bytes too low?)")
+        failure.description += " (linux.resources.memory.limit: is a limit of \(limit) bytes too low?)"
+        return failure
     }
 
     /// Launches the container and runs its hooks, until it only waits for the go-ahead.

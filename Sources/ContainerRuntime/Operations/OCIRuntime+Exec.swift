@@ -22,7 +22,7 @@ extension OCIRuntime {
         }
         let spec = try stored.spec()
         let process = try options.process(in: spec)
-        try options.requireConsole(process)
+        try options.requireConsole(process, of: name)
         for text in process.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
         let target = try stored.process(of: record)
         var launch = LaunchOptions(
@@ -121,13 +121,15 @@ extension ExecOptions {
         return result
     }
 
-    fileprivate func requireConsole(_ process: Spec.Process) throws(ContainerError) {
+    fileprivate func requireConsole(_ process: Spec.Process, of name: String) throws(ContainerError) {
         if isDetached, process.terminal ?? false, consoleSocket == nil {
             throw ContainerError(
-                .invalid, "cannot allocate tty if swrun will detach without setting console socket (--console-socket)")
+                .invalid, "cannot allocate tty if \(name) will detach without setting console socket (--console-socket)"
+            )
         }
         if consoleSocket != nil, !(isDetached && process.terminal ?? false) {
-            throw ContainerError(.invalid, "cannot use console socket if swrun will not detach or allocate tty (--tty)")
+            throw ContainerError(
+                .invalid, "cannot use console socket if \(name) will not detach or allocate tty (--tty)")
         }
     }
 }

@@ -10,6 +10,8 @@ import SystemPackage
 /// does not find, wherever it is killed.
 public struct OCIRuntime: Sendable {
     public var store: ContainerStore
+    /// What it is called in what it says.
+    public var name = "swrun"
     /// Where compiled filters are kept.
     public var seccompCache: SeccompCache?
     public var cgroups: CgroupUse

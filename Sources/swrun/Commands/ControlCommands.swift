@@ -7,7 +7,7 @@ import RuntimeSpec
 
 extension SwrunCommands {
     static let kill = Command<OCIRuntime>(
-        "kill", "[FLAG…] ID [SIGNAL]", summary: "send a signal to a container (TERM)",
+        "kill", "[OPTION…] ID [SIGNAL]", summary: "send a signal to a container (TERM)",
         examples: ["swrun kill web KILL"],
         grammar: FlagGrammar([.init("all", short: "a", help: "to all of its processes")])
     ) { invocation in
@@ -20,7 +20,7 @@ extension SwrunCommands {
     }
 
     static let delete = Command<OCIRuntime>(
-        "delete", "[FLAG…] ID", summary: "remove a container that has stopped",
+        "delete", "[OPTION…] ID", summary: "remove a container that has stopped",
         grammar: FlagGrammar([
             .init("force", short: "f", help: "kill it first if it runs"),
             .init("regex", short: "r", help: "ID is a regular expression (regex(7), extended); removes all that match"),
@@ -54,7 +54,7 @@ extension SwrunCommands {
     }
 
     static let update = Command<OCIRuntime>(
-        "update", "[FLAG…] ID", summary: "change a container's limits",
+        "update", "[OPTION…] ID", summary: "change a container's limits",
         examples: ["swrun update --memory 67108864 web", "swrun update --resources - web <limits.json"],
         grammar: FlagGrammar([
             .init("resources", short: "r", value: "FILE", help: "linux.resources as JSON; - is standard input"),
@@ -120,7 +120,7 @@ extension SwrunCommands {
     }
 
     static let events = Command<OCIRuntime>(
-        "events", "[FLAG…] ID", summary: "show what a container uses, and when its memory is used up, as JSON",
+        "events", "[OPTION…] ID", summary: "show what a container uses, and when its memory is used up, as JSON",
         details: "A line for each, until the container ends.",
         examples: ["swrun events --stats web", "swrun events --interval 500ms web"],
         grammar: FlagGrammar([
@@ -154,14 +154,18 @@ extension SwrunCommands {
         Output.line(String(decoding: try JSONEncoding.encode(event, layout: .init(isIndented: false)), as: UTF8.self))
     }
 
+    private static let noCheckpoints =
+        "Checkpoints of containers are not supported: the command is known, and fails whatever it is given."
+
     static let checkpoint = Command<OCIRuntime>(
-        "checkpoint", "ID", summary: "not supported", grammar: nil, isHidden: true
+        "checkpoint", "ID", summary: "not supported", details: noCheckpoints, grammar: .anything, isHidden: true
     ) { invocation in
         throw unsupported(invocation)
     }
 
-    static let restore = Command<OCIRuntime>("restore", "ID", summary: "not supported", grammar: nil, isHidden: true) {
-        invocation in
+    static let restore = Command<OCIRuntime>(
+        "restore", "ID", summary: "not supported", details: noCheckpoints, grammar: .anything, isHidden: true
+    ) { invocation in
         throw unsupported(invocation)
     }
 

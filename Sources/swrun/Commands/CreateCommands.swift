@@ -19,7 +19,7 @@ extension SwrunCommands {
     ]
 
     static let create = Command<OCIRuntime>(
-        "create", "[FLAG…] ID", summary: "make a container that waits to be started",
+        "create", "[OPTION…] ID", summary: "make a container that waits to be started",
         examples: ["swrun create --bundle /srv/web --pid-file /run/web.pid web"], grammar: FlagGrammar(bundleFlags)
     ) { invocation in
         try invocation.context.create(try options(invocation))
@@ -27,9 +27,9 @@ extension SwrunCommands {
     }
 
     static let run = Command<OCIRuntime>(
-        "run", "[FLAG…] ID", summary: "make a container, run it and delete it",
+        "run", "[OPTION…] ID", summary: "make a container, run it and delete it",
         details:
-            "Ends with the status of the container's program; 126 and 127 are swrun's own when it cannot be executed, 1 any other failure.",
+            "Ends with the status of the container's program; 126 and 127 mean that it cannot be executed, 1 any other failure.",
         examples: ["swrun run --bundle /srv/web web", "swrun run --detach --bundle /srv/web web </dev/null >log 2>&1"],
         grammar: FlagGrammar(
             bundleFlags + [
@@ -60,7 +60,7 @@ extension SwrunCommands {
     }
 
     static let spec = Command<OCIRuntime>(
-        "spec", "[FLAG…]", summary: "write a config.json to start from",
+        "spec", "[OPTION…]", summary: "write a config.json to start from",
         grammar: FlagGrammar([
             .init("bundle", short: "b", value: "DIR", help: "the bundle (the current directory)"),
             .init("rootless", help: "for whoever is not root: in a user namespace"),

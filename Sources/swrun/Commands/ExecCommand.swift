@@ -6,8 +6,8 @@ import RuntimeSpec
 
 extension SwrunCommands {
     static let exec = Command<OCIRuntime>(
-        "exec", "[FLAG…] ID COMMAND [ARG…] | --process FILE ID", summary: "run a further process in a container",
-        details: "Ends with the status of the process; 255 is swrun's own.",
+        "exec", "[OPTION…] ID COMMAND [ARG…] | --process FILE ID", summary: "run a further process in a container",
+        details: "Ends with the status of the process, or 255 when there is none.",
         examples: ["swrun exec --tty web sh", "swrun exec --process process.json --detach --pid-file pid web"],
         grammar: FlagGrammar(
             [
@@ -73,7 +73,7 @@ extension SwrunCommands {
         do {
             return try Spec.Process(json: bytes)
         } catch {
-            throw CommandFailure("\(path): \(error)", status: ExitStatus(rawValue: 255))
+            throw ContainerError(.invalid, "\(path): \(error)")
         }
     }
 

@@ -10,7 +10,7 @@ extension SwrunCommands {
     }
 
     static let list = Command<OCIRuntime>(
-        "list", "[FLAG…]", summary: "list the containers",
+        "list", "[OPTION…]", summary: "list the containers",
         grammar: FlagGrammar([
             .init("format", short: "f", value: "FORMAT", help: "table or json"),
             .init("quiet", short: "q", help: "only the IDs"),
@@ -43,7 +43,7 @@ extension SwrunCommands {
     }
 
     static let processes = Command<OCIRuntime>(
-        "ps", "[FLAG…] ID [OPTION…]", summary: "list a container's processes, with options of ps(1)",
+        "ps", "[OPTION…] ID [PS-OPTION…]", summary: "list a container's processes, with options of ps(1)",
         examples: ["swrun ps web -o pid,rss,args", "swrun ps --format json web"],
         grammar: FlagGrammar(
             [.init("format", short: "f", value: "FORMAT", help: "table or json")], interspersed: false)
