@@ -45,10 +45,18 @@ extension Cgroup {
         do throws(CgroupError) {
             try directory.write(request, to: "cgroup.subtree_control")
         } catch {
-            guard error.errno == .resourceBusy else { throw error }
-            throw CgroupError(
-                error.operation, path.description, value: request, errno: error.errno,
-                hint: "move the processes of \(directory.path) into a cgroup below it first")
+            switch error.errno {
+            case .resourceBusy:
+                throw CgroupError(
+                    error.operation, path.description, value: request, errno: error.errno,
+                    hint: "move the processes of \(directory.path) into a cgroup below it first")
+            case .permissionDenied:
+                let controller = controllers.min().flatMap(CgroupController.init(rawValue:))
+                throw CgroupError(
+                    "enable", path.description, controller: controller, errno: error.errno,
+                    hint: "\(directory.path) is not this user's, and has not given \(request) away")
+            default: throw error
+            }
         }
     }
 }

@@ -13,16 +13,7 @@ public struct DelegatedCgroup: Hashable, Sendable {
     ///
     /// The corresponding files are /proc/self/cgroup (cgroups(7)) and /proc/self/mountinfo.
     public static func find() -> DelegatedCgroup? {
-        guard let mountPoint = (try? CgroupRoot.find())?.unified,
-            let line = lines(of: "/proc/self/cgroup").first(where: { $0.hasPrefix("0::/") }),
-            let mount = lines(of: "/proc/self/mountinfo").map({ $0.split(separator: " ") })
-                .last(where: { $0.count > 4 && $0[4] == mountPoint })
-        else { return nil }
-        // What is mounted may be a part of the hierarchy, as in a container without a cgroup namespace.
-        let shown = mount[3].split(separator: "/")
-        let path = line.dropFirst("0::".count).split(separator: "/")
-        guard path.starts(with: shown), !path.contains("..") else { return nil }
-        let own = path.dropFirst(shown.count).map(String.init)
+        guard let mountPoint = (try? CgroupRoot.find())?.unified, let own = own(below: mountPoint) else { return nil }
         for place in [Array(own.dropLast()), own] where !place.isEmpty {
             let path = ([mountPoint] + place).joined(separator: "/")
             // A process may be moved only by who may write to the common ancestor's list, too.
@@ -32,6 +23,19 @@ public struct DelegatedCgroup: Hashable, Sendable {
         return nil
     }
 
+    /// Where this process is, below what is mounted; nil where that cannot be seen.
+    fileprivate static func own(below mountPoint: String) -> [String]? {
+        guard let line = lines(of: "/proc/self/cgroup").first(where: { $0.hasPrefix("0::/") }),
+            let mount = lines(of: "/proc/self/mountinfo").map({ $0.split(separator: " ") })
+                .last(where: { $0.count > 4 && $0[4] == mountPoint })
+        else { return nil }
+        // What is mounted may be a part of the hierarchy, as in a container without a cgroup namespace.
+        let shown = mount[3].split(separator: "/")
+        let path = line.dropFirst("0::".count).split(separator: "/")
+        guard path.starts(with: shown), !path.contains("..") else { return nil }
+        return path.dropFirst(shown.count).map(String.init)
+    }
+
     private static func lines(of file: String) -> [Substring] {
         guard let bytes = try? Descriptor.open(file).readAll() else { return [] }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
@@ -39,4 +43,14 @@ public struct DelegatedCgroup: Hashable, Sendable {
 
     /// A path of a container's, begun here.
     public func path(below path: CgroupPath) -> CgroupPath { CgroupPath(components + path.components) }
+}
+
+extension Cgroup {
+    /// Whether this process may put its children there. Who is no superuser has to own the list of the nearest cgroup that is
+    /// above both (cgroup-v2.rst, "Delegation Containment"), and nobody owns those above a login and a user's services.
+    public var isWithinReach: Bool {
+        guard let mountPoint = root.unified, let own = DelegatedCgroup.own(below: mountPoint) else { return true }
+        let shared = zip(own, path.components).prefix { $0 == $1 }.map(\.0)
+        return access(([mountPoint] + shared + ["cgroup.procs"]).joined(separator: "/"), W_OK) == 0
+    }
 }

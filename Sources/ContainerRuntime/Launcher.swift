@@ -60,7 +60,7 @@ public enum Launcher {
         guard swn_is_single_threaded() == 1 else {
             throw LaunchError("the runtime's own process has more than one thread", errno: EINVAL)
         }
-        let passage = Passage(door: door, flags: flags, cgroup: cgroup.directory, map: map)
+        let passage = Passage(door: door, flags: flags, cgroup: cgroup, map: map)
         guard door == nil, let visits = try begin(visit) else {
             return try passage.clone(plan, visit: visit, child: child)
         }
@@ -73,14 +73,21 @@ public enum Launcher {
             visits.end()
             guard pid > 0 else { throw failure(errno, flags) }
             let child = HalfMadeChild(pidfd: pidfd, processIdentifier: pid)
-            if let map, map.isNew {
-                try map.write(process: pid)
-                try pair.near.send([1])
-            }
+            try admit(pid, map, cgroup, pair.near)
             return CreatedContainer(plan: plan, child: child, socket: pair.near)
         } catch {
             throw LaunchError(error)
         }
+    }
+
+    /// Does for a process that waits for it what only others may do.
+    static func admit(
+        _ process: Int32, _ map: UserNamespaceStep?, _ cgroup: CgroupJoin, _ socket: borrowing SequencedSocket
+    ) throws(SystemError) {
+        let isMapped = map?.isNew == true
+        if isMapped { try map?.write(process: process) }
+        if let unit = cgroup.unit { try unit.attach(process: process) }
+        if isMapped || cgroup.unit != nil { try socket.send([1]) }
     }
 
     /// - Returns: Nil where there would be no way back.

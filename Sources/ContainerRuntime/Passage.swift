@@ -21,8 +21,7 @@ struct Passage {
     let door: Door?
     /// `CLONE_NEW*` of what the container's process gets.
     let flags: UInt64
-    /// The v2 cgroup to be cloned into, or -1.
-    let cgroup: Int32
+    let cgroup: CgroupJoin
     let map: UserNamespaceStep?
 
     func clone(
@@ -42,13 +41,10 @@ struct Passage {
         let between = HalfMadeChild(pidfd: pidfd, processIdentifier: number)
         let made = try Self.answer(answers.near, from: between, plan)
         let container = HalfMadeChild(pidfd: made.pidfd, processIdentifier: made.number)
-        if let map, map.isNew {
-            do throws(SystemError) {
-                try map.write(process: made.number)
-                try pair.near.send([1])
-            } catch {
-                throw LaunchError(error)
-            }
+        do throws(SystemError) {
+            try Launcher.admit(made.number, map, cgroup, pair.near)
+        } catch {
+            throw LaunchError(error)
         }
         return CreatedContainer(plan: plan, child: container, socket: pair.near)
     }
@@ -107,7 +103,7 @@ struct Passage {
             do throws(SystemError) {
                 try visit(NamespaceVisits(isOneWay: true))
                 var pidfd: Int32 = -1
-                let pid = unsafe swn_clone3(flags | UInt64(CLONE_PARENT), 0, &pidfd, cgroup)
+                let pid = unsafe swn_clone3(flags | UInt64(CLONE_PARENT), 0, &pidfd, cgroup.directory)
                 if pid == 0 { child() }
                 guard pid > 0 else { throw Launcher.failure(.last, flags) }
                 process.report(InitRecord(.ready), descriptor: pidfd)

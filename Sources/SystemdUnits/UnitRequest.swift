@@ -18,6 +18,10 @@ public struct UnitRequest: JSONObjectRepresentable, Hashable, Sendable {
     public var resources: Spec.Linux.Resources?
     /// `org.systemd.property.NAME` and a value as `busctl`'s or `gdbus`'s users write it (GVariant text).
     public var annotations: [String: String] = [:]
+    /// Who is to be put into the unit, as systemd's pid namespace numbers it, by `attach`.
+    public var process: Int64?
+    /// Where inside the unit's cgroup: `/init.scope`.
+    public var subpath: String?
 
     public init(
         unit: String, slice: String, description: String, isUser: Bool, isUnified: Bool,
@@ -44,6 +48,8 @@ public struct UnitRequest: JSONObjectRepresentable, Hashable, Sendable {
         try fields.required("isUnified", &isUnified)
         try fields.optional("resources", &resources)
         try fields.required("annotations", &annotations)
+        try fields.optional("process", &process)
+        try fields.optional("subpath", &subpath)
     }
 }
 

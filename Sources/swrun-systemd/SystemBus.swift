@@ -87,6 +87,7 @@ final class SystemBus {
         do throws(BusFailure) {
             try wait(for: try request("StartTransientUnit", unit, begin), unit, "start")
         } catch {
+            if error.isOfJob { try? resetFailed(unit) }
             guard error.name == "org.freedesktop.systemd1.UnitExists" else { throw error.error }
             // What failed keeps its name until somebody has seen it.
             try? resetFailed(unit)
@@ -104,6 +105,15 @@ final class SystemBus {
             message.append(.string(unit))
             message.append(.boolean(true))
             message.append(properties)
+        }
+    }
+
+    /// Puts a process into a unit's cgroup, or into one inside.
+    func attach(_ process: UInt32, to unit: String, _ subpath: String) throws(UnitError) {
+        _ = try call("AttachProcessesToUnit", unit) { message in
+            message.append(.string(unit))
+            message.append(.string(subpath))
+            message.append(.array(signature: "u", [.uint32(process)]))
         }
     }
 
@@ -173,7 +183,11 @@ extension SystemBus {
             sd_bus_wait(bus, UInt64(end - now.tv_sec) * 1_000_000)
         }
         guard let result = ended[job], result == "done" else {
-            throw BusFailure("\(verb) \(unit): \(manager): the job's result is '\(ended[job] ?? "")'")
+            // It tells the reason to its journal only.
+            let hint =
+                isUser && verb == "start" ? " (without the system's bus it takes only processes that are below it)" : ""
+            throw BusFailure(
+                "\(verb) \(unit): \(manager): the job's result is '\(ended[job] ?? "")'\(hint)", isOfJob: true)
         }
     }
 
@@ -219,9 +233,12 @@ private struct BusFailure: Error {
     var error: UnitError
     /// D-Bus' name of the error.
     var name: String?
+    /// Whether what was begun has failed.
+    var isOfJob: Bool
 
-    init(_ description: String, name: String? = nil) {
+    init(_ description: String, name: String? = nil, isOfJob: Bool = false) {
         error = UnitError(description)
         self.name = name
+        self.isOfJob = isOfJob
     }
 }

@@ -25,6 +25,12 @@ struct UnitVerb {
             let properties = try request.limitProperties(version: try bus.version() ?? 0)
             if !properties.isEmpty { try bus.set(request.unit, properties) }
             return nil
+        case "attach":
+            guard let process = request.process.flatMap({ UInt32(exactly: $0) }), process > 0 else {
+                throw UnitError("attach to \(request.unit): no process is named")
+            }
+            try bus.attach(process, to: request.unit, request.subpath ?? "")
+            return nil
         default:
             try bus.stop(request.unit)
             return nil

@@ -90,8 +90,9 @@ struct ChildProcess {
         }
     }
 
-    /// Waits until the launcher has said who this process's identifiers are on the host.
-    func waitForMaps() throws(InitFailure) {
+    /// Waits until the launcher has said who this process's identifiers are on the host, and systemd has put it into its
+    /// cgroup.
+    func waitForLauncher() throws(InitFailure) {
         var byte: UInt8 = 0
         let count = retryingOnInterrupt { unsafe recv(socket, &byte, 1, 0) }
         if count == 0 { swn_exit_now(1) }

@@ -15,9 +15,10 @@ struct ContainerInit {
 
     func walk() throws(InitFailure) {
         let isOrdinary = plan.userNamespace?.isOrdinary == true
-        if isOrdinary && plan.userNamespace?.isNew == true { try prepareAsUser() }
+        let isMapped = plan.userNamespace?.isNew == true
+        if isOrdinary && isMapped { try prepareAsUser() }
         try child.tieToParent()
-        if plan.userNamespace?.isNew == true, !isOrdinary { try child.waitForMaps() }
+        if isMapped ? !isOrdinary : plan.cgroup.unit != nil { try child.waitForLauncher() }
         try child.takeStreams()
         try joinNamespaces()
         // The last to be entered: with the mounts go the files that the others are named by.
@@ -63,7 +64,7 @@ struct ContainerInit {
     /// a process that nobody may look at belong to root. Nobody else is in a user namespace that was just made.
     private func prepareAsUser() throws(InitFailure) {
         child.leaveParentsSocket()
-        try child.waitForMaps()
+        try child.waitForLauncher()
         if let offsets = plan.timeOffsets { try makeTimeNamespace(offsets) }
         try child.setOutOfMemoryScore()
     }

@@ -11,6 +11,7 @@ struct ExecInit {
 
     func walk() throws(InitFailure) {
         try child.tieToParent()
+        if plan.cgroup.unit != nil { try child.waitForLauncher() }
         try child.takeStreams()
         // While /sys/fs/cgroup is still the host's, and before the cgroup namespace is entered.
         try child.takeInitialProcessors()

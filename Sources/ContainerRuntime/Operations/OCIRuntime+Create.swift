@@ -111,6 +111,7 @@ extension OCIRuntime {
             if !bundle.spec.ownsMounts { launch.place = try RootPlace(in: stored.directory) }
             var spec = bundle.spec
             if options.notifySocket != nil { try NotifySocket.add(to: &spec, in: stored.directory) }
+            launch.cgroup.unit = record.unitJoin(cgroup)
             var container = try launchContainer(spec, launch, cgroup, &devices)
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
@@ -195,7 +196,9 @@ extension OCIRuntime {
             try container.waitUntilReady()
             return container
         }
-        guard let cgroup else { return try launch(try InitPlan(spec: spec, options: options)) }
+        guard let cgroup, options.cgroup.unit == nil else {
+            return try launch(try InitPlan(spec: spec, options: options))
+        }
         // Who is to be in the user namespace of another is made there, and in that one's cgroup namespace already.
         let isInside = spec.linux?.namespace(.cgroup)?.path != nil && spec.linux?.namespace(.user) != nil
         let entrance = try cgroup.entrance(inside: [], byWriting: isInside)

@@ -41,6 +41,9 @@ extension OCIRuntime {
             launch.namespaces = try StartGate.namespaces(in: stored.directory)
         }
         launch.sharesMounts = !spec.ownsMounts
+        launch.cgroup.unit = record.unitJoin(cgroup) { cgroup in
+            (options.cgroups.last ?? CgroupSubpath(in: cgroup, beside: record.pid))?.components ?? []
+        }
         let control = try ResctrlGroup(spec, container: record.id)
         if options.isDetached {
             _ = try start(process, in: target, launch, options, cgroup, control)
@@ -65,7 +68,7 @@ extension OCIRuntime {
             options.cgroups.isEmpty
             ? try cgroup.entrance(beside: target.processIdentifier) : try cgroup.entrance(inside: options.cgroups)
         var launch = launch
-        launch.cgroup = CgroupJoin(entrance)
+        if launch.cgroup.unit == nil { launch.cgroup = CgroupJoin(entrance) }
         return try start(ExecPlan(process: process, in: target, options: launch), options, control)
     }
 

@@ -63,10 +63,15 @@ struct StartedUnit: ~Copyable {
             helper = nil
             return
         }
-        let isUnified = try CgroupRoot.find().mode == .unified
+        let mode = try CgroupRoot.find().mode
+        guard mode == .unified || !unit.isUser else {
+            throw ContainerError(
+                .failed, "start \(unit.name): a user's systemd has controllers of cgroup v2 only (here: \(mode))"
+            )
+        }
         let request = UnitRequest(
             unit: unit.name, slice: unit.slice, description: "swrun container \(identifier)", isUser: unit.isUser,
-            isUnified: isUnified, resources: spec.linux?.resources, annotations: spec.annotations ?? [:])
+            isUnified: mode == .unified, resources: spec.linux?.resources, annotations: spec.annotations ?? [:])
         let helper = try SystemdHelper("start", request)
         guard let place = helper.reply.controlGroup, let path = try? CgroupPath(place) else {
             throw ContainerError(.failed, "start \(unit.name): systemd does not say where it is")
@@ -76,7 +81,36 @@ struct StartedUnit: ~Copyable {
     }
 }
 
+/// A unit of the user's systemd that a process is put into by systemd itself. The user may not: above its services and its
+/// login is a cgroup of root's, whose systemd the user's one asks in turn.
+struct UnitJoin: Hashable {
+    let name: String
+    /// Inside the unit's cgroup; empty for the cgroup itself.
+    var components: [String] = []
+
+    /// - Throws: `SystemError` in systemd's words. Its method is `AttachProcessesToUnit`, of org.freedesktop.systemd1(5).
+    func attach(process: Int32) throws(SystemError) {
+        var request = UnitRequest(unit: name, slice: "", description: "", isUser: true, isUnified: true)
+        request.process = Int64(process)
+        request.subpath = components.isEmpty ? nil : "/" + components.joined(separator: "/")
+        do {
+            _ = try SystemdHelper("attach", request)
+        } catch let error as SystemError {
+            throw error
+        } catch {
+            let place = ([name] + components).joined(separator: "/")
+            throw SystemError("put a process into", place, errno: Errno(rawValue: EREMOTEIO), hint: "\(error)")
+        }
+    }
+}
+
 extension StateRecord {
+    /// How a process gets into the cgroup of a unit of the user's, when the user may not put it there.
+    func unitJoin(_ cgroup: Cgroup?, inside components: (Cgroup) -> [String] = { _ in [] }) -> UnitJoin? {
+        guard hasUserUnit == true, let unit, let cgroup, !cgroup.isWithinReach else { return nil }
+        return UnitJoin(name: unit, components: components(cgroup))
+    }
+
     /// Has systemd know of other limits.
     ///
     /// - Throws: `ContainerError` in systemd's words.

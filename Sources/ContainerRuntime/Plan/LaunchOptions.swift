@@ -62,6 +62,8 @@ public struct CgroupJoin: Hashable, Sendable {
     public var directory: Int32
     /// Where it is in v1, if it is in every hierarchy.
     public var places: [HierarchyPlace] = []
+    /// Who puts the process there before it does anything, when neither it nor the launcher may.
+    var unit: UnitJoin?
 
     public init(descriptors: [Int32] = [], directory: Int32 = -1) {
         self.descriptors = descriptors
