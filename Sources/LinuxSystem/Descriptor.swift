@@ -79,14 +79,16 @@ public struct Descriptor: ~Copyable, Sendable {
 extension Descriptor {
     /// Reads to the end of the file.
     ///
-    /// - Parameter limit: The most bytes accepted; a longer file is EFBIG, so that no input exhausts memory.
-    public borrowing func readAll(limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
+    /// - Parameters:
+    ///   - limit: The most bytes accepted; a longer file is EFBIG, so that no input exhausts memory.
+    ///   - isRegular: Whether it is known to be a regular file, which is at its end when a call answers less than asked.
+    public borrowing func readAll(limit: Int = 64 << 20, isRegular: Bool = false) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         while true {
             let chunk = try readOnce(16384)
-            if chunk.isEmpty { return bytes }
             if bytes.isEmpty { bytes = chunk } else { bytes += chunk }
             if bytes.count > limit { throw SystemError("read", procPath, errno: .fileTooLarge) }
+            if chunk.isEmpty || isRegular && chunk.count < 16384 { return bytes }
         }
     }
 

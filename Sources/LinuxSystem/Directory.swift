@@ -54,14 +54,16 @@ extension Descriptor {
         return names.sorted()
     }
 
-    /// Reads a whole file of the directory; nil when it does not exist.
+    /// Reads a whole regular file of the directory; nil when nothing lies there.
+    ///
+    /// - Throws: `SystemError`; for what is no regular file as `openRegular` does.
     public borrowing func readFile(_ name: String, limit: Int = 64 << 20) throws(SystemError) -> [UInt8]? {
-        let number = retryingOnInterrupt { unsafe swn_openat(rawValue, name, O_RDONLY | O_CLOEXEC, 0) }
-        guard number >= 0 else {
-            if CurrentErrno.value == ENOENT { return nil }
-            throw SystemError("open", name, errno: .last)
+        do throws(SystemError) {
+            return try Descriptor.openRegular(name, relativeTo: rawValue).readAll(limit: limit, isRegular: true)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return nil
         }
-        return try Descriptor(owning: number).readAll(limit: limit)
     }
 
     private static func temporaryName(for name: String) -> String {
@@ -79,9 +81,18 @@ extension Descriptor {
         _ name: String, with bytes: some Collection<UInt8>, mode: UInt32 = 0o644, by temporary: String? = nil
     ) throws(SystemError) {
         let temporary = temporary ?? Self.temporaryName(for: name)
+        let file: Descriptor
+        // A file that is made here is a regular one, and nobody else's.
+        let flags = O_WRONLY | O_CREAT | O_EXCL
         do throws(SystemError) {
-            let file = try Descriptor.open(
-                temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode, relativeTo: rawValue)
+            file = try Descriptor.open(temporary, flags, mode: mode, relativeTo: rawValue)
+        } catch {
+            guard error.errno == .fileExists else { throw error }
+            // What a killed process has left, or somebody put there.
+            try removeTree(temporary)
+            file = try Descriptor.open(temporary, flags, mode: mode, relativeTo: rawValue)
+        }
+        do throws(SystemError) {
             try file.writeAll(bytes)
             try rename(temporary, to: name)
         } catch {

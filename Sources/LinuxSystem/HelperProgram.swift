@@ -92,7 +92,7 @@ public enum HelperProgram {
     /// The running process whose identifier a file holds, if one of its arguments is `word`: the number may be somebody
     /// else's by now. Nil when there is none; one that has ended and was not reaped has no arguments (proc_pid_cmdline(5)).
     public static func process(recordedIn file: String, withArgument word: String) -> pid_t? {
-        guard let text = try? Descriptor.open(file, O_RDONLY | O_NOFOLLOW).readAll(limit: 32),
+        guard let text = try? Descriptor.openRegular(file).readAll(limit: 32),
             let process = pid_t(String(decoding: text, as: UTF8.self).filter(\.isNumber)), process > 1
         else { return nil }
         return has(process, word) ? process : nil

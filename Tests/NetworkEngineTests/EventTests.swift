@@ -105,14 +105,14 @@ struct EventTests {
             #expect(warned)
             await holder.stop()
             #expect(try await waits(events, for: "sw-lab is down"))
-            // Nothing can be found out about names.
-            try await host.must(["bash", "-c", "rm -f /run/swnet/names/lab; mkdir -p /run/swnet/names/lab"])
+            // Nothing can be found out about relays.
+            try await host.must(["touch", "/run/swnet/relays"])
             try await host.must(["ip", "link", "set", "sw-lab", "mtu", "1400"])
             let failed = try await eventually(seconds: 60) {
                 try await host.must(["cat", "/run/errors"]).contains("swnet: warning: check: ")
             }
             #expect(failed)
-            try await host.must(["rmdir", "/run/swnet/names/lab"])
+            try await host.must(["rm", "/run/swnet/relays"])
             try await host.net("connect", "lab", "db")
             #expect(try await waits(events, for: "\"sandbox\":\"db\""))
             #expect(try lines(events.outputSoFar).allSatisfy { $0["event"].text != nil })

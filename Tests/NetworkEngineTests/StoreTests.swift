@@ -191,7 +191,7 @@ struct StoreTests {
             }
             let found = try await host.swnet("check")
             #expect(found.status == 1 && found.output.contains("sandbox web: its record cannot be read"), "\(found)")
-            #expect(found.output.contains("rm \(file)"), "\(found)")
+            #expect(found.output.contains("rm -r \(file)"), "\(found)")
             #expect(found.output.split(separator: "\n").count == 1, "\(found)")
             for words in [["publish", "web", "82:80"], ["disconnect", "lab", "web"], ["gc"]] {
                 let refused = try await host.swnet(words)

@@ -8,9 +8,13 @@ extension NameService {
     /// How the name server of a network differs from what it should be.
     func problems(of network: Network, _ sandboxes: [Sandbox]) throws -> [String] {
         let wanted = record(of: network, sandboxes)
-        guard let text = try file(of: network) else {
-            return wanted.isEmpty ? [] : ["the name server's file is missing"]
+        let text: String?
+        do {
+            text = try file(of: network)
+        } catch let error as SystemError where error.damage != nil {
+            return ["the name server's file is not what is recorded"]
         }
+        guard let text else { return wanted.isEmpty ? [] : ["the name server's file is missing"] }
         var problems: [String] = []
         if !NameRecord(text).saysTheSame(as: wanted) {
             problems.append("the name server's file is not what is recorded")
@@ -51,9 +55,10 @@ extension NameService {
     /// - Returns: What a person should know; nil when all is well.
     func restore(_ networks: [Network], _ sandboxes: [Sandbox]) throws -> String? {
         // What it is told of other networks keeps another server from listening there.
-        if let directory = try? Descriptor.openDirectory(path) {
+        let run = try open()
+        if run.contains(name) {
             let known = Set(networks.map(\.name) + [Self.pidFileName])
-            for name in try directory.entries() where !known.contains(name) { unlink("\(path)/\(name)") }
+            for other in try run.entries(of: name) where !known.contains(other) { try run.remove("\(name)/\(other)") }
         }
         for network in networks {
             let record = record(of: network, sandboxes)

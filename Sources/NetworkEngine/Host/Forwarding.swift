@@ -117,9 +117,10 @@ extension Firewall {
 extension Store {
     /// What was switched on, as it is recorded; nil when nothing is.
     borrowing func forwarding() throws -> HostForwarding? {
-        guard let bytes = try run.readFile("forwarding") else { return nil }
         let path = run.file("forwarding")
-        let forwarding: HostForwarding = try Self.parse(bytes, path, "swnet repair")
+        guard let forwarding: HostForwarding = try Self.read("forwarding", in: run, path, "swnet repair") else {
+            return nil
+        }
         // It is only there when there is something to say.
         if forwarding.isEmpty { throw NetworkError(.failed, "read \(path): it names no family (swnet repair)") }
         return forwarding

@@ -46,9 +46,9 @@ extension DHCPClient {
         }
         arguments.append(interface)
         // Whoever started us waits for this file. Before there was one, nobody could have ended us.
-        let new = "\(file).new"
-        try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600).write(text: "\(getpid()) \(start)\n")
-        guard rename(new, file) == 0 else { throw SystemError("rename", new, errno: .last) }
+        let slash = file.lastIndex(of: "/") ?? file.startIndex
+        try Descriptor.openDirectory(String(file[..<slash])).replaceFile(
+            String(file[slash...].dropFirst()), with: "\(getpid()) \(start)\n".utf8, mode: 0o600)
         var words = arguments.map { strdup($0) } + [nil]
         execv(program, &words)
         throw SystemError("execute", program, errno: .last)
@@ -76,7 +76,7 @@ extension DHCPClient {
 
     /// Which process was started, and when; nil when none is recorded.
     func recordedIPv6(_ runRoot: String) -> (process: pid_t, startTime: UInt64)? {
-        guard let text = try? Descriptor.open(file(runRoot), O_RDONLY | O_NOFOLLOW).readAll(limit: 64) else {
+        guard let text = try? Descriptor.openRegular(file(runRoot)).readAll(limit: 64) else {
             return nil
         }
         let words = String(decoding: text, as: UTF8.self).split { $0 == " " || $0 == "\n" }

@@ -20,14 +20,22 @@ struct NameService {
     /// Whether there is a program that can serve names.
     static var isInstalled: Bool { program != nil }
 
+    private let runRoot: String
+    let isInternal: Bool
+    /// The directory's name in the run root.
+    let name: String
     /// The directory as the server is told it.
     let path: String
-    let isInternal: Bool
 
     init(runRoot: String, isInternal: Bool) {
-        path = "\(runRoot)/names" + (isInternal ? "-internal" : "")
+        name = isInternal ? "names-internal" : "names"
+        path = "\(runRoot)/\(name)"
+        self.runRoot = runRoot
         self.isInternal = isInternal
     }
+
+    /// Where the files are, each of which may be damaged like any other of the run root.
+    func open() throws(SystemError) -> StateDirectory { try StateDirectory(runRoot) }
 
     /// Where programs find out which resolvers the host has (resolv.conf(5)).
     static let resolvers = "/etc/resolv.conf"
@@ -49,45 +57,33 @@ struct NameService {
     }
 
     /// What the server is told of a network; nil when that is nothing.
-    func file(of network: Network) throws -> String? { try read("\(path)/\(network.name)") }
+    func file(of network: Network) throws -> String? {
+        try open().readFile("\(name)/\(network.name)").map { String(decoding: $0, as: UTF8.self) }
+    }
 
     func replaceFile(of network: Network, with text: String?) throws {
-        let file = "\(path)/\(network.name)"
-        guard let text else {
-            unlink(file)
-            return
+        let run = try open()
+        let file = "\(name)/\(network.name)"
+        guard let text else { return try run.remove(file) }
+        if !run.contains(name) {
+            try run.makeDirectory(name)
+            // Where it is new, what is known of an earlier server may be gone.
+            endForgotten()
         }
-        // Where it is new, what is known of an earlier server may be gone.
-        if mkdir(path, 0o700) == 0 { endForgotten() }
-        try write(text, to: file)
+        do throws(SystemError) {
+            // Its temporary name is not in the directory itself, all files of which the server takes for networks.
+            try run.replace(file, with: Array(text.utf8))
+        } catch {
+            guard error.isNoRoom else { throw error }
+            throw SystemError(
+                error.operation, error.object, errno: error.errno, hint: "when there is room: swnet repair")
+        }
     }
 
     /// Forgets a network.
     func remove(_ network: Network) throws {
         guard unlink("\(path)/\(network.name)") == 0 else { return }
         _ = try reload()
-    }
-
-    private func read(_ file: String) throws -> String? {
-        do {
-            return String(
-                decoding: try Descriptor.open(file, O_RDONLY | O_NOFOLLOW).readAll(limit: 64 << 20), as: UTF8.self)
-        } catch {
-            guard error.errno == .noSuchFileOrDirectory else { throw error }
-            return nil
-        }
-    }
-
-    private func write(_ text: String, to file: String) throws {
-        // Not in the directory itself, all files of which the server takes for networks.
-        let new = path + ".new"
-        do throws(SystemError) {
-            try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600).writeAll(text.utf8)
-            guard rename(new, file) == 0 else { throw SystemError("rename", file, errno: .last) }
-        } catch {
-            unlink(new)
-            throw SystemError("write", file, errno: error.errno, hint: "when there is room: swnet repair")
-        }
     }
 
     // MARK: The server
@@ -114,30 +110,34 @@ struct NameService {
                 return nil
             }
         }
-        endStrays()
+        try endStrays()
         guard !networks.isEmpty else { return nil }
         guard let program = Self.program else {
             return "sandboxes do not find each other by name: aardvark-dns is not installed"
         }
-        _ = try Descriptor.open(mark, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        let run = try open()
+        try run.replace(mark, with: [])
+        // It would write to whatever lies there.
+        try run.remove("\(name)/\(Self.pidFileName)")
         // It goes into the background when it listens.
         noteResolvers()
         let words = [program, "--config", path, "-p", "\(Network.nameServerPort)", "run"]
         let status = try HelperProgram.run(program, words, hiding: isInternal ? Self.resolvers : nil)
-        unlink(mark)
+        try run.remove(mark)
         return status == 0 ? nil : "sandboxes do not find each other by name: \(program) ended with status \(status)"
     }
 
-    /// Is there while a server is being started.
-    private var mark: String { "\(path).starting" }
+    /// Is there while a server is being started; in the run root.
+    private var mark: String { "\(name).starting" }
 
     /// Ends servers that were being started when one of us was killed: they go on, and no file says so yet, or ever.
-    private func endStrays() {
-        guard access(mark, F_OK) == 0 else { return }
+    private func endStrays() throws {
+        let run = try open()
+        guard run.contains(mark) else { return }
         endUnrecorded()
         unlink(pidFile)
         unlink(resolversCopy)
-        unlink(mark)
+        try run.remove(mark)
     }
 
     /// Ends servers of this directory of which nothing is known, when none is.
@@ -152,8 +152,10 @@ struct NameService {
         for _ in 0..<1_000 {
             let strays = HelperProgram.processes(withArgument: path)
             if strays.isEmpty { break }
-            for stray in strays { kill(stray, SIGKILL) }
-            usleep(1_000)
+            for stray in strays {
+                guard let handle = try? ProcessHandle(processIdentifier: stray) else { continue }
+                Self.end(handle)
+            }
         }
     }
 
@@ -192,11 +194,16 @@ struct NameService {
         let handle = try ProcessHandle(processIdentifier: process)
         // Between the look at its command line and the handle it may have become another.
         guard running == process else { return }
-        try handle.send(signal: SIGKILL)
-        var events = pollfd(fd: handle.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-        _ = retryingOnInterrupt { poll(&events, 1, 10_000) }
+        Self.end(handle)
         unlink(pidFile)
         unlink(resolversCopy)
+    }
+
+    /// Its command line is gone before its sockets are: only when it has ended, another can listen in its stead.
+    private static func end(_ process: borrowing ProcessHandle) {
+        guard (try? process.send(signal: SIGKILL)) != nil else { return }
+        var events = pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
+        _ = retryingOnInterrupt { poll(&events, 1, 10_000) }
     }
 
     /// The server that serves this directory; nil when none does.

@@ -122,7 +122,14 @@ struct PortIndex {
     ///
     /// - Parameter unknown: Keys of sandboxes whose records cannot be read: what it says of them may be so.
     static func matches(_ store: borrowing Store, _ sandboxes: [Sandbox], unknown: Set<String> = []) throws -> Bool {
-        let present = lines(try store.run.readFile(path) ?? []).filter { line in
+        let bytes: [UInt8]
+        do {
+            bytes = try store.run.readFile(path) ?? []
+        } catch {
+            guard error.damage != nil else { throw error }
+            return false
+        }
+        let present = lines(bytes).filter { line in
             !unknown.contains { line.reversed().starts(with: " \($0)\n".utf8.reversed()) }
         }
         return Set(present) == wanted(sandboxes)

@@ -43,6 +43,8 @@ struct StateDirectory: ~Copyable {
         case Errno(rawValue: EDQUOT): "make room there: quota -v"
         case .readOnlyFileSystem: "it is mounted read-only: findmnt -T \(folder)"
         case .ioError: "the disk is damaged: dmesg"
+        case .isDirectory, .tooManySymbolicLinkLevels, .noSuchAddressOrDevice:
+            "it is no regular file: rm -r \(path); swnet repair"
         default: nil
         }
     }
@@ -63,10 +65,10 @@ struct StateDirectory: ~Copyable {
 extension StateDirectory {
     borrowing func contains(_ name: String) -> Bool { directory.contains(name) }
 
-    /// Opens an entry.
+    /// Opens a regular file.
     borrowing func open(_ name: String, _ flags: Int32, mode: UInt32 = 0) throws(SystemError) -> Descriptor {
         try naming(name) { directory throws(SystemError) in
-            try Descriptor.open(name, flags, mode: mode, relativeTo: directory.rawValue)
+            try Descriptor.openRegular(name, flags, mode: mode, relativeTo: directory.rawValue)
         }
     }
 
@@ -88,7 +90,14 @@ extension StateDirectory {
     borrowing func replace(_ name: String, with bytes: [UInt8]) throws(SystemError) {
         do throws(SystemError) {
             try naming(name, "write") { directory throws(SystemError) in
-                try directory.replaceFile(name, with: bytes, mode: 0o600, by: ".new")
+                do throws(SystemError) {
+                    try directory.replaceFile(name, with: bytes, mode: 0o600, by: ".new")
+                } catch {
+                    // A directory in its place is nobody's; anything else has been replaced.
+                    guard error.errno == .isDirectory else { throw error }
+                    try directory.removeTree(name)
+                    try directory.replaceFile(name, with: bytes, mode: 0o600, by: ".new")
+                }
             }
         } catch {
             guard error.isNoRoom, (try? readFile(name)) == bytes else { throw error }
@@ -98,8 +107,8 @@ extension StateDirectory {
     /// Appends to a file, which is made when it is missing: all bytes or none.
     borrowing func append(_ bytes: [UInt8], to name: String) throws(SystemError) {
         try naming(name, "write") { directory throws(SystemError) in
-            let file = try Descriptor.open(
-                name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600, relativeTo: directory.rawValue)
+            let file = try Descriptor.openRegular(
+                name, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600, relativeTo: directory.rawValue)
             let size = try file.status().st_size
             do throws(SystemError) {
                 try file.writeAll(bytes)
@@ -113,7 +122,7 @@ extension StateDirectory {
     /// Writes fewer bytes over a file's, which takes no room. Who is killed meanwhile leaves part of both.
     borrowing func shorten(_ name: String, to bytes: [UInt8]) throws(SystemError) {
         try naming(name, "write") { directory throws(SystemError) in
-            let file = try Descriptor.open(name, O_WRONLY | O_NOFOLLOW, relativeTo: directory.rawValue)
+            let file = try Descriptor.openRegular(name, O_WRONLY, relativeTo: directory.rawValue)
             try file.writeAll(bytes)
             guard ftruncate(file.rawValue, off_t(bytes.count)) == 0 else {
                 throw SystemError("truncate", name, errno: .last)
@@ -125,11 +134,13 @@ extension StateDirectory {
         try naming(name) { directory throws(SystemError) in try directory.makeDirectory(name, mode: 0o700) }
     }
 
+    /// Removes a file, or whatever lies in its place; a missing one is fine.
     borrowing func remove(_ name: String) throws(SystemError) {
         try naming(name) { directory throws(SystemError) in
             do throws(SystemError) {
                 try directory.remove(name)
             } catch {
+                if error.errno == .isDirectory { return try directory.removeTree(name) }
                 // A read-only file system says no before it looks whether there is anything to remove.
                 if error.errno != .readOnlyFileSystem || directory.contains(name) { throw error }
             }
@@ -148,12 +159,25 @@ extension StateDirectory {
         try naming(name) { directory throws(SystemError) in try directory.makeSymbolicLink(name, to: target) }
     }
 
+    /// What a symbolic link says; nil when there is none, and empty, which no link is, when something else lies there.
     borrowing func readSymbolicLink(_ name: String) throws(SystemError) -> String? {
-        try naming(name) { directory throws(SystemError) in try directory.readSymbolicLink(name) }
+        try naming(name) { directory throws(SystemError) in
+            do throws(SystemError) {
+                return try directory.readSymbolicLink(name)
+            } catch {
+                guard error.errno == .invalidArgument else { throw error }
+                return ""
+            }
+        }
     }
 }
 
 extension SystemError {
+    /// What is wrong with a record that cannot be read because of what it is; nil when that is somebody else's fault.
+    var damage: String? {
+        isNoRegularFile ? "it is no regular file" : errno == .fileTooLarge ? "it is too large" : nil
+    }
+
     /// Whether a file system takes nothing any more, for want of room or because it is read-only.
     var isNoRoom: Bool { [.noSpace, .readOnlyFileSystem, Errno(rawValue: EDQUOT)].contains(errno) }
 }

@@ -67,12 +67,12 @@ struct Store: ~Copyable {
     ) throws(SystemError) -> FileLock? {
         let file: Descriptor
         do throws(SystemError) {
-            file = try run.open("lock", O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+            file = try run.open("lock", O_RDWR | O_CREAT, mode: 0o600)
         } catch {
             guard error.errno == .readOnlyFileSystem else { throw error }
             isReadOnly = true
             guard run.contains("lock") else { return nil }
-            file = try run.open("lock", O_RDONLY | O_NOFOLLOW)
+            file = try run.open("lock", O_RDONLY)
         }
         let path = run.file("lock")
         return try FileLock(locking: file, path, patience: 2) { holder in
@@ -92,6 +92,12 @@ struct Store: ~Copyable {
             for name in directories where !run.contains(name) { try run.makeDirectory(name) }
             return
         }
+        // What else lies there says nothing, and all records would be forgotten for it.
+        guard recorded != "" else {
+            let path = run.file("boot")
+            throw SystemError(
+                "read link", path, errno: .invalidArgument, hint: "it is none: rm -r \(path); ln -s \(boot) \(path)")
+        }
         for name in try run.entries() where name != "lock" { try run.removeTree(name) }
         for name in directories { try run.makeDirectory(name) }
         try run.makeSymbolicLink("boot", to: boot)
@@ -101,16 +107,22 @@ struct Store: ~Copyable {
         try run.replace(path, with: bytes)
     }
 
+    /// What a file of a directory records; nil when there is none.
+    ///
     /// - Parameters:
-    ///   - path: The file's.
+    ///   - path: The file's whole path.
     ///   - remedy: What to do about one that cannot be read.
-    static func parse<Value: JSONRepresentable>(
-        _ bytes: [UInt8], _ path: String, _ remedy: String
-    ) throws(NetworkError) -> Value {
-        do throws(JSONCodingError) {
+    static func read<Value: JSONRepresentable>(
+        _ name: String, in directory: borrowing StateDirectory, _ path: String, _ remedy: String
+    ) throws -> Value? {
+        do {
+            guard let bytes = try directory.readFile(name) else { return nil }
             return try Value(json: JSONValue(parsing: bytes))
-        } catch {
+        } catch let error as JSONCodingError {
             throw NetworkError(.failed, "read \(path): \(error) (\(remedy))")
+        } catch let error as SystemError {
+            guard let damage = error.damage else { throw error }
+            throw NetworkError(.failed, "read \(path): \(damage) (\(remedy))")
         }
     }
 }
@@ -121,11 +133,11 @@ extension Store {
     /// A network's definition; nil when there is none.
     borrowing func network(_ name: String) throws -> Network? {
         if let known = memory.network, known.name == name { return known }
-        guard let bytes = try definitions.readFile("\(name).json") else { return nil }
         let path = definitions.file("\(name).json")
-        let network: Network = try Self.parse(
-            bytes, path, "write it again, or give the network up: rm \(path); swnet repair")
-        memory.network = network
+        let network: Network? = try Self.read(
+            "\(name).json", in: definitions, path,
+            "write it again, or give the network up: rm -r \(path); swnet repair")
+        if let network { memory.network = network }
         return network
     }
 
@@ -181,9 +193,10 @@ extension Store {
 
 extension Store {
     borrowing func sandbox(key: String) throws -> Sandbox? {
-        guard !isReleased(key), let bytes = try run.readFile("sandboxes/\(key)") else { return nil }
+        guard !isReleased(key), !key.isEmpty else { return nil }
         let path = run.file("sandboxes/\(key)")
-        return try Self.parse(bytes, path, "give up what it has: rm \(path); swnet repair")
+        return try Self.read(
+            "sandboxes/\(key)", in: run, path, "give up what it has: rm -r \(path); swnet repair")
     }
 
     borrowing func sandboxKeys() throws -> [String] {
@@ -309,8 +322,7 @@ extension Store {
     ///
     /// Whoever holds the lock is the only one who carries out anything, so a plan that lies here has lost its process.
     borrowing func interruptedPlan() throws -> NetworkPlan? {
-        guard let bytes = try run.readFile("pending") else { return nil }
-        return try Self.parse(bytes, run.file("pending"), "it was cut short before it began")
+        try Self.read("pending", in: run, run.file("pending"), "it was cut short before it began")
     }
 
     borrowing func begin(_ plan: NetworkPlan) throws { try replace("pending", with: plan.json.bytes) }

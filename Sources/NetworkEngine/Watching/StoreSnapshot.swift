@@ -17,7 +17,7 @@ struct StoreSnapshot {
         for (key, bytes) in Self.files(in: "\(engine.runRoot)/sandboxes") {
             if let sandbox: Sandbox = Self.parse(bytes) { sandboxes[key] = sandbox }
         }
-        repaired = (try? Descriptor.open("\(engine.runRoot)/repaired").readAll(limit: 16 << 20)) ?? []
+        repaired = (try? Descriptor.openRegular("\(engine.runRoot)/repaired").readAll(limit: 16 << 20)) ?? []
     }
 
     private static func files(in path: String) -> [(name: String, bytes: [UInt8])] {
