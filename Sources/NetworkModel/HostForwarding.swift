@@ -29,9 +29,18 @@ public struct HostForwarding: Hashable, Sendable {
     public var isEmpty: Bool { families.isEmpty && acceptsRouterAdvertisements.isEmpty }
 
     /// What the firewall has to know before forwarding goes on.
+    ///
+    /// On a host that has no interface to guard it is the loopback interface, by which nothing is forwarded: so the table
+    /// alone tells which family was switched on.
     public var elements: [FirewallElement] {
-        families.flatMap { family in (self[family] ?? []).map { .guarded(family, $0) } }
+        families.flatMap { family in
+            let names = self[family] ?? []
+            return (names.isEmpty ? [Self.mark] : names).map { .guarded(family, $0) }
+        }
     }
+
+    /// The interface that stands for the switch where there is no other.
+    public static let mark = "lo"
 
     /// Both together.
     public func merging(_ other: HostForwarding) -> HostForwarding {

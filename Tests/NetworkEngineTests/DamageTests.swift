@@ -108,6 +108,42 @@ struct DamageTests {
         }
     }
 
+    /// There is nothing to guard, and the host goes back to what it was all the same.
+    @Test(arguments: [
+        ["--subnet", "10.44.0.0/24"], ["--subnet", "fd00:44::/64"],
+        ["--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64"],
+    ])
+    func `the record of a host without other interfaces`(subnets: [String]) async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "link", "delete", "eth0"])
+            let switches = ["sysctl", "-n", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]
+            let off = try await host.must(switches)
+            try await host.net(["create", "lab"] + subnets)
+            let on = try await host.must(switches)
+            #expect(on != off)
+            #expect(try await host.net("check") == "")
+            let record = try await host.must(["cat", "/run/swnet/forwarding"])
+            for line in ["rm /run/swnet/forwarding", "rm /run/swnet/forwarding; nft flush chain inet swnet forward"] {
+                try await host.must(["bash", "-c", line])
+                let found = try await host.swnet("check")
+                #expect(found.output.contains("the record of what was switched on to forward is missing"), "\(found)")
+                try await host.net("repair")
+                #expect(try await host.must(["cat", "/run/swnet/forwarding"]) == record)
+                #expect(try await host.net("check") == "")
+            }
+            try await host.must(["rm", "/run/swnet/forwarding"])
+            try await host.net("rm", "lab")
+            #expect(try await host.must(switches) == off)
+            #expect(try await host.nothingLeft() == [])
+            // What an administrator has switched on is theirs.
+            try await host.must(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
+            try await host.net(["create", "lab"] + subnets)
+            #expect(try await host.run(["nft", "list", "set", "inet", "swnet", "guarded"]).status != 0)
+            try await host.net("rm", "lab")
+            #expect(try await host.must(switches) == "1\n1")
+        }
+    }
+
     @Test func `a collection can be looked at first`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")

@@ -108,7 +108,7 @@ extension Firewall {
         for element in try elementsPresent(in: Ruleset.guarded) {
             guard element.key.count == 2, case .ifname(let name) = element.key[1] else { continue }
             let family: IPFamily = element.key[0] == .nfproto(.ip) ? .v4 : .v6
-            forwarding[family] = (forwarding[family] ?? []) + [name]
+            forwarding[family] = (forwarding[family] ?? []) + (name == HostForwarding.mark ? [] : [name])
         }
         return forwarding
     }
