@@ -12,14 +12,13 @@ enum HostPorts {
 
     /// Refuses ports that a process of the host has, and host addresses that the host does not have.
     ///
-    /// - Parameter isOurs: Whether a socket on ::1 is a relay's: it leaves the port to the other addresses.
-    static func check(_ mappings: [PortMapping], isOurs: (TransportProtocol, UInt16) -> Bool) throws {
+    static func check(_ mappings: [PortMapping], _ index: PortIndex) throws {
         guard !mappings.isEmpty else { return }
         for case .v6(let address)? in mappings.map(\.hostAddress) where address.isLinkLocal {
             throw NetworkError(.invalid, PortRequest.linkLocalRefusal("\(address)"))
         }
         if mappings.reduce(0, { $0 + $1.hostPorts.count }) > fewPorts {
-            try checkList(mappings, isOurs)
+            try checkList(mappings, index)
             for mapping in mappings where mapping.singleAddress != nil {
                 if case .noSuchAddress = attempt(mapping, port: 0) { throw noSuchAddress(mapping) }
             }
@@ -32,7 +31,7 @@ enum HostPorts {
                 case .noSuchAddress: throw noSuchAddress(mapping)
                 case .taken:
                     // Now that it is an error, there is time to find out whose it is.
-                    if try checkList([mapping], isOurs) { continue }
+                    if try checkList([mapping], index) { continue }
                     throw taken(mapping, port, "a process of the host")
                 }
             }
@@ -40,8 +39,9 @@ enum HostPorts {
     }
 
     /// Whether a process of the host has a port that a mapping would take.
-    static func isTaken(_ mapping: PortMapping, port: UInt16) -> Bool {
-        if case .taken = attempt(mapping, port: port) { true } else { false }
+    static func isTaken(_ mapping: PortMapping, port: UInt16, _ index: PortIndex) -> Bool {
+        guard case .taken = attempt(mapping, port: port) else { return false }
+        return !index.hasRelay(at: port, besides: mapping) || (try? checkList([mapping], index)) != true
     }
 
     private enum Answer { case free, taken, noSuchAddress }
@@ -85,9 +85,7 @@ enum HostPorts {
     ///
     /// - Returns: Whether relays of ours are all that was found.
     @discardableResult
-    private static func checkList(
-        _ mappings: [PortMapping], _ isOurs: (TransportProtocol, UInt16) -> Bool
-    ) throws -> Bool {
+    private static func checkList(_ mappings: [PortMapping], _ index: PortIndex) throws -> Bool {
         var diagnostics = try SocketDiagnostics()
         var hasRelay = false
         // SCTP sockets are not in these lists.
@@ -102,7 +100,7 @@ enum HostPorts {
                             && socket.takes($0.hostAddress, port: socket.port, kind)
                     })
                 else { continue }
-                if socket.address == .v6(.loopback), !mapping.isRelayed, isOurs(transport, socket.port) {
+                if socket.address == .v6(.loopback), index.hasRelay(at: socket.port, besides: mapping) {
                     hasRelay = true
                     continue
                 }

@@ -43,7 +43,7 @@ struct PortChoice {
             var choice: PortMapping?
             while choice == nil, let candidate = candidates.popLast() {
                 guard !taken[Int(candidate)], let mapping = request.mapping(candidate, to: port),
-                    !HostPorts.isTaken(mapping, port: candidate)
+                    !HostPorts.isTaken(mapping, port: candidate, index)
                 else { continue }
                 taken[Int(candidate)] = true
                 choice = mapping

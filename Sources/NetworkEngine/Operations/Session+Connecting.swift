@@ -103,13 +103,15 @@ extension Session {
     ///
     /// They are asked for one by one: a list would wait for the lock that every change of a link takes.
     private func interfaces(of found: FoundSandbox, _ attachments: [ConnectRequest.Attachment]) throws -> [String] {
-        try Namespace(path: found.identity.path).enter(.net) {
-            var taken = attachments.compactMap(\.interface?.text).filter { HostInterface.index(of: $0) != nil }
+        let gone = store.detachedInterfaces(of: found.identity)
+        return try Namespace(path: found.identity.path).enter(.net) {
+            let isThere = { (name: String) in HostInterface.index(of: name) != nil && !gone.contains(name) }
+            var taken = attachments.compactMap(\.interface?.text).filter(isThere)
             var free = 0
             var number = 0
             while free < attachments.count {
                 let name = "eth\(number)"
-                if HostInterface.index(of: name) == nil { free += 1 } else { taken.append(name) }
+                if isThere(name) { taken.append(name) } else { free += 1 }
                 number += 1
             }
             return taken
@@ -315,7 +317,7 @@ extension Session {
             try checkNames(port)
             try checkIndex(port, sandbox, &index)
         }
-        try HostPorts.check(ports) { index.isRelayed($0, $1) }
+        try HostPorts.check(ports, index)
     }
 
     /// Port 53 of a gateway is where a network's names are asked for.

@@ -149,6 +149,7 @@ extension Session {
     /// once. That is asked without netlink, whose answer has to wait until the kernel has told everybody how the port
     /// fares that came last.
     private mutating func isPresent(_ network: Network) throws -> Bool {
+        if store.isLowered(network.name) { return false }
         if let index = bridgeIndex(of: network), try store.bridgeIndex(network: network.name) == index { return true }
         return try BridgeDriver(network: network).isPresent(&links)
     }

@@ -18,6 +18,7 @@ extension Session {
         // Where nothing is recorded at all there may be more to it than one bridge.
         guard try isLost || store.raisedNetworks().isEmpty else { return false }
         let known = Set(try store.sandboxes().flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
+            .union(store.detachedHostInterfaces)
         let isStray = { (link: Link) in link.isOurs && link.kind == "veth" && !known.contains(link.name) }
         var present = try links.links()
         // Where a namespace has just ended, the kernel takes its links away in its own time.

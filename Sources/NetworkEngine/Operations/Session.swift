@@ -95,11 +95,9 @@ extension Session {
         }
     }
 
-    /// Has what follows in a dry run meet nothing of the sandboxes that would be released by then.
+    /// Has what follows in a dry run meet things as they would be by then.
     private func pretend(_ steps: [NetworkStep]) {
-        for case .record(let name, _, after: nil) in steps {
-            store.pretendRelease(of: SandboxReference.key(forName: name))
-        }
+        for step in steps { store.pretend(step) }
     }
 
     /// Carries out a step that found no room, in the room of the intent, which says what the step would write and more.

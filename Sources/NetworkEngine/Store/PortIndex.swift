@@ -9,6 +9,8 @@ import NetworkModel
 /// there are. Lines are appended; they are rewritten only to take some out.
 struct PortIndex {
     private var bytes: [UInt8]
+    /// Ports of relays that are still there, and taken for ended.
+    private let ended: [PortMapping]
 
     private static let path = "ports"
     private static let newline = UInt8(ascii: "\n")
@@ -16,11 +18,15 @@ struct PortIndex {
 
     init(_ store: borrowing Store) throws {
         bytes = try store.run.readFile(Self.path) ?? []
-        guard store.hasReleased else { return }
+        ended = store.endedRelays.map(\.mapping)
+        guard store.isPretending else { return }
         let kept = Self.lines(bytes).filter { line in
-            !store.isReleased(String(decoding: line.dropLast().split(separator: Self.space).last ?? [], as: UTF8.self))
+            !store.isPretended(String(decoding: line.dropLast().split(separator: Self.space).last ?? [], as: UTF8.self))
         }
-        bytes = Array(kept.joined())
+        let pretended = store.pretendedSandboxes.flatMap { sandbox in
+            sandbox.ports.map { Self.line($0, sandbox.key) }
+        }
+        bytes = Array((kept + pretended).joined())
     }
 
     var isEmpty: Bool { bytes.isEmpty }
@@ -38,13 +44,15 @@ struct PortIndex {
         return first
     }
 
-    /// Whether a relay listens to a port.
-    func isRelayed(_ transport: TransportProtocol, _ port: UInt16) -> Bool {
+    /// Whether a relay has a port of ::1 that it leaves to `mapping`: to one of other addresses, and to any when it ends
+    /// before that is published.
+    func hasRelay(at port: UInt16, besides mapping: PortMapping) -> Bool {
         guard let range = PortRange(port),
-            let mapping = PortMapping(
-                hostAddress: .v6(.loopback), hostPorts: range, sandboxPorts: range, transport: transport)
+            let relayed = PortMapping(
+                hostAddress: .v6(.loopback), hostPorts: range, sandboxPorts: range, transport: mapping.transport)
         else { return false }
-        return conflicts(with: mapping).contains(where: \.mapping.isRelayed)
+        if ended.contains(where: relayed.conflicts) { return true }
+        return !mapping.isRelayed && conflicts(with: relayed).contains(where: \.mapping.isRelayed)
     }
 
     /// All of them.

@@ -34,14 +34,14 @@ struct Store: ~Copyable {
     let isReadOnly: Bool
     /// As long as others may wait.
     private let boost: PriorityBoost
-    private let memory = Memory()
+    let memory = Memory()
 
     /// What was read under the lock, and so is true until it is written.
-    private final class Memory {
+    final class Memory {
         /// The network whose definition was read last: an operation asks for one again and again.
-        var network: Network?
-        /// Sandboxes that are taken for released, by key.
-        var released: Set<String> = []
+        fileprivate var network: Network?
+        /// What a dry run takes for done.
+        var pretence = StorePretence()
     }
 
     /// - Parameter waiting: Is told who has the lock when that takes long.
@@ -132,6 +132,7 @@ struct Store: ~Copyable {
 extension Store {
     /// A network's definition; nil when there is none.
     borrowing func network(_ name: String) throws -> Network? {
+        if let pretended = memory.pretence.networks[name] { return pretended }
         if let known = memory.network, known.name == name { return known }
         let path = definitions.file("\(name).json")
         let network: Network? = try Self.read(
@@ -143,6 +144,7 @@ extension Store {
 
     borrowing func networkNames() throws -> [String] {
         try definitions.entries().filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.map { String($0.dropLast(5)) }
+            .filter { memory.pretence.networks[$0] != .some(nil) }
     }
 
     borrowing func define(_ network: Network) throws {
@@ -156,10 +158,10 @@ extension Store {
     }
 
     /// Whether the network was raised in this boot.
-    borrowing func isRaised(_ name: String) -> Bool { run.contains("networks/\(name)/leases") }
+    borrowing func isRaised(_ name: String) -> Bool { run.contains("networks/\(name)/leases") && !isLowered(name) }
 
     borrowing func raisedNetworks() throws -> [String] {
-        try run.entries(of: "networks")
+        try run.entries(of: "networks").filter { !isLowered($0) }
     }
 
     /// The raised networks that the host routes for, and so the ones that the firewall is there for.
@@ -193,7 +195,8 @@ extension Store {
 
 extension Store {
     borrowing func sandbox(key: String) throws -> Sandbox? {
-        guard !isReleased(key), !key.isEmpty else { return nil }
+        if let pretended = memory.pretence.sandboxes[key] { return pretended }
+        if key.isEmpty { return nil }
         let path = run.file("sandboxes/\(key)")
         return try Self.read(
             "sandboxes/\(key)", in: run, path, "give up what it has: rm -r \(path); swnet repair")
@@ -202,13 +205,6 @@ extension Store {
     borrowing func sandboxKeys() throws -> [String] {
         try run.entries(of: "sandboxes").filter { !isReleased($0) }
     }
-
-    /// From now on a sandbox has nothing, whatever is recorded: in a dry run, where that has to stay.
-    borrowing func pretendRelease(of key: String) { memory.released.insert(key) }
-
-    borrowing func isReleased(_ key: String) -> Bool { hasReleased && memory.released.contains(key) }
-
-    var hasReleased: Bool { !memory.released.isEmpty }
 
     borrowing func sandboxes() throws -> [Sandbox] {
         var sandboxes: [Sandbox] = []
@@ -276,7 +272,9 @@ extension Store {
 extension Store {
     /// The key of the sandbox that has an address; nil when it is free.
     borrowing func owner(of address: IPAddress, network: String) throws(SystemError) -> String? {
-        try run.readSymbolicLink("networks/\(network)/leases/\(address)").flatMap { isReleased($0) ? nil : $0 }
+        let path = "networks/\(network)/leases/\(address)"
+        if isPretending && memory.pretence.freed.contains(path) { return nil }
+        return try run.readSymbolicLink(path).flatMap { isReleased($0) ? nil : $0 }
     }
 
     borrowing func leases(network: String) throws -> [String] {
