@@ -88,6 +88,8 @@ extension CNICommand {
         try CNINetwork(request: request, configuration: configuration).prepare(engine)
 
         let reference = SandboxReference(name: attachment.container, location: .path(request.namespace))
+        // Whoever starts plugins need not know that nobody serves names on this network.
+        let hasNames = try !configuration.aliases.isEmpty && engine.network(named: request.network).hasNames
         // A container that is on two networks is told its ports with both; they lead to the first.
         let published = try engine.sandbox(named: attachment.container)?.ports ?? []
         let sandbox = try engine.connect(
@@ -97,7 +99,7 @@ extension CNICommand {
                     .init(
                         network: request.network, addresses: configuration.addresses,
                         macAddress: configuration.macAddress, interface: attachment.interface,
-                        aliases: configuration.aliases,
+                        aliases: hasNames ? configuration.aliases : [],
                         labels: CNILabels(attachment, ports).labels, mayBeFurther: true, options: limits)
                 ], ports: ports.filter { !published.contains($0) }.map(PortRequest.init)))
         do {

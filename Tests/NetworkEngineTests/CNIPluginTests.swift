@@ -153,6 +153,23 @@ struct CNIPluginTests {
         }
     }
 
+    /// As the plugins bridge and dnsname have it.
+    @Test func `aliases of a network that has no names are passed over`() async throws {
+        try await NetworkHost.with { host in
+            let runtime = try await prepare(host, "web") {
+                $0.network = "bridge"
+                $0.plugins = [CNIRuntime.swnet(#""ipam": {"subnet": "10.44.0.0/24"}"#, capabilities: ["aliases"])]
+                $0.capabilities = ["aliases": #"{"bridge": ["db"]}"#]
+            }
+            let (result, output) = try await runtime.add("web")
+            #expect(result != nil, "\(output)")
+            let record = try await host.must(["bash", "-c", "cat /run/swnet/sandboxes/*"])
+            #expect(record.contains("10.44.0.2") && !record.contains("aliases"), "\(record)")
+            #expect(try await runtime.check("web", #require(result)).status == 0)
+            #expect(try await runtime.delete("web", result).status == 0)
+        }
+    }
+
     @Test func `ports, addresses and names of the runtime`() async throws {
         try await NetworkHost.with { host in
             let runtime = try await prepare(host, "web") {

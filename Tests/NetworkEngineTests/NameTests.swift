@@ -45,6 +45,25 @@ struct NameTests {
             server.sendto(asked[:2] + b"\\x81\\x80\\0\\1\\0\\1\\0\\0\\0\\0" + asked[12:] + record, client)
         """
 
+    @Test func `an alias that nobody would serve is refused`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("create", "wire", "-d", "macvlan", "--opt", "parent=eth0", "--subnet", "10.50.0.0/24")
+            for network in ["bridge", "wire"] {
+                for words in [["--dry-run"], []] {
+                    let refused = try await host.swnet(["connect", network, "web", "--alias", "db"] + words)
+                    #expect(
+                        refused.status == 1
+                            && refused.errors.contains("alias db: nobody serves names on network \(network) ("),
+                        "\(refused)")
+                }
+            }
+            #expect(try await host.run(["ip", "link", "show", "eth0"], at: .inside("web")).status != 0)
+            try await host.net("connect", "bridge", "web")
+            #expect(try await host.net("check") == "")
+        }
+    }
+
     @Test(
         .enabled("aardvark-dns is not installed") {
             try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0

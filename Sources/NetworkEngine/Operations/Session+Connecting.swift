@@ -72,6 +72,12 @@ extension Session {
         _ attachment: ConnectRequest.Attachment, _ interfaces: [String], _ connection: inout Connection
     ) throws {
         let network = try self.network(attachment.network)
+        guard attachment.aliases.isEmpty || network.hasNames else {
+            throw NetworkError(
+                .invalid,
+                "alias \(attachment.aliases[0]): nobody serves names on network \(network.name) (only on bridges and "
+                    + "VXLANs of swnet create)")
+        }
         let sandbox = connection.sandbox
         guard attachment.mayBeFurther || sandbox.endpoint(in: network.name) == nil else {
             throw NetworkError(.taken, "\(sandbox.name) is connected to \(network.name) already")
