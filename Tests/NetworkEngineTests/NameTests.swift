@@ -113,6 +113,75 @@ struct NameTests {
         }
     }
 
+    /// What a server of version 1.17 or later does, as far as anybody sees it from outside.
+    private static let watcher = """
+        #!/usr/bin/python3
+        import ctypes, os, signal, socket, sys
+        folder = sys.argv[sys.argv.index("--config") + 1]; port = int(sys.argv[sys.argv.index("-p") + 1])
+        with open(folder + "/lab") as file: gateway = file.readline().split()[0]
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); server.bind((gateway, port))
+        signal.signal(signal.SIGHUP, lambda *_: None)
+        hear, tell = os.pipe()
+        if os.fork(): os.close(tell); os.read(hear, 1); os._exit(0)
+        libc = ctypes.CDLL(None)
+        if libc.inotify_add_watch(libc.inotify_init(), b"/etc/resolv.conf", 0x88) < 0: sys.exit("no watch")
+        with open(folder + "/aardvark.pid", "w") as file: file.write(str(os.getpid()))
+        os.close(tell)
+        while True: signal.pause()
+        """
+
+    @Test(
+        .enabled("aardvark-dns is not installed") {
+            try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0
+        })
+    func `a server that watches the host's resolvers need not be told what is written there`() async throws {
+        try await NetworkHost.with { host in
+            let place = "/usr/lib/podman/aardvark-dns"
+            try await host.must(["bash", "-c", "printf %s \"$1\" > /run/watcher", "", Self.watcher])
+            try await host.must([
+                "bash", "-ec",
+                """
+                chmod +x /run/watcher; mount --bind /run/watcher \(place)
+                mkdir /run/etc; cp -a /etc/. /run/etc; mount --bind /run/etc /etc; rm -f /etc/resolv.conf
+                echo nameserver 192.0.2.2 > /run/real; ln -s /run/real /etc/resolv.conf
+                ip netns add web
+                """,
+            ])
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.net("connect", "lab", "web")
+            let isWatching = try await eventually {
+                try await host.shell("grep -hs inotify /proc/$(cat /run/swnet/names/aardvark.pid)/fdinfo/*").status == 0
+            }
+            #expect(isWatching)
+            #expect(try await host.net("check") == "")
+            try await host.must(["bash", "-c", "echo nameserver 192.0.2.3 > /run/real"])
+            #expect(try await host.net("check") == "")
+            let words = "names of lab: the name server was not told that /etc/resolv.conf has changed"
+            // Another file in its place, and another place.
+            for line in [
+                "echo nameserver 192.0.2.4 > /run/next; mv /run/next /run/real",
+                "echo nameserver 192.0.2.5 > /run/other; ln -sfn /run/other /etc/resolv.conf",
+            ] {
+                try await host.must(["bash", "-ec", line])
+                #expect(try await host.swnet("check").output == words, "\(line)")
+                #expect(try await host.net("repair") == "repaired \(words)", "\(line)")
+                let isRight = try await eventually { try await host.swnet("check").status == 0 }
+                #expect(isRight, "\(line)")
+                let real = try await host.must(["readlink", "-f", "/etc/resolv.conf"])
+                let isAgain = try await eventually {
+                    let number = try await host.must(["bash", "-c", "printf %x $(stat -c %i \(real))"])
+                    return try await host.shell(
+                        "grep -qs 'ino:\(number) ' /proc/$(cat /run/swnet/names/aardvark.pid)/fdinfo/*"
+                    ).status == 0
+                }
+                #expect(isAgain)
+                try await host.must(["bash", "-c", "echo nameserver 192.0.2.9 > \(real)"])
+                #expect(try await host.net("check") == "")
+            }
+            try await host.must(["umount", place])
+        }
+    }
+
     @Test(
         .enabled("aardvark-dns is not installed") {
             try await Command.run(["test", "-x", "/usr/lib/podman/aardvark-dns"]).status == 0

@@ -207,5 +207,5 @@ struct NameService {
     }
 
     /// The server that serves this directory; nil when none does.
-    private var running: pid_t? { HelperProgram.process(recordedIn: pidFile, withArgument: path) }
+    var running: pid_t? { HelperProgram.process(recordedIn: pidFile, withArgument: path) }
 }
