@@ -72,6 +72,12 @@ struct ConntrackTests {
         let echo = try #require(try socket.connections(.init(transport: .icmp)).first)
         #expect(echo.original.sourcePort == nil)
 
+        let own = try #require(IPAddress("127.0.0.1"))
+        #expect(try socket.connections(from: [own]).count == 4)
+        #expect(try socket.connections(from: [own, six]).count == 6)
+        #expect(try socket.connections(from: [six, two]).allSatisfy { $0.original.source == six })
+        #expect(try socket.connections(from: []).isEmpty)
+
         #expect(try socket.delete(marked + [echo]) == 4)
         let left = try list(host)
         #expect(left.count == 2 && left.allSatisfy { $0.contains("dport=53 ") }, "\(left)")

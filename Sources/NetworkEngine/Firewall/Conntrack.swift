@@ -47,10 +47,8 @@ enum Conntrack {
         guard !addresses.isEmpty, var socket = try? ConntrackSocket(), socket.mayHold(from: addresses, to: []) else {
             return
         }
-        for address in addresses {
-            guard let connections = try? socket.connections(ConntrackFilter(source: address)) else { continue }
-            _ = try? socket.delete(connections)
-        }
+        guard let connections = try? socket.connections(from: addresses) else { return }
+        _ = try? socket.delete(connections)
     }
 
     private static func isForHost(_ connection: TrackedConnection, _ local: Set<IPAddress>) -> Bool {

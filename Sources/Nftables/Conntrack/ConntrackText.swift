@@ -22,6 +22,20 @@ extension ConntrackSocket {
         return Self.mentions(text, addresses, ports)
     }
 
+    /// The tracked connections whose first packet came from one of these addresses.
+    ///
+    /// Each list is a walk through the whole table, so of few connections there is one of all; of many it is asked for
+    /// each address, because what the kernel tells of them costs more.
+    public mutating func connections(from addresses: Set<IPAddress>) throws(NftablesError) -> [TrackedConnection] {
+        if addresses.count > 1, try count() <= Self.longest {
+            let all = try connections()
+            return all.filter { addresses.contains($0.original.source) }
+        }
+        var found: [TrackedConnection] = []
+        for address in addresses { found += try connections(ConntrackFilter(source: address)) }
+        return found
+    }
+
     static func mentions(_ text: [UInt8], _ addresses: Set<IPAddress>, _ ports: Set<UInt16>) -> Bool {
         text.split(whereSeparator: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }).contains { word in
             if word.starts(with: "src=".utf8) {
