@@ -15,6 +15,10 @@ import SystemPackage
 /// In version 2 of the protocol they would be said some ticks later (`mld_ifc_event`, net/ipv6/mcast.c), in version 1 at
 /// once. What comes of the addresses, under the lock of all the machine's links, is said while the link is down, and goes
 /// nowhere.
+///
+/// Version 1 repeats each report, after a delay that the kernel draws (`igmp6_join_group`). It is drawn from a day, because
+/// the port is open again by then: so of every newcomer one report for each of its groups is heard late, some time within
+/// a day, and not all at once.
 struct QuietArrival: ~Copyable {
     private let addresses: [InterfaceAddress]
     private let link: UInt32
