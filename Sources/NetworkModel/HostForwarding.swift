@@ -35,7 +35,7 @@ public struct HostForwarding: Hashable, Sendable {
     public var elements: [FirewallElement] {
         families.flatMap { family in
             let names = self[family] ?? []
-            return (names.isEmpty ? [Self.mark] : names).map { .guarded(family, $0) }
+            return (names.isEmpty ? [Self.mark] : names).map { FirewallElement.guarded(family, $0) }
         }
     }
 
