@@ -6,6 +6,7 @@ import Rtnetlink
 extension Session {
     /// Compares the records with the kernel: links, addresses, routes, kernel parameters, firewall, leases, names.
     mutating func check() throws -> [NetworkDifference] {
+        try firewall.checkOwner()
         var check = NetworkCheck(host: try HostState(&links))
         for name in try store.raisedNetworks() {
             do {

@@ -7,6 +7,8 @@ import SystemPackage
 /// The private table of one host.
 struct Firewall: ~Copyable {
     var socket: NftablesSocket
+    /// What the table says of where the records are; nil for the usual place.
+    var owner: String?
 
     /// The firewall of the calling thread's network namespace.
     init() throws { socket = try NftablesSocket() }
@@ -67,7 +69,7 @@ struct Firewall: ~Copyable {
         for table in tables {
             if let present = try socket.table(table.table.family, table.table.name) { batch.delete(present) }
             switch table {
-            case .networks: batch.append(Ruleset.layout(Ruleset.parts(of: kept + change.added)).creation)
+            case .networks: batch.append(Ruleset.layout(Ruleset.parts(of: kept + change.added), owner: owner).creation)
             case .sources: batch.append(SourceGuard.layout.creation)
             }
         }

@@ -54,7 +54,7 @@ enum Ruleset {
         guarded, source4, source6,
     ]
 
-    private static let raw = Chain("raw", in: table, type: .filter, hook: .prerouting, priority: .raw)
+    static let raw = Chain("raw", in: table, type: .filter, hook: .prerouting, priority: .raw)
     private static let prerouting = Chain("prerouting", in: table, type: .nat, hook: .prerouting, priority: .dstnat)
     private static let output = Chain("output", in: table, type: .nat, hook: .output, priority: .dstnat)
     private static let publish = Chain("publish", in: table)
@@ -85,13 +85,17 @@ extension Ruleset {
         return parts
     }
 
-    static func layout(_ parts: Set<String>) -> TableLayout {
+    /// - Parameter owner: What the first chain says of where the records are.
+    static func layout(_ parts: Set<String>, owner: String? = nil) -> TableLayout {
+        var first = raw
+        first.comment = owner
+        let chains = [first, prerouting, output, publish, forward, postrouting]
         let sets = always + optional.filter { parts.contains($0.name) }
         let words = sets.dropFirst(always.count).map(\.name) + (parts.contains(names) ? [names] : [])
         return TableLayout(
             table: Table(
                 .inet, "swnet", comment: words.isEmpty ? version : version + with + words.joined(separator: " ")),
-            sets: sets, chains: [raw, prerouting, output, publish, forward, postrouting], rules: rules(sets, parts))
+            sets: sets, chains: chains, rules: rules(sets, parts))
     }
 
     /// Those that find all the sets that they look into.

@@ -17,6 +17,7 @@ extension Session {
         let isLost = network.driver.ownsBridge && isPresent
         // Where nothing is recorded at all there may be more to it than one bridge.
         guard try isLost || store.raisedNetworks().isEmpty else { return false }
+        try firewall.checkOwner()
         let known = Set(try store.sandboxes().flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
             .union(store.detachedHostInterfaces)
         let isStray = { (link: Link) in link.isOurs && link.kind == "veth" && !known.contains(link.name) }
@@ -31,7 +32,8 @@ extension Session {
             throw NetworkError(
                 .taken,
                 "the interface \(stray.name) of \(owner) is there, and there is no record of it in \(store.run.path) "
-                    + "(swnet repair takes it away; \(owner) has to be connected again)")
+                    + "(swnet repair takes it away, unless it is recorded in another --run-root; "
+                    + "\(owner) has to be connected again)")
         }
         let bridges = Set(present.filter { $0.kind == "bridge" && $0.isOurs }.compactMap(\.alias))
         guard !bridges.isEmpty, planned == nil else { return false }

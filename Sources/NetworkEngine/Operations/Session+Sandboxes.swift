@@ -157,6 +157,7 @@ extension Session {
             }
         }
         guard planned == nil else { return collected }
+        try firewall.checkOwner()
         let known = Set(try store.sandboxes().flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
         for link in try links.links()
         where link.isOurs && ["veth", "ifb"].contains(link.kind) && !known.contains(link.name) {

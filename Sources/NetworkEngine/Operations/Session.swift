@@ -33,8 +33,11 @@ struct Session: ~Copyable {
     ) throws {
         // The lock last: nobody waits for what needs none.
         let links = try Rtnetlink()
-        let firewall = try Firewall()
+        var firewall = try Firewall()
         let store = try Store(runRoot: runRoot, stateRoot: stateRoot, waiting: waiting)
+        // Whichever way it was named: the table and the processes that serve names and leases are known by it.
+        let runRoot = try store.run.resolvedPath()
+        firewall.owner = Firewall.mark(ofRoot: runRoot)
         self.store = store
         self.links = links
         self.firewall = firewall

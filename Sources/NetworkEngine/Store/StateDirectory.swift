@@ -22,6 +22,9 @@ struct StateDirectory: ~Copyable {
     /// For calls that take the directory's number.
     var rawValue: Int32 { directory.rawValue }
 
+    /// Its path without symbolic links, whichever way it was named.
+    borrowing func resolvedPath() throws(SystemError) -> String { try directory.path() }
+
     /// The whole path of a file.
     func file(_ name: String) -> String {
         name.hasPrefix("../")

@@ -1,0 +1,66 @@
+import TestSupport
+import Testing
+
+/// Two run roots in one network namespace: to one, all that the other has made looks like what a crash has left.
+@Suite("run roots")
+struct RunRootTests {
+    private static let other = ["--root", "/var/lib/swnet/other", "--run-root", "/run/other/long"]
+
+    @Test(arguments: [[], other], ["/run/swnet", "/run/other/long"])
+    func `one takes nothing of another's`(first: [String], place: String) async throws {
+        guard first.isEmpty == (place == "/run/swnet") else { return }
+        try await NetworkHost.with { host in
+            let second = first.isEmpty ? Self.other : []
+            try await host.must(["mkdir", "-p", "/run/other"])
+            try await host.net(first + ["create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64"])
+            for name in ["web", "new"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net(first + ["connect", "lab", "web", "-p", "8080:80"])
+            _ = try await host.listen("web", ["tcp"], port: 80)
+            let links = ["bash", "-c", "ip -o link; nft list ruleset; sysctl -n net.ipv4.ip_forward"]
+            let before = try await host.must(links)
+            for words in [
+                ["check"], ["repair"], ["repair", "--dry-run"], ["gc"], ["create", "theirs"],
+                ["create", "theirs", "--subnet", "10.46.0.0/24"], ["connect", "bridge", "new"],
+                ["connect", "bridge", "new", "--dry-run"],
+            ] {
+                let refused = try await host.swnet(second + words)
+                #expect(refused.status == 1 && refused.errors.contains("records are in \(place) ("), "\(refused)")
+                #expect(try await host.must(links) == before, "\(words)")
+            }
+            for words in [["ls"], ["ports"], ["hosts"]] { try await host.net(second + words) }
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            // Named in another way it is the same.
+            try await host.must(["ln", "-s", place, "/run/link"])
+            #expect(try await host.net(first.prefix(2) + ["--run-root", "/run/link", "check"]) == "")
+            // The table is built anew by whoever it belongs to.
+            try await host.must(["nft", "flush", "chain", "inet", "swnet", "forward"])
+            try await host.net(first + ["repair"])
+            #expect(try await host.swnet(second + ["repair"]).status == 1)
+            #expect(try await host.net(first + ["check"]) == "")
+            // When nothing of it is left, the other may come.
+            try await host.net(first + ["disconnect", "lab", "web"])
+            try await host.net(first + ["rm", "lab"])
+            try await host.net(second + ["create", "theirs", "--subnet", "10.46.0.0/24"])
+            #expect(try await host.net(second + ["check"]) == "")
+            let refused = try await host.swnet(first + ["check"])
+            #expect(refused.status == 1 && refused.errors.contains("belongs to another swnet"), "\(refused)")
+            try await host.net(second + ["rm", "theirs"])
+            #expect(try await host.net(first + ["check"]) == "")
+        }
+    }
+
+    /// A rule set that was flushed tells nobody's records, and interfaces are there: what is said of them is careful.
+    @Test func `without a table`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web")
+            try await host.must(["nft", "flush", "ruleset"])
+            let refused = try await host.swnet(Self.other + ["create", "theirs", "--subnet", "10.46.0.0/24"])
+            let words = "unless it is recorded in another --run-root"
+            #expect(refused.status == 1 && refused.errors.contains(words), "\(refused)")
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+        }
+    }
+}
