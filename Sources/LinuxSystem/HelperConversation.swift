@@ -46,7 +46,7 @@ public struct HelperConversation: ~Copyable {
 
     deinit {
         // It ends when it has nobody to listen to.
-        shutdown(socket.rawValue, Int32(SHUT_RDWR))
+        if shutdown(socket.rawValue, Int32(SHUT_RDWR)) != 0 { kill(process, SIGKILL) }
         var status: Int32 = 0
         _ = retryingOnInterrupt { unsafe waitpid(process, &status, 0) }
     }

@@ -32,6 +32,8 @@ extension UnitRequest {
             // It is stopped with the container and not with sysinit.target.
             UnitProperty("DefaultDependencies", .boolean(false)),
         ]
+        // One that has failed, by its processes' fault or for want of any, keeps no name that another container may have.
+        if version >= 236 { properties.append(UnitProperty("CollectMode", .string("inactive-or-failed"))) }
         if let rules = resources?.devices { properties += UnitDevices(rules, names: devices).properties }
         properties += try limitProperties(version: version)
         return properties + (try annotationProperties())

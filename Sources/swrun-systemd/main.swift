@@ -23,7 +23,8 @@ program.main {
     } catch {
         reply.error = "\(error)"
     }
-    try Descriptor(owning: dup(STDOUT_FILENO)).writeAll(reply.line)
+    // Whoever does not listen any more says why itself.
+    guard (try? Descriptor(owning: dup(STDOUT_FILENO)).writeAll(reply.line)) != nil else { return .failure }
     if verb == "start", reply.error == nil {
         var byte: UInt8 = 0
         while retryingOnInterrupt({ read(STDIN_FILENO, &byte, 1) }) > 0 {}
