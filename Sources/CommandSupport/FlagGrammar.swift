@@ -36,21 +36,11 @@ public struct FlagGrammar: Sendable {
 
     public var flags: [Flag]
     public var isInterspersed: Bool
-    /// Whether words are left to whoever gets them, unless they ask for help.
-    private let isOpen: Bool
 
     public init(_ flags: [Flag], interspersed: Bool = true) {
         self.flags = flags
         isInterspersed = interspersed
-        isOpen = false
     }
-
-    private init() {
-        (flags, isInterspersed, isOpen) = ([], true, true)
-    }
-
-    /// Takes whatever there is; for a command whose answer does not depend on it.
-    public static let anything = FlagGrammar()
 
     /// Parses arguments, without the program's and the command's name.
     ///
@@ -58,10 +48,6 @@ public struct FlagGrammar: Sendable {
     public func parse(_ arguments: some Collection<String>) throws(FlagError) -> ParsedFlags {
         var parsed = ParsedFlags()
         var rest = Array(arguments)[...]
-        if isOpen {
-            for word in rest where word == "-h" || word == "--help" { throw FlagError("", isHelp: true) }
-            return parsed
-        }
         while let argument = rest.popFirst() {
             if argument == "--" {
                 parsed.arguments += rest

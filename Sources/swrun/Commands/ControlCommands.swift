@@ -154,17 +154,18 @@ extension SwrunCommands {
         Output.line(String(decoding: try JSONEncoding.encode(event, layout: .init(isIndented: false)), as: UTF8.self))
     }
 
+    // They fail with --help as well: to podman a runtime that shows it has checkpoints.
     private static let noCheckpoints =
         "Checkpoints of containers are not supported: the command is known, and fails whatever it is given."
 
     static let checkpoint = Command<OCIRuntime>(
-        "checkpoint", "ID", summary: "not supported", details: noCheckpoints, grammar: .anything, isHidden: true
+        "checkpoint", "ID", summary: "not supported", details: noCheckpoints, grammar: nil, isHidden: true
     ) { invocation in
         throw unsupported(invocation)
     }
 
     static let restore = Command<OCIRuntime>(
-        "restore", "ID", summary: "not supported", details: noCheckpoints, grammar: .anything, isHidden: true
+        "restore", "ID", summary: "not supported", details: noCheckpoints, grammar: nil, isHidden: true
     ) { invocation in
         throw unsupported(invocation)
     }
