@@ -30,10 +30,18 @@ let kernel: [SwiftSetting] = strict + [.strictMemorySafety()]
 /// The kernel maps 64 kB around each page of a program that is executed (`do_fault_around` of mm/memory.c). So lld puts
 /// the functions that a usual run calls next to each other, in the order of `tools/orders/PROGRAM`, which
 /// `tools/order-functions` writes. A name that there is no more is passed over: the program is only larger in memory.
-func staticProgram(_ name: String) -> [LinkerSetting] {
+///
+/// - Parameter text: Where the code begins. Ours comes after the standard library's, which cannot be ordered, and how many
+///   of these 64 kB a run touches depends on where both begin: 26 here and 31 where chance had it. `tools/order-functions`
+///   says where there are fewest.
+func staticProgram(_ name: String, text: String? = nil) -> [LinkerSetting] {
     let order = "\(Context.packageDirectory)/tools/orders/\(name)"
-    let flags = ["--symbol-ordering-file=\(order)", "--no-warn-symbol-ordering"].flatMap { ["-Xlinker", $0] }
-    return [.unsafeFlags(["-static-executable", "-use-ld=lld"] + flags, .when(configuration: .release))]
+    var flags = ["--symbol-ordering-file=\(order)", "--no-warn-symbol-ordering"]
+    if let text { flags.append("--section-start=.text=\(text)") }
+    return [
+        .unsafeFlags(
+            ["-static-executable", "-use-ld=lld"] + flags.flatMap { ["-Xlinker", $0] }, .when(configuration: .release))
+    ]
 }
 
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -162,7 +170,7 @@ let package = Package(
                 "LinuxSystem",
                 "Netlink", "Rtnetlink", "RuntimeSpec", system,
             ],
-            swiftSettings: strict, linkerSettings: staticProgram("swrun")),
+            swiftSettings: strict, linkerSettings: staticProgram("swrun", text: "0x405000")),
         // libsystemd is a shared library, and swrun a static program that starts often: only who asks for the systemd
         // manager executes this one.
         .executableTarget(

@@ -163,6 +163,24 @@ def swbox_commands(swbox, folder):
 COMMANDS = {"swrun": swrun_commands, "swnet": swnet_commands, "swbox": swbox_commands}
 
 
+def pieces(program):
+    """How many pieces of 64 kB the functions lie in, and in how many they would if the code began elsewhere."""
+    start = program.base & 0xffff
+    counts = {place: len({(address + place - start) >> 16 for address in program.called})
+              for place in range(0, 0x10000, 0x400)}
+    least = min(counts.values())
+    # The middle of the longest row of such places, where a later change of the program matters least.
+    rows = [[]]
+    for place, count in counts.items():
+        if count == least:
+            rows[-1].append(place)
+        elif rows[-1]:
+            rows.append([])
+    row = max(rows, key=len)
+    now = len({address >> 16 for address in program.called})
+    return f"in {now} pieces of 64 kB ({least} if the code began at 0x…{row[len(row) // 2]:04x})"
+
+
 def main():
     products, folder, orders = sys.argv[1:]
     for name, commands in COMMANDS.items():
@@ -171,7 +189,7 @@ def main():
             program.run(arguments)
         with open(f"{orders}/{name}", "w") as file:
             file.writelines(f"{symbol}\n" for address in program.called for symbol in program.names[address])
-        print(f"{name}: {len(program.called)} of {len(program.names)} functions")
+        print(f"{name}: {len(program.called)} of {len(program.names)} functions, {pieces(program)}")
 
 
 main()

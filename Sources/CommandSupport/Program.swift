@@ -79,7 +79,8 @@ public struct Program: Sendable {
         guard count > 0, count <= 64, unsafe strspn(name, characters) == count,
             unsafe name.pointee != CChar(UInt8(ascii: "-")), unsafe name.pointee != CChar(UInt8(ascii: "."))
         else { return nil }
-        return unsafe String(cString: name)
+        // As above: `String(cString:)` would bring in more of the standard library.
+        return unsafe String(decoding: UnsafeRawBufferPointer(start: name, count: count), as: UTF8.self)
     }
 
     /// A command line of the help, with the name that the program was called by.
