@@ -223,7 +223,7 @@ struct RuntimeLifecycleTests {
             let record = "/run/swrun/box/state.json"
             let damages = [
                 "echo '{' >\(record)", "rm \(record)", ": >\(record)", "truncate -s 20 \(record)",
-                "ln -sf /none \(record)",
+                "ln -sf /none \(record)", "rm \(record); mkfifo \(record)", "rm \(record); mkdir \(record)",
                 "head -c 200 /dev/urandom >\(record)", "echo '[]' >\(record)", "sed -i 's/\"pid\":/&-/' \(record)",
                 "sed -i 's/\"id\":/\"no\":/' \(record)",
             ]

@@ -40,9 +40,15 @@ public struct StoredContainer: ~Copyable {
 
     /// - Throws: `ContainerError` when the container is being made or removed at this moment, or its record is damaged.
     public borrowing func record() throws -> StateRecord {
-        guard let bytes = try directory.readFile("state.json", limit: 4 << 20) else { throw ContainerError.notFound }
         do {
+            guard let bytes = try directory.readFile("state.json", limit: 4 << 20) else {
+                throw ContainerError.notFound
+            }
             return try StateRecord(json: try JSONValue(parsing: bytes))
+        } catch let error as SystemError where !error.isNoRegularFile && error.errno != .fileTooLarge {
+            throw error
+        } catch let error as ContainerError {
+            throw error
         } catch {
             throw ContainerError(
                 .failed, "container \(identifier): state.json is damaged: \(error) (delete --force removes it)")
@@ -119,7 +125,12 @@ public struct StoredContainer: ~Copyable {
     borrowing func remove(waits: Bool = true) throws(SystemError) {
         try directory.remove("config.json")
         if waits { try StartGate.remove(from: directory) }
-        try directory.remove("state.json")
+        do throws(SystemError) {
+            try directory.remove("state.json")
+        } catch {
+            // A directory that somebody has put there goes with the rest.
+            guard error.errno == .isDirectory else { throw error }
+        }
         do throws(SystemError) {
             try root.remove(identifier, directory: true)
         } catch {
@@ -132,12 +143,9 @@ public struct StoredContainer: ~Copyable {
     private borrowing func removeRest() throws(SystemError) {
         try RootPlace.remove(in: directory)
         for name in try directory.entries() {
-            if name == "notify",
-                let folder = try? Descriptor.open(
-                    name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, relativeTo: directory.rawValue)
-            {
-                for socket in try folder.entries() { try folder.remove(socket) }
-                try directory.remove(name, directory: true)
+            // No other directory is emptied: a root may be mounted on one.
+            if ["notify", "state.json"].contains(name) {
+                try directory.removeTree(name)
             } else {
                 try directory.remove(name)
             }
