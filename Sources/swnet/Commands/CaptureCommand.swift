@@ -7,8 +7,9 @@ extension SwnetCommands {
     static let capture = Command(
         "capture", "[FLAG…] NETWORK|SANDBOX [FILTER…]", summary: "record packets, or print them a line each",
         details: """
-            A network is seen at its bridge; one without (macvlan, ipvlan, vlan, host-device, dummy) at the interfaces of the
-            sandboxes that are on it now, in the order of time. A sandbox is seen at its interfaces, inside of it. A FILTER is libpcap's (man pcap-filter); '--' stands before one that begins with a dash. FILE is pcapng, for
+            A network is seen at its bridge; one without (macvlan, ipvlan, vlan, host-device, dummy) at the interfaces of
+            the sandboxes that are on it now, in the order of time. A sandbox is seen at its interfaces, inside of it. A
+            FILTER is libpcap's (man pcap-filter); '--' stands before one that begins with a dash. FILE is pcapng, for
             Wireshark and tcpdump. It ends on SIGINT, after COUNT packets, and when the interfaces go.
             """,
         examples: [
