@@ -90,9 +90,17 @@ extension NetworkStep: CustomStringConvertible {
         case .adjust(let before, let after, let sandbox, _):
             "adjust \(sandbox): " + zip(before, after).map(Endpoint.words).joined(separator: "; ")
         case .record(let name, let before, let after):
-            after == nil
-                ? "forget sandbox \(name)" : before == nil ? "record sandbox \(name)" : "update sandbox \(name)"
+            (after == nil ? "forget" : before == nil ? "record" : "update") + " sandbox \(name)"
+                + Self.names(from: before, to: after)
         }
+    }
+
+    /// What the name servers get to know, who is started with the first of them and ended with the last.
+    private static func names(from before: Sandbox?, to after: Sandbox?) -> String {
+        let endpoints = (before?.endpoints ?? []) + (after?.endpoints ?? [])
+        let networks = Set(endpoints.filter { !$0.nameServers.isEmpty }.map(\.network))
+            .filter { before?.endpoint(in: $0) != after?.endpoint(in: $0) }
+        return networks.isEmpty ? "" : ", and its names on \(networks.sorted().joined(separator: " and "))"
     }
 }
 
