@@ -6,10 +6,11 @@ import SystemdUnits
 ///
 /// The methods are those of `org.freedesktop.systemd1.Manager` (org.freedesktop.systemd1(5)).
 final class SystemBus {
-    private var bus: OpaquePointer?
+    private(set) var bus: OpaquePointer?
     private let isUser: Bool
     /// Jobs that have ended: their paths, and how.
     fileprivate var ended: [String: String] = [:]
+    private var isSubscribed = false
 
     /// - Throws: `UnitError` when nobody answers.
     init(isUser: Bool) throws(UnitError) {
@@ -41,28 +42,44 @@ final class SystemBus {
         return answer < 0 ? answer : sd_bus_start(bus)
     }
 
-    private static let destination = "org.freedesktop.systemd1"
+    static let destination = "org.freedesktop.systemd1"
     private static let path = "/org/freedesktop/systemd1"
     private static let interface = "org.freedesktop.systemd1.Manager"
 
     /// systemd's version, 252 for `252.39-1~deb12u2`; nil when it does not say one.
     func version() throws(UnitError) -> Int? {
-        let text = try property("Version", of: Self.path, Self.interface)
+        let text: String
+        do throws(BusFailure) {
+            text = try property("Version", of: Self.path, Self.interface)
+        } catch {
+            throw error.error
+        }
         return Int(text.drop { !$0.isNumber }.prefix { $0.isNumber })
     }
 
     /// The unit's cgroup, below the root of the hierarchies.
     func controlGroup(of unit: String) throws(UnitError) -> String {
-        let reply = try call("GetUnit", unit) { message in message.append(.string(unit)) }
-        var path: UnsafePointer<CChar>?
-        guard sd_bus_message_read_basic(reply.pointer, CChar(UInt8(ascii: "o")), &path) > 0, let path else {
-            throw UnitError("\(unit): \(manager) does not name the unit's object")
-        }
         let interface = "\(Self.destination).\(unit.hasSuffix(".slice") ? "Slice" : "Scope")"
-        return try property("ControlGroup", of: String(cString: path), interface)
+        do throws(BusFailure) {
+            return try property("ControlGroup", of: try object(of: unit), interface)
+        } catch {
+            throw error.error
+        }
     }
 
-    private func property(_ name: String, of path: String, _ interface: String) throws(UnitError) -> String {
+    /// Where on the bus a unit is.
+    ///
+    /// - Throws: `BusFailure`, of the name `noSuchUnit` for one that systemd does not have.
+    func object(of unit: String) throws(BusFailure) -> String {
+        let reply = try request("GetUnit", unit) { message in message.append(.string(unit)) }
+        var path: UnsafePointer<CChar>?
+        guard sd_bus_message_read_basic(reply.pointer, CChar(UInt8(ascii: "o")), &path) > 0, let path else {
+            throw BusFailure("\(unit): \(manager) does not name the unit's object")
+        }
+        return String(cString: path)
+    }
+
+    func property(_ name: String, of path: String, _ interface: String) throws(BusFailure) -> String {
         var failure = sd_bus_error()
         var text: UnsafeMutablePointer<CChar>?
         defer {
@@ -70,7 +87,7 @@ final class SystemBus {
             free(text)
         }
         let answer = sd_bus_get_property_string(bus, Self.destination, path, interface, name, &failure, &text)
-        guard answer >= 0, let text else { throw self.failure("get \(name)", path, failure, answer).error }
+        guard answer >= 0, let text else { throw self.failure("get \(name)", path, failure, answer) }
         return String(cString: text)
     }
 
@@ -88,9 +105,7 @@ final class SystemBus {
             try wait(for: try request("StartTransientUnit", unit, begin), unit, "start")
         } catch {
             if error.isOfJob { try? resetFailed(unit) }
-            guard error.name == "org.freedesktop.systemd1.UnitExists" else { throw error.error }
-            // What failed keeps its name until somebody has seen it.
-            try? resetFailed(unit)
+            guard error.name == "org.freedesktop.systemd1.UnitExists", clear(unit) else { throw error.error }
             do throws(BusFailure) {
                 try wait(for: try request("StartTransientUnit", unit, begin), unit, "start")
             } catch {
@@ -119,7 +134,7 @@ final class SystemBus {
 
     /// Stops a unit, waits until it has, and has it forgotten; one that is not there is fine.
     func stop(_ unit: String) throws(UnitError) {
-        try subscribe()
+        if !isSubscribed { try subscribe() }
         do throws(BusFailure) {
             let job = try request("StopUnit", unit) { message in
                 message.append(.string(unit))
@@ -127,12 +142,12 @@ final class SystemBus {
             }
             try wait(for: job, unit, "stop")
         } catch {
-            guard error.name == "org.freedesktop.systemd1.NoSuchUnit" else { throw error.error }
+            guard error.name == BusFailure.noSuchUnit else { throw error.error }
         }
         try? resetFailed(unit)
     }
 
-    private func resetFailed(_ unit: String) throws(UnitError) {
+    func resetFailed(_ unit: String) throws(UnitError) {
         _ = try call("ResetFailedUnit", unit) { message in message.append(.string(unit)) }
     }
 }
@@ -160,6 +175,7 @@ extension SystemBus {
         guard answer >= 0 else { throw UnitError("listen to the \(manager): \(String(cString: strerror(-answer)))") }
         // On a bus it tells only those that ask; at its own socket everybody, and the call is answered all the same.
         _ = try call("Subscribe", "") { _ in }
+        isSubscribed = true
     }
 
     /// Waits for the end of a job, half a minute as runc does.
@@ -201,7 +217,7 @@ extension SystemBus {
         }
     }
 
-    private func request(
+    func request(
         _ method: String, _ unit: String, _ fill: (BusMessage) -> Void
     ) throws(BusFailure) -> BusMessage {
         var pointer: OpaquePointer?
@@ -220,7 +236,7 @@ extension SystemBus {
     }
 
     /// systemd's own words, when it has said any.
-    private func failure(_ method: String, _ object: String, _ failure: sd_bus_error, _ answer: Int32) -> BusFailure {
+    func failure(_ method: String, _ object: String, _ failure: sd_bus_error, _ answer: Int32) -> BusFailure {
         let words = failure.message.map { String(cString: $0) } ?? String(cString: strerror(-answer))
         let name = failure.name.map { String(cString: $0) }
         let place = object.isEmpty ? method : "\(method) \(object)"
@@ -229,7 +245,9 @@ extension SystemBus {
 }
 
 /// What systemd refused.
-private struct BusFailure: Error {
+struct BusFailure: Error {
+    static let noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit"
+
     var error: UnitError
     /// D-Bus' name of the error.
     var name: String?

@@ -31,6 +31,11 @@ struct UnitVerb {
             }
             try bus.attach(process, to: request.unit, request.subpath ?? "")
             return nil
+        case "clear":
+            guard bus.clear(request.unit, waits: true) else {
+                throw UnitError("\(request.unit): it is there, and has processes")
+            }
+            return nil
         default:
             try bus.stop(request.unit)
             return nil

@@ -7,7 +7,7 @@ import Testing
 @Suite("swrun: every system call fails, and every system call is the last")
 struct RuntimeFaultTests {
     /// Of `SWNET_FAULTS=K/N`, K and N: only the K-th of each N faults, for a machine on which all of them take hours.
-    private static let part: [String] = {
+    static let part: [String] = {
         let text = ProcessInfo.processInfo.environment["SWNET_FAULTS"] ?? ""
         let words = text.split(separator: "/").compactMap { Int($0) }
         return words.count == 2 && (1...max(words[1], 1)).contains(words[0]) ? words.map { "\($0)" } : ["1", "1"]

@@ -83,15 +83,14 @@ extension OCIRuntime {
         do {
             let place = try CgroupPlace(bundle.spec, options.identifier, usesSystemd)
             record.cgroupPath = place.path.description
+            record.unit = place.unit?.name
+            record.hasUserUnit = place.unit?.isUser
             // Nobody asks for what is there in a moment, and after a crash the document tells what there is to remove.
             let isSeen = isDetached || record.hasHooks || place.unit != nil
             if isSeen { try stored.write(record) }
             try stored.write(document: bundle.bytes)
             let unit = try StartedUnit(place, bundle.spec, container: options.identifier)
             record.cgroupPath = unit.path.description
-            // Not before: a unit of this name that was there is somebody else's, and ours ends with this process.
-            record.unit = place.unit?.name
-            record.hasUserUnit = place.unit?.isUser
             cgroup = try makeCgroup(unit.path, bundle.spec, isDetached)
             try bundle.spec.delegate(cgroup)
             debug?("cgroup: \(cgroup.map { "/\($0.path)" } ?? "none")")
@@ -128,7 +127,8 @@ extension OCIRuntime {
             devices?.restore()
             if let cgroup { try? Self.remove(cgroup) }
             if let groups = record.resctrlGroups { try? ResctrlGroup.remove(groups) }
-            try? record.stopUnit()
+            // A unit of this name that was there is somebody else's.
+            if cgroup != nil { try? record.stopUnit() }
             try? stored.remove()
             // A container whose hooks have begun ends as others do (runtime.md, "Lifecycle", steps 3 to 5 and 13).
             if (error as? LaunchError)?.isOfHook == true { runPoststop(bundle.spec, State(record, .stopped)) }

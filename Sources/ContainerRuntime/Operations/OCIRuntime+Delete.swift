@@ -52,7 +52,11 @@ extension OCIRuntime {
         if let cgroup {
             // Without a process it is not certain that the cgroup is the container's: whoever wrote this was killed, and
             // may not have got to the point where an occupied one is refused.
-            if record.pid > 0 { try Self.remove(cgroup) } else { try cgroup.delete() }
+            if record.pid > 0 {
+                try Self.remove(cgroup)
+            } else if record.clearUnit() {
+                try cgroup.delete()
+            }
         }
         try forget(container, record)
     }
@@ -61,7 +65,7 @@ extension OCIRuntime {
         debug?("\(record.id) is removed")
         if let groups = record.resctrlGroups { try ResctrlGroup.remove(groups) }
         // Its processes are gone, so that systemd does not wait for their end.
-        try record.stopUnit()
+        if record.pid > 0 { try record.stopUnit() }
         let spec = record.hasHooks ? try? container.spec() : nil
         try container.remove(waits: waits)
         if let spec { runPoststop(spec, State(record, .stopped)) }

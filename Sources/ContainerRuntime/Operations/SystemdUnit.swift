@@ -72,7 +72,14 @@ struct StartedUnit: ~Copyable {
         let request = UnitRequest(
             unit: unit.name, slice: unit.slice, description: "swrun container \(identifier)", isUser: unit.isUser,
             isUnified: mode == .unified, resources: spec.linux?.resources, annotations: spec.annotations ?? [:])
-        let helper = try SystemdHelper("start", request)
+        let helper: SystemdHelper
+        do {
+            helper = try SystemdHelper("start", request)
+        } catch let error as SystemError {
+            // It was killed, and what it has begun has nobody in it.
+            _ = try? SystemdHelper("clear", request)
+            throw error
+        }
         guard let place = helper.reply.controlGroup, let path = try? CgroupPath(place) else {
             throw ContainerError(.failed, "start \(unit.name): systemd does not say where it is")
         }
@@ -123,6 +130,15 @@ extension StateRecord {
     func stopUnit() throws {
         guard let request = unitRequest(nil) else { return }
         _ = try SystemdHelper("stop", request)
+    }
+
+    /// Has systemd take away a unit that a command was killed over, once its processes have ended. One that keeps some is
+    /// somebody else's, whose name that command was about to be refused.
+    ///
+    /// - Returns: Whether there is none any more.
+    func clearUnit() -> Bool {
+        guard let request = unitRequest(nil) else { return true }
+        return (try? SystemdHelper("clear", request)) != nil
     }
 
     private func unitRequest(_ resources: Spec.Linux.Resources?) -> UnitRequest? {
