@@ -13,7 +13,9 @@ let program = Program(name: "swrun-systemd")
 program.main {
     guard let verb = CommandLine.arguments.dropFirst().first, CommandLine.arguments.count == 2,
         ["start", "update", "attach", "clear", "stop"].contains(verb)
-    else { throw CommandFailure("usage: swrun-systemd start | update | attach | clear | stop, for swrun", status: .usage) }
+    else {
+        throw CommandFailure("usage: swrun-systemd start | update | attach | clear | stop, for swrun", status: .usage)
+    }
     // Whoever leaves the runtime by Ctrl-C leaves this process to it.
     _ = setsid()
     var reply = UnitReply()

@@ -35,7 +35,8 @@ struct RuntimeSystemdFaultTests {
     private static func run(_ script: String, _ words: [String] = []) async throws -> CommandResult {
         let values = "swrun=\(Products.path("swrun")) images=\(try await TestImages.shared.folder)"
         return try await Command.run(
-            ["\(Products.package)/tools/with-systemd", "bash", "-c", "\(values)\n\(prelude)\n\(script)", "faults"] + words,
+            ["\(Products.package)/tools/with-systemd", "bash", "-c", "\(values)\n\(prelude)\n\(script)", "faults"]
+                + words,
             timeout: 1800)
     }
 
