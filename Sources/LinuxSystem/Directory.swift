@@ -37,7 +37,9 @@ extension Descriptor {
     }
 
     /// The names in the directory, without `.` and `..`, sorted. Empty when it has gone.
-    public borrowing func entries() throws(SystemError) -> [String] {
+    ///
+    /// - Parameter most: No more than that are read, in no particular order.
+    public borrowing func entries(atMost most: Int = .max) throws(SystemError) -> [String] {
         let listing = try Descriptor.open(".", O_RDONLY | O_DIRECTORY, relativeTo: rawValue).release()
         guard let stream = unsafe fdopendir(listing) else {
             close(listing)
@@ -45,7 +47,7 @@ extension Descriptor {
         }
         defer { unsafe closedir(stream) }
         var names: [String] = []
-        while let entry = unsafe readdir(stream) {
+        while names.count < most, let entry = unsafe readdir(stream) {
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
                 unsafe tuple.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
             }

@@ -137,23 +137,45 @@ struct EndpointAnnouncementTests {
         }
     }
 
-    @Test func `a network that spans hosts tells the others alone, and nobody is told what is true already`()
+    @Test func `among a few, everybody is told of a newcomer`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            for name in ["friend", "web"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "friend")
+            let seen = try await capture(host, at: .inside("friend"))
+            try await host.net("connect", "lab", "web", "--ip", "10.44.0.9")
+            let words = ["Request who-has 10.44.0.9 tell 10.44.0.9", "neighbor advertisement, tgt is fd00:44::9"]
+            let output = try await wait(seen, for: words)
+            #expect(words.allSatisfy(output.contains), "\(output)")
+            // It is told with the address that answers.
+            let own = try await host.json(["ip", "-j", "link", "show", "dev", "eth0"], at: .inside("web"))[0]["address"]
+            #expect(output.contains("\(own.text ?? "?") > ff:ff:ff:ff:ff:ff"), "\(output)")
+            await seen.stop()
+        }
+    }
+
+    @Test func `a network that spans hosts tells the others alone, and of many nobody is told what is true already`()
         async throws
     {
         try await NetworkHost.with { host in
+            // Twelve addresses each: with two there are many.
+            let subnets = (44..<56).flatMap { ["--subnet", "10.\($0).0.0/24"] }
             try await host.net(
-                "create", "wide", "-d", "vxlan", "-o", "vni=42", "-o", "peers=192.0.2.2", "-o", "local=192.0.2.1",
-                "--subnet", "10.44.0.0/24")
+                [
+                    "create", "wide", "-d", "vxlan", "-o", "vni=42", "-o", "peers=192.0.2.2", "-o", "local=192.0.2.1",
+                ] + subnets)
             try await host.shell(
                 "ip link add vx0 type vxlan id 42 dstport 4789 local 192.0.2.2 remote 192.0.2.1; ip link set vx0 up",
                 at: .neighbour)
             for name in ["friend", "web"] { try await host.must(["ip", "netns", "add", name]) }
+            let far = try await capture(host, at: .neighbour, "vx0")
             try await host.net("connect", "wide", "friend")
             let near = try await capture(host, at: .inside("friend"))
-            let far = try await capture(host, at: .neighbour, "vx0")
             try await host.net("connect", "wide", "web", "--ip", "10.44.0.9")
-            let output = try await wait(far, for: ["Request who-has 10.44.0.9 tell 10.44.0.9"])
-            #expect(output.contains("Request who-has 10.44.0.9 tell 10.44.0.9"), "\(output)")
+            let words = ["Request who-has 10.44.0.2 tell 10.44.0.2", "Request who-has 10.44.0.9 tell 10.44.0.9"]
+            let output = try await wait(far, for: words)
+            #expect(words.allSatisfy(output.contains), "\(output)")
+            #expect(output.split(separator: "\n").count { $0.contains("tell 10.44.0.2,") } == 1, "\(output)")
             // Whatever is to come has come by then: this is answered after it.
             try await host.must(["ping", "-c", "1", "-w", "30", "10.44.0.9"], at: .inside("friend"))
             _ = try await wait(near, for: ["Request who-has 10.44.0.9 tell 10.44.0.2"])

@@ -9,24 +9,26 @@ extension Session {
     /// that is down has nobody to tell: that it fails is no error.
     ///
     /// On a bridge of ours an Ethernet address follows from the network address, so that who remembers the address from
-    /// its last owner remembers what is still true; telling a thousand neighbours would cost each of them. It is told
-    /// there only when this owner, or an earlier one, has an Ethernet address of its own.
+    /// its last owner remembers what is still true; telling a thousand neighbours would cost each of them. So where there
+    /// are more than a few it is told only when this owner, or an earlier one, has an Ethernet address of its own.
     mutating func announce(_ endpoint: Endpoint, identity: SandboxIdentity) {
         switch endpoint.link {
         case .port(_, let bridge):
             guard let owner = endpoint.macAddress, !endpoint.addresses.isEmpty else { return }
             let isOurs = bridge.hasPrefix("sw-")
-            let news = endpoint.addresses.map(\.address).filter { address in
+            let addresses = endpoint.addresses.map(\.address)
+            let news = addresses.filter { address in
                 !isOurs || AddressChoice.macAddress(for: endpoint.addresses[0].address) != owner
                     || store.hadStrangeOwner(address, network: endpoint.network)
             }
-            if let link = HostInterface.index(of: bridge), !news.isEmpty {
+            let isToldToAll = news.count == addresses.count || isAmongFew(endpoint)
+            if let link = HostInterface.index(of: bridge), isToldToAll || !news.isEmpty {
                 // Sent by the bridge itself: the endpoint's own port is not open yet, the kernel opens it later.
-                tell(news, of: owner, on: link)
+                tell(isToldToAll ? addresses : news, of: owner, on: link)
                 let known = news.map { Neighbour($0, link: link, linkAddress: owner, state: .stale) }
-                _ = try? links.attempt(known.map { .replaceNeighbour($0) })
+                if !known.isEmpty { _ = try? links.attempt(known.map { .replaceNeighbour($0) }) }
             }
-            tellOtherHosts(endpoint, owner, bridge)
+            if !isToldToAll { tellOtherHosts(endpoint, owner, bridge) }
         case .macvlan, .ipvlan(_, mode: .l2), .vlan, .moved:
             try? Namespace(path: identity.path, kind: .net).enter(.net) {
                 var inside = try Rtnetlink()
@@ -36,6 +38,14 @@ extension Session {
         case .pointToPoint, .ipvlan, .dummy: break
         }
     }
+
+    /// Whether so few are on its network that each can be told of a newcomer.
+    private func isAmongFew(_ endpoint: Endpoint) -> Bool {
+        (try? store.hasMoreLeases(than: Self.few, network: endpoint.network)) == false
+    }
+
+    /// Addresses on a network: of sixteen sandboxes, or eight that have one of each family.
+    private static let few = 16
 
     private func tell(_ addresses: [IPAddress], of owner: MACAddress, on link: UInt32) {
         guard let announcer = try? AddressAnnouncer() else { return }

@@ -82,6 +82,14 @@ extension StateDirectory {
         }
     }
 
+    /// Whether a directory has more entries than so many.
+    borrowing func hasMoreEntries(than count: Int, in name: String) throws(SystemError) -> Bool {
+        try naming(name) { directory throws(SystemError) in
+            try Descriptor.open(name, O_RDONLY | O_DIRECTORY, relativeTo: directory.rawValue)
+                .entries(atMost: count + 1).count > count
+        }
+    }
+
     /// A whole file; nil when it does not exist.
     borrowing func readFile(_ name: String) throws(SystemError) -> [UInt8]? {
         try naming(name, "read") { directory throws(SystemError) in try directory.readFile(name) }

@@ -281,6 +281,11 @@ extension Store {
         try run.entries(of: "networks/\(network)/leases")
     }
 
+    /// Whether more than so many addresses of a network are given.
+    borrowing func hasMoreLeases(than count: Int, network: String) throws(SystemError) -> Bool {
+        try run.hasMoreEntries(than: count, in: "networks/\(network)/leases")
+    }
+
     /// Gives an address to a sandbox; one that it has already is fine, one of another sandbox is EEXIST.
     borrowing func lease(_ address: IPAddress, network: String, owner: String) throws(SystemError) {
         let path = "networks/\(network)/leases/\(address)"
