@@ -123,6 +123,20 @@ struct NetworkAddressingTests {
         }
     }
 
+    @Test func `where no large subnet is left, the default network has a small one`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                "for net in 10.0.0.0/8 172.16.0.0/12 192.168.1.0/24; do ip route add $net via 192.0.2.2; done")
+            #expect(try await host.net("ls").contains("192.168.0.0/24"))
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "bridge", "web")
+            #expect(try await prefixes(host, "bridge")[0] == "192.168.0.0/24")
+            try await host.must(["ip", "route", "add", "192.168.0.0/16", "via", "192.0.2.2"])
+            let full = try await host.swnet("create", "lab")
+            #expect(full.status == 1 && full.errors.contains("192.168.0.0/16 in /24s"), "\(full)")
+        }
+    }
+
     @Test func `pools avoid the host's routes of every table, and VPNs do not take everything`() async throws {
         try await NetworkHost.with { host in
             // Halves and quarters of everything stand for everything; the first /24s are a VPN's, in a table of its own.

@@ -13,10 +13,11 @@ extension Session {
     func choosePrefixes(_ request: NetworkRequest, avoiding occupied: [IPPrefix]) throws -> [IPPrefix] {
         let configuration = try NetworkConfiguration(path: configurationPath)
         let own = configuration.pools(.v4)
-        let builtIn: SubnetPool = request.name == NetworkName.default ? .defaultNetwork : .networks
-        guard let choice = (own.isEmpty ? [builtIn] : own).lazy.compactMap({ $0.first(avoiding: occupied) }).first
-        else {
-            throw exhausted(own.isEmpty ? [builtIn] : own)
+        // A host that routes most of the private ranges elsewhere has no large subnet left, and small ones.
+        let builtIn: [SubnetPool] = request.name == NetworkName.default ? [.defaultNetwork, .networks] : [.networks]
+        let candidates = own.isEmpty ? builtIn : own
+        guard let choice = candidates.lazy.compactMap({ $0.first(avoiding: occupied) }).first else {
+            throw exhausted(candidates)
         }
         guard try Sysctl.read("net/ipv6/conf/default/disable_ipv6") == "0" else { return [choice] }
         let pools = try configuration.pools(.v6).isEmpty ? [uniqueLocalPool()] : configuration.pools(.v6)
