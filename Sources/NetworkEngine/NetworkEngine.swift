@@ -94,6 +94,11 @@ extension NetworkEngine {
             try session.carryOut(plan)
             if let forwarding = raising.forwarding, planned == nil { session.announce(forwarding) }
             if network.driver.isRoutedByHost { session.announceObstacles() }
+            // Its links are made when somebody connects, which is late to hear of it.
+            if let kind = try session.missingKind(of: network) {
+                session.notice(
+                    "this kernel has no links of kind \(kind) now; \(network.name) can be connected to when it has")
+            }
             return network
         }
     }

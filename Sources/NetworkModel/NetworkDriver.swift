@@ -47,6 +47,9 @@ public enum NetworkDriver: Hashable, Sendable {
 
         /// IANA's port.
         public static let standardPort = 4789
+
+        /// Whether it goes from host to host by IPv6: all its addresses are of one family, IPv4 when there are none.
+        public var usesIPv6: Bool { (peers.first ?? group ?? local)?.family == .v6 }
     }
 }
 

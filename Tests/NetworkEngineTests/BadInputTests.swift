@@ -25,6 +25,7 @@ struct BadInputTests {
             "driver vxlan needs the option parent for a group (--opt parent=eth0)"
         ),
         ("create a --ipam who", 64, "'who' for --ipam is none of swnet"),
+        ("create a --ipam none,dhcp", 64, "none goes together with no other (--ipam)"),
         // Out of range, malformed, unknown.
         ("create a --subnet 10.1.0.5/24", 1, "did you mean 10.1.0.0/24"),
         ("create a --subnet 10.1.0.0/31", 1, "10.1.0.0/31 is too small"),
@@ -81,7 +82,9 @@ struct BadInputTests {
         ("disconnect six web", 1, "web is not connected to six (it is connected to lab)"),
         ("unpublish web 9:9", 1, "is not published by web (it publishes 8080:80/tcp)"),
         ("publish db 8090:80", 1, "db is connected to no network"),
+        ("connect led db --ip 192.0.2.9", 1, "others give the addresses of network led"),
         ("rm nosuch", 1, "there is no network named nosuch"),
+        ("rm lab nosuch six", 1, "there is no network named nosuch; remove six: network six is used by both"),
         ("check extra", 64, "check needs no argument"),
     ]
 
@@ -99,6 +102,7 @@ struct BadInputTests {
                 "create", "pass", "-d", "macvlan", "--opt", "parent=slave1", "--opt", "mode=passthru", "--subnet",
                 "10.46.0.0/24")
             try await host.net("connect", "pass", "third")
+            try await host.net("create", "led", "-d", "macvlan", "--opt", "parent=eth0", "--ipam", "slaac")
             try await host.must(["ip", "netns", "add", "both"])
             try await host.net("connect", "six", "both")
             let before = try await host.state()
@@ -107,6 +111,10 @@ struct BadInputTests {
                 #expect(result.status == status && result.errors.contains(message), "\(result)")
                 #expect(result.errors.split(separator: "\n").count == 1 && result.output.isEmpty, "\(result)")
             }
+            // One that has to stay keeps none of the others.
+            try await host.net("create", "free", "--subnet", "10.47.0.0/24")
+            #expect(try await host.swnet("rm", "lab", "free").errors.contains("network lab is used by web"))
+            #expect(try await host.run(["ip", "link", "show", "sw-free"]).status != 0)
             let long = try await host.swnet("create", String(repeating: "a", count: 100_000))
             #expect(long.status == 1 && long.errors.contains("has 100000 characters") && long.errors.utf8.count < 500)
             let gateway = try await host.json(["ip", "-j", "link", "show", "sw-lab"])[0]["address"].text ?? ""

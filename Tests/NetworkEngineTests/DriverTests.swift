@@ -123,7 +123,7 @@ struct DriverTests {
             let other = try await host.shell(line, at: .neighbour)
             try #require(other.status == 0, "\(other)")
             try await host.net(
-                "create", "wide", "-d", "vxlan", "--opt", "vni=42", "--opt", "peers=192.0.2.2", "--opt",
+                "create", "wide", "-d", "vxlan", "--opt", "vni=42", "--opt", "peers=192.0.2.1,192.0.2.2", "--opt",
                 "local=192.0.2.1", "--subnet", "10.44.0.0/24")
             try await host.must(["ip", "netns", "add", "web"])
             try await host.net("connect", "wide", "web")
@@ -132,8 +132,19 @@ struct DriverTests {
             let link = try await host.json(["ip", "-j", "-d", "link", "show", "dev", "vx-wide"])[0]
             #expect(link["master"].text == "sw-wide" && link["linkinfo"]["info_data"]["id"].integer == 42)
             #expect(link["mtu"].integer == 1450)
+            // The list is that of all hosts; what one sends to itself would come back as if from another.
+            let table = try await host.must(["bridge", "fdb", "show", "dev", "vx-wide"])
+            #expect(table.contains("dst 192.0.2.2 self permanent") && !table.contains("dst 192.0.2.1"), "\(table)")
+            #expect(try await host.net("check") == "")
+            // What it has learned of a machine there does not stand for it.
+            try await host.must(["bridge", "fdb", "del", "00:00:00:00:00:00", "dst", "192.0.2.2", "dev", "vx-wide"])
+            #expect(try await host.swnet("check").output.contains("does not send to 192.0.2.2"))
+            try await host.net("repair")
+            let repaired = try await host.must(["bridge", "fdb", "show", "dev", "vx-wide"])
+            #expect(repaired.contains("dst 192.0.2.2 self permanent"), "\(repaired)")
             try await refuses(
-                host, "vx-again", ["create", "again", "-d", "vxlan", "-o", "vni=42", "-o", "local=192.0.2.1"])
+                host, "vni 42 is that of network wide",
+                ["create", "again", "-d", "vxlan", "-o", "vni=42", "-o", "local=192.0.2.1"])
             #expect(try await host.run(["ip", "link", "show", "sw-again"]).status != 0)
             try await host.net("disconnect", "wide", "web")
             try await host.net("rm", "wide")
@@ -254,10 +265,14 @@ struct DriverTests {
             let hasDriver = try await host.run(["ip", "link", "add", "probe0"] + probe + ["type"] + kind).status == 0
             if hasDriver { try await host.must(["ip", "link", "del", "probe0"]) }
             try await host.must(["ip", "netns", "add", "web"])
-            try await host.net(["create", "x", "-d", driver, "--subnet", "10.44.0.0/24"] + options)
+            let made = try await host.swnet(["create", "x", "-d", driver, "--subnet", "10.44.0.0/24"] + options)
+            #expect(made.status == 0 && made.errors.contains("no links of kind \(driver)") != hasDriver, "\(made)")
+            // Looking for it has made nothing.
+            #expect(try await host.must(["ip", "link", "show", "type", driver]) == "")
             let result = try await host.swnet("connect", "x", "web")
             if hasDriver {
                 #expect(result.status == 0, "\(result)")
+                try await checkSharing(of: driver, host)
                 let link = try await host.json(["ip", "-j", "-d", "link", "show", "dev", "eth0"], at: .inside("web"))[0]
                 #expect(link["linkinfo"]["info_kind"].text == driver)
                 try await host.net("disconnect", "x", "web")
@@ -270,6 +285,25 @@ struct DriverTests {
             try await host.net("rm", "x")
             #expect(try await host.nothingLeft() == [])
         }
+    }
+
+    /// What `web` has of the parent, nobody else takes or changes.
+    private func checkSharing(of driver: String, _ host: NetworkHost) async throws {
+        try await host.must(["ip", "netns", "add", "db"])
+        switch driver {
+        case "vlan": try await refuses(host, "VLAN 7 of interface eth0 is taken by web", ["connect", "x", "db"])
+        case "ipvlan":
+            for (name, options) in [("y", ["ipvlan", "-o", "mode=l3s"]), ("z", ["macvlan"])] {
+                try await host.net(
+                    ["create", name, "--subnet", "10.45.0.0/24", "-o", "parent=eth0", "-d"] + options)
+                try await refuses(host, "interface eth0 is taken by web", ["connect", name, "db"])
+                try await host.net("rm", name)
+            }
+            let link = try await host.json(["ip", "-j", "-d", "link", "show", "dev", "eth0"], at: .inside("web"))[0]
+            #expect(link["linkinfo"]["info_data"]["mode"].text != "l3s")
+        default: try await host.net("connect", "x", "db")
+        }
+        if driver == "dummy" { try await host.net("disconnect", "x", "db") }
     }
 
     @Test func `several subnets of a family, no addresses, and excluded ones`() async throws {

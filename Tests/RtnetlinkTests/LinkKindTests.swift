@@ -55,6 +55,25 @@ struct LinkKindTests {
         #expect(try data(host, "pass0")["mode"] as? String == "passthru")
     }
 
+    @Test func `whether there are links of a kind is asked without making one`() throws {
+        let host = try NetworkNamespaceFixture()
+        var route = try Rtnetlink(in: host.namespace)
+        for kind in ["bridge", "veth", "macvlan", "vxlan", "ifb"] {
+            #expect(try route.canMakeLinks(of: kind), "\(kind)")
+        }
+        for kind in ["nosuch", "", "a/b", String(repeating: "k", count: 100)] {
+            #expect((try? route.canMakeLinks(of: kind)) != true, "\(kind)")
+        }
+        #expect(try host.ip("link").count == 1)
+        for kind in ["dummy", "ipvlan", "vlan"] {
+            // The tool asks for one that lacks what it stands on, and dummy lacks nothing.
+            let isThere = try route.canMakeLinks(of: kind)
+            #expect(try host.ip("link").count == 1)
+            let made = try? route.add(NewLink("probe", .other(kind)))
+            #expect(kind != "dummy" || isThere == (made != nil))
+        }
+    }
+
     @Test func `a macvlan's mode is changed while it exists, and its parent's is not touched`() throws {
         let host = try NetworkNamespaceFixture()
         var route = try Rtnetlink(in: host.namespace)

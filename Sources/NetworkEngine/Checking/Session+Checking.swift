@@ -180,8 +180,8 @@ extension Session {
                 object, "the address \(local) of the VXLAN \(network.vxlanName) is gone",
                 .person("nothing gets to other hosts until it is back"))
         }
-        let peers = Set(try self.links.forwardingEntries(link: vxlan.index).compactMap(\.destination))
-        for peer in options.peers where !peers.contains(peer) {
+        let peers = try self.links.peers(of: vxlan)
+        for peer in options.peers where !peers.contains(peer) && !check.host.has(peer) {
             check.report(object, "the VXLAN \(network.vxlanName) does not send to \(peer)", remedy)
         }
     }

@@ -11,13 +11,20 @@ extension Session {
             return fitting(try outgoingMTU() ?? Network.kernelMTU, network)
         case .vxlan(let options):
             // Ethernet, IP, UDP and VXLAN headers have to fit beside it (RFC 7348, section 5).
-            let other = options.peers.first ?? options.group ?? options.local
-            let overhead = other?.family == .v6 ? 70 : 50
+            let overhead = options.usesIPv6 ? 70 : 50
             let parent = try options.parent.flatMap { try links.link(named: $0.text) }.map { Int($0.mtu) }
-            let way = try parent ?? options.peers.first.flatMap { try mtu(of: links.route(to: $0)) } ?? outgoingMTU()
+            let way = try parent ?? wayMTU(to: options.peers) ?? outgoingMTU()
             return fitting((way ?? Network.kernelMTU) - overhead, network)
         default: return nil
         }
+    }
+
+    /// That of the way to the first that is another host; nil when there is none.
+    private mutating func wayMTU(to peers: [IPAddress]) throws -> Int? {
+        for peer in peers {
+            if let mtu = try mtu(of: links.route(to: peer)) { return mtu }
+        }
+        return nil
     }
 
     /// IPv6 works with nothing smaller than 1280 (RFC 8200, section 5).

@@ -117,8 +117,8 @@ struct BridgeDriver {
         }
         try links.set(.index(vxlan.index), LinkSettings(up: true, mtu: mtu, master: bridge.index))
         try links.set(.index(vxlan.index), LinkSettings(port: vxlanPort))
-        let present = Set(try links.forwardingEntries(link: vxlan.index).compactMap(\.destination))
-        try links.apply(Self.everybody(options.peers.filter { !present.contains($0) }, vxlan))
+        let present = try links.peers(of: vxlan)
+        try links.apply(Self.everybody(try others(options, &links).filter { !present.contains($0) }, vxlan))
     }
 
     /// Who has heard of another Ethernet address for the gateway would go on sending there for half a minute.
@@ -136,6 +136,14 @@ struct BridgeDriver {
         try links.apply([
             .replaceAddress(InterfaceAddress(prefix, link: bridge.index, flags: .noDuplicateDetection))
         ])
+    }
+
+    /// The peers that are other hosts, so that all hosts can be given one list. What a host sends to itself would come in
+    /// by the VXLAN again, and the bridge would take everybody to be behind it.
+    private func others(_ options: NetworkDriver.VXLANOptions, _ links: inout Rtnetlink) throws -> [IPAddress] {
+        if options.peers.isEmpty { return [] }
+        let own = try links.addresses().map(\.prefix.address)
+        return options.peers.filter { !own.contains($0) }
     }
 
     /// Under the address of all zeros: what everybody should get goes to each of the peers.
@@ -161,7 +169,7 @@ struct BridgeDriver {
             NewLink(
                 network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: network.alias,
                 port: vxlanPort))
-        try links.apply(Self.everybody(options.peers, link))
+        try links.apply(Self.everybody(others(options, &links), link))
     }
 
     /// Deletes the bridge; its ports stay, as ports of nothing.
@@ -182,4 +190,12 @@ struct BridgeDriver {
 extension Network {
     /// What the host's bridge has of it: its gateways.
     var hostAddresses: [IPPrefix] { subnets.compactMap { subnet in subnet.gateway.map(subnet.with) } }
+}
+
+extension Rtnetlink {
+    /// Where a VXLAN sends what everybody should get. What it has learned of single machines is something else.
+    mutating func peers(of vxlan: Link) throws -> Set<IPAddress> {
+        let entries = try forwardingEntries(link: vxlan.index).filter { $0.address.rawValue == 0 }
+        return Set(entries.compactMap(\.destination))
+    }
 }

@@ -170,29 +170,16 @@ extension Session {
             return .port(host: host, bridge: bridge)
         case .pointToPoint: return .pointToPoint(host: host)
         case .macvlan(let parent, let mode):
-            try checkPassthru(parent.text, mode)
-            return .macvlan(parent: parent.text, mode: mode)
-        case .ipvlan(let parent, let mode): return .ipvlan(parent: parent.text, mode: mode)
-        case .vlan(let parent, let identifier): return .vlan(parent: parent.text, identifier: identifier)
+            return try checked(.macvlan(parent: parent.text, mode: mode))
+        case .ipvlan(let parent, let mode): return try checked(.ipvlan(parent: parent.text, mode: mode))
+        case .vlan(let parent, let identifier):
+            return try checked(.vlan(parent: parent.text, identifier: identifier))
         case .hostDevice(let device):
             if let owner = try store.sandboxes().first(where: { $0.endpoint(in: network.name) != nil }) {
                 throw NetworkError(.taken, "interface \(device) is taken by \(owner.name)")
             }
             return .moved(device.text)
         case .dummy: return .dummy
-        }
-    }
-
-    /// A macvlan in the mode passthru has its parent alone. The kernel says no more of it than EINVAL.
-    private func checkPassthru(_ parent: String, _ mode: NetworkDriver.MacvlanMode) throws {
-        for other in try store.sandboxes() where other.identity.isAlive {
-            for case .macvlan(parent, let theirs) in other.endpoints.map(\.link)
-            where mode == .passthru || theirs == .passthru {
-                throw NetworkError(
-                    .taken,
-                    "interface \(parent) is taken by \(other.name): "
-                        + "a macvlan of the mode passthru is alone on it")
-            }
         }
     }
 
@@ -260,6 +247,10 @@ extension Session {
     private mutating func check(_ address: IPAddress, _ network: Network) throws {
         guard let subnet = network.subnet(of: address) else {
             let own = network.subnets.map(\.prefix).filter { $0.family == address.family }
+            guard network.providers.isEmpty else {
+                throw NetworkError(
+                    .invalid, "address \(address): others give the addresses of network \(network.name) (--ipam)")
+            }
             throw NetworkError(
                 .invalid,
                 own.isEmpty

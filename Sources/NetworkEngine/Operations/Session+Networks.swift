@@ -100,6 +100,7 @@ extension Session {
     private mutating func checkPlace(_ network: Network) throws {
         switch network.driver {
         case .vxlan(let options):
+            try checkNumber(options)
             guard let local = options.local, !local.isAny else { return }
             guard try links.addresses().contains(where: { $0.prefix.address == local }) else {
                 throw NetworkError(.invalid, "local \(local) is no address of this host (--opt local=\(local))")
@@ -111,6 +112,26 @@ extension Session {
             }
             try HostInterface.check(link, for: network.name, &links)
         default: break
+        }
+    }
+
+    /// The kind of link that a network's endpoints need and this kernel does not have; nil when it has it.
+    mutating func missingKind(of network: Network) throws -> String? {
+        switch network.driver {
+        case .macvlan, .ipvlan, .vlan, .dummy:
+            let kind = network.driver.name
+            return try links.canMakeLinks(of: kind) ? nil : kind
+        default: return nil
+        }
+    }
+
+    /// The kernel keeps one VXLAN of a number at a port, for each family, and does not say whose it is.
+    private func checkNumber(_ options: NetworkDriver.VXLANOptions) throws {
+        for network in try networks() {
+            guard case .vxlan(let other) = network.driver, other.vni == options.vni, other.port == options.port,
+                other.usesIPv6 == options.usesIPv6
+            else { continue }
+            throw NetworkError(.taken, "vni \(options.vni) is that of network \(network.name) (--opt vni=NUMBER)")
         }
     }
 

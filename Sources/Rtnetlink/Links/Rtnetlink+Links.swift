@@ -62,6 +62,20 @@ extension Rtnetlink {
         return link.port == nil ? made : try self.link(.index(made.index)) ?? made
     }
 
+    /// Whether this kernel can make links of a kind. It loads the module that makes them.
+    ///
+    /// Nothing is made: the kernel looks for the kind first (`rtnl_newlink`, net/core/rtnetlink.c), and none takes an
+    /// Ethernet address of five bytes, or does without a link to stand on.
+    public mutating func canMakeLinks(of kind: String) throws(NetlinkError) -> Bool {
+        var message = MessageBuilder(type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL)
+        message.put(header: ifinfomsg())
+        message.put(IFLA_ADDRESS, [UInt8](repeating: 2, count: 5))
+        NewLink.Kind.other(kind).put(in: &message)
+        let answers = try socket.exchange([NetlinkRequest(message, "look for links of kind", kind)])
+        guard let refusal = answers.lazy.compactMap(\.error).first else { return true }
+        return refusal.errno != .notSupported || refusal.message?.hasPrefix("Unknown device type") != true
+    }
+
     /// Makes a link in another namespace, where only what the creation itself takes can be set from here.
     private mutating func add(_ link: NewLink, inNamespace namespace: Int32) throws(NetlinkError) -> Link {
         let identifier = try namespaceIdentifier(of: namespace)

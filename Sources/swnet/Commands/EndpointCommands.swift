@@ -18,7 +18,7 @@ extension SwnetCommands {
         ],
         grammar: FlagGrammar(
             [
-                .init("ip", value: "ADDRESS", help: "the IPv4 address"),
+                .init("ip", value: "ADDRESS", help: "the IPv4 address; may be repeated, for several subnets"),
                 .init("ip6", value: "ADDRESS", help: "the IPv6 address"),
                 .init("mac", value: "ADDRESS", help: "the Ethernet address"),
                 .init("alias", value: "NAME", help: "another name of the sandbox on the network; may be repeated"),

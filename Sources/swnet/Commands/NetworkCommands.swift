@@ -16,6 +16,7 @@ extension SwnetCommands {
               ipvlan       parent=NAME  mode=l2|l3|l3s
               vlan         parent=NAME  id=1-4094
               vxlan        vni=NUMBER  port=4789  peers=ADDRESS,…  group=ADDRESS  local=ADDRESS  parent=NAME
+                           (peers may name this host too: the same list does for all)
               ptp          a pair for each sandbox, routed by the host
               host-device  device=NAME, which one sandbox at a time has
               dummy        interfaces that lead nowhere
@@ -102,6 +103,9 @@ extension SwnetCommands {
         guard let text = invocation.flags.value("ipam"), !["swnet", "none"].contains(text) else { return [] }
         var providers: Set<AddressProvider> = []
         for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+            if ["swnet", "none"].contains(word) {
+                throw invocation.misuse("\(word) goes together with no other (--ipam)")
+            }
             guard let provider = AddressProvider(rawValue: String(word)) else {
                 throw invocation.misuse("'\(word)' for --ipam is none of swnet, none, dhcp, dhcp6, slaac")
             }
@@ -122,7 +126,13 @@ extension SwnetCommands {
         run: { invocation in
             try invocation.require(1..., "a network")
             return try invocation.perform { engine in
-                for name in invocation.arguments { try engine.removeNetwork(name) }
+                var failures: [NetworkError] = []
+                for name in invocation.arguments {
+                    // One that has to stay keeps none of the others.
+                    do { try engine.removeNetwork(name) } catch let error as NetworkError { failures.append(error) }
+                }
+                guard let first = failures.first else { return }
+                throw NetworkError(first.kind, failures.map(\.message).joined(separator: "; "))
             }
         })
 }
