@@ -6,6 +6,8 @@ struct CNIArguments: Hashable, Sendable {
     var addresses: [IPAddress] = []
     /// `MAC`.
     var macAddress: MACAddress?
+    /// `K8S_POD_NAME`: what the container is called. podman says so too, where the identifier is a number.
+    var podName: String?
 
     init() {}
 
@@ -39,6 +41,7 @@ struct CNIArguments: Hashable, Sendable {
                     throw Self.wrong("MAC '\(value)' is no interface's address (02:00:00:00:00:01)")
                 }
                 macAddress = address
+            case "K8S_POD_NAME": podName = value
             default: unknown.append(key)
             }
         }

@@ -59,6 +59,7 @@ public struct CNIConfiguration: Hashable, Sendable {
         try checkAddresses()
         macAddress = try Self.macAddress([runtime["mac"], given["mac"], document["mac"]]) ?? arguments.macAddress
         aliases = try Self.aliases(runtime["aliases"], network)
+        if let name = arguments.podName, Self.isHostName(name), !aliases.contains(name) { aliases.append(name) }
         ports = CNIPortMapping.joined(try CNIPortMapping.read(runtime["portMappings"]))
         bandwidth = try CNIBandwidth(runtime["bandwidth"])
         let fallback = try CNIResult.NameService(document["dns"])

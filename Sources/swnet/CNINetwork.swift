@@ -20,6 +20,9 @@ struct CNINetwork {
             // Somebody else's first attachment was faster, or the subnet is taken.
             guard let network = try engine.definition(of: request.network) else { throw error }
             try compare(network)
+        } catch let error as NetworkError where error.kind == .notFound {
+            // What is missing is of the host; 3 would say that there is no such container.
+            throw CNIError(.invalidConfiguration, error.message)
         }
     }
 
@@ -98,7 +101,7 @@ struct CNINetwork {
     private func contradiction(_ wanted: String, _ found: String) -> CNIError {
         CNIError(
             .invalidConfiguration, "network \(request.network) exists with \(found), and not with \(wanted)",
-            details: "swnet inspect \(request.network)")
+            details: "swnet rm \(request.network) has the next attachment make it anew")
     }
 }
 

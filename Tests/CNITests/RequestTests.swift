@@ -130,9 +130,16 @@ import Testing
             "", arguments: "IgnoreUnknown=1;K8S_POD_NAME=web;IP=10.1.0.9/16,fd00::9;MAC=02:00:00:00:00:09")
         #expect(configuration.addresses.map(\.description) == ["10.1.0.9", "fd00::9"])
         #expect(configuration.macAddress?.description == "02:00:00:00:00:09")
+        #expect(configuration.aliases == ["web"])
+        for (name, members, aliases) in [
+            ("db", #""runtimeConfig": {"aliases": ["db", "x"]}"#, ["db", "x"]),
+            ("db", #""runtimeConfig": {"aliases": ["x"]}"#, ["x", "db"]), ("a/b", "", []), ("", "", []), ("-a", "", []),
+        ] as [(String, String, [String])] {
+            #expect(try Requests.configuration(members, arguments: "K8S_POD_NAME=\(name)").aliases == aliases)
+        }
         #expect(try Requests.configuration("", arguments: ";;").addresses.isEmpty)
         for (arguments, word) in [
-            ("K8S_POD_NAME=web", "K8S_POD_NAME"), ("IgnoreUnknown=0;A=1;B=2", "'A', 'B'"), ("IP", "'IP'"),
+            ("K8S_POD_UID=1", "K8S_POD_UID"), ("IgnoreUnknown=0;A=1;B=2", "'A', 'B'"), ("IP", "'IP'"),
             ("IP=10.1.0", "10.1.0"), ("MAC=02:00", "02:00"), ("MAC=01:00:5e:00:00:01", "01:00:5e:00:00:01"),
             ("IgnoreUnknown=maybe;A=1", "maybe"),
         ] {

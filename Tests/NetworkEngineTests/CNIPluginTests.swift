@@ -224,6 +224,22 @@ struct CNIPluginTests {
     }
 
     /// CONVENTIONS.md: rates and bursts in bits; ingress is what the container receives.
+    @Test func `a pod's name is a name of the container`() async throws {
+        try await NetworkHost.with { host in
+            var runtime = try await prepare(host, "f00d", "beef")
+            // As podman says what it calls a container.
+            runtime.arguments = "IgnoreUnknown=1;K8S_POD_NAMESPACE=web;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=1"
+            #expect(try await runtime.add("f00d").output.status == 0)
+            #expect(try await host.net("hosts").contains("10.44.0.2\tf00d f00d.lab web"))
+            // Pods of different namespaces may have one name, and one that nobody can ask for is none.
+            runtime.arguments = "K8S_POD_NAME=a/b"
+            #expect(try await runtime.add("beef").output.status == 0)
+            #expect(try await runtime.delete("beef").status == 0)
+            runtime.arguments = "K8S_POD_NAME=web"
+            #expect(try await runtime.add("beef").output.status == 0)
+        }
+    }
+
     @Test func `bandwidth of the runtime`() async throws {
         try await NetworkHost.with { host in
             let runtime = try await prepare(host, "web") {
@@ -455,6 +471,18 @@ struct CNIPluginTests {
             taken.network = "other"
             taken.plugins = [CNIRuntime.swnet(#""subnet": "192.0.2.0/24""#)]
             #expect(try await status(taken).errorCode == 50)
+            // The next ADD would fail of a parent that is not there; that is not a container that is unknown.
+            for (parent, word) in [("nosuch0", "nosuch0"), ("lo", "loopback")] {
+                taken.plugins = [
+                    CNIRuntime.swnet(
+                        #""driver": "macvlan", "options": {"parent": "\#(parent)"}, "subnet": "10.46.0.0/24""#)
+                ]
+                let missing = try await status(taken)
+                #expect(missing.errorCode == 50 && missing.output.contains(word), "\(missing)")
+                try await host.must(["ip", "netns", "add", "two-\(parent)"])
+                let added = try await taken.add("two-\(parent)").output
+                #expect(added.errorCode == 7 && added.output.contains(word), "\(added)")
+            }
             taken.plugins = [CNIRuntime.swnet(#""subnet": "192.0.2.7/24""#)]
             #expect(try await status(taken).errorCode == 7)
         }

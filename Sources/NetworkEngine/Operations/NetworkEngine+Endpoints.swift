@@ -50,11 +50,7 @@ extension NetworkEngine {
     public func obstacle(to request: NetworkRequest) throws -> NetworkError? {
         try operate(isReading: true) { session in
             do {
-                guard let network = try session.store.network(request.name) else {
-                    _ = try session.design(request)
-                    return nil
-                }
-                return try session.obstacle(in: network)
+                return try session.obstacle(in: session.store.network(request.name) ?? session.design(request))
             } catch let error as NetworkError {
                 return error
             }
@@ -108,6 +104,9 @@ extension Session {
 
     fileprivate mutating func obstacle(in network: Network) throws -> NetworkError? {
         _ = try BridgeDriver(network: network).isPresent(&links)
+        if let kind = try missingKind(of: network) {
+            return NetworkError(.failed, "this kernel has no links of kind \(kind)")
+        }
         guard store.isRaised(network.name) else { return nil }
         let leases = try store.leases(network: network.name).compactMap { IPAddress($0) }
         for subnet in network.subnets {
