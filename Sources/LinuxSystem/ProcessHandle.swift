@@ -25,6 +25,21 @@ public struct ProcessHandle: ~Copyable, Sendable {
         }
     }
 
+    /// Ends the process, and returns when it has ended: then it has no descriptors any more. One that has is fine.
+    ///
+    /// - Throws: `SystemError`; EBUSY when the kernel keeps it for longer than some seconds.
+    public borrowing func end() throws(SystemError) {
+        do throws(SystemError) {
+            try send(signal: SIGKILL)
+        } catch {
+            guard error.errno == .noSuchProcess else { throw error }
+        }
+        var events = pollfd(fd: pidfd.rawValue, events: Int16(POLLIN), revents: 0)
+        guard retryingOnInterrupt({ unsafe poll(&events, 1, 10_000) }) == 1 else {
+            throw SystemError("end process", "\(processIdentifier)", errno: .resourceBusy)
+        }
+    }
+
     /// Waits for a child of ours and returns its status as a shell reports it: 0 to 255, 128+n for signal n.
     public borrowing func wait() throws(SystemError) -> Int32 {
         var status: Int32 = 0

@@ -337,7 +337,7 @@ struct RelayLifeTests {
 
 extension NetworkHost {
     /// The number of every process that is a relay, whoever knows of it. Nobody collects the dead in these namespaces.
-    fileprivate func relays() async throws -> [String] {
+    func relays() async throws -> [String] {
         try await shell("ps -eo stat=,pid=,comm= | awk '$3 == \"swnet-relay\" && $1 !~ /^Z/ {print $2}'").lines
     }
 }

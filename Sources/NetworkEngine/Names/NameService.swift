@@ -154,7 +154,7 @@ struct NameService {
             if strays.isEmpty { break }
             for stray in strays {
                 guard let handle = try? ProcessHandle(processIdentifier: stray) else { continue }
-                Self.end(handle)
+                try? handle.end()
             }
         }
     }
@@ -189,21 +189,15 @@ struct NameService {
         return (0...1).contains(now.tv_sec - status.st_mtim.tv_sec)
     }
 
-    /// Ends the server, which keeps nothing, and waits until its ports are free.
+    /// Ends the server, which keeps nothing, and waits until its ports are free: its command line is gone before its
+    /// sockets are, and only when it has ended, another can listen in its stead.
     private func end(_ process: pid_t) throws {
         let handle = try ProcessHandle(processIdentifier: process)
         // Between the look at its command line and the handle it may have become another.
         guard running == process else { return }
-        Self.end(handle)
+        try handle.end()
         unlink(pidFile)
         unlink(resolversCopy)
-    }
-
-    /// Its command line is gone before its sockets are: only when it has ended, another can listen in its stead.
-    private static func end(_ process: borrowing ProcessHandle) {
-        guard (try? process.send(signal: SIGKILL)) != nil else { return }
-        var events = pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-        _ = retryingOnInterrupt { poll(&events, 1, 10_000) }
     }
 
     /// The server that serves this directory; nil when none does.

@@ -2,7 +2,7 @@ import CLinux
 import NetworkModel
 import Rtnetlink
 
-/// Who has wiped /run/swnet has left everything in the kernel: bridges, pairs, tables, name servers.
+/// Who has wiped /run/swnet has left everything in the kernel: bridges, pairs, tables, name servers, relays.
 extension Session {
     /// Takes up again what an earlier swnet of this boot has made and what no record knows any more.
     ///
@@ -45,6 +45,7 @@ extension Session {
         try restoreRecords()
         try restoreFirewall()
         try restoreNames()
+        try restoreRelays()
         return store.isRaised(network.name)
     }
 }

@@ -12,6 +12,8 @@ import SystemPackage
 struct RelayProcess {
     let relay: PortRelay
 
+    /// As `ps` shows it.
+    static let name = "swnet-relay"
     private static let directory = "relays"
     private var path: String { "\(Self.directory)/\(relay.name)" }
 
@@ -41,29 +43,31 @@ struct RelayProcess {
     /// Whether the relay is there, and does not only wait to be collected.
     func isRunning(_ store: borrowing Store) -> Bool { (try? Self.recorded(relay.name, store)) != nil }
 
-    /// What else is recorded than what is wanted.
-    static func strangers(besides wanted: [PortRelay], _ store: borrowing Store) throws -> [String] {
-        guard store.run.contains(directory) else { return [] }
-        let names = Set(wanted.map(\.name))
-        return try store.run.entries(of: directory).filter { !names.contains($0) }
+    /// The names of what is recorded.
+    static func names(_ store: borrowing Store) throws -> [String] {
+        store.run.contains(directory) ? try store.run.entries(of: directory) : []
     }
 
+    /// Ends what is recorded under a name, or else the relay that has lost its record.
     static func stop(_ name: String, _ store: borrowing Store) throws {
         if let process = try recorded(name, store) {
-            try process.send(signal: SIGKILL)
-            var events = pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-            _ = retryingOnInterrupt { poll(&events, 1, 10_000) }
+            try process.end()
+        } else if let process = try RelaySockets().relay(named: name)?.open() {
+            try process.end()
         }
         try store.run.remove("\(directory)/\(name)")
     }
 
-    /// The process that is recorded under a name; nil when there is none, or it has ended.
-    private static func recorded(_ name: String, _ store: borrowing Store) throws -> ProcessHandle? {
+    /// The process that is recorded under a name; nil when there is none, it has ended, or is no such relay.
+    static func recorded(
+        _ name: String, _ store: borrowing Store, _ sockets: RelaySockets? = nil
+    ) throws -> ProcessHandle? {
         let numbers = try store.run.readSymbolicLink("\(directory)/\(name)")?.split(separator: "-") ?? []
         guard numbers.count == 2, let process = Int32(numbers[0]), let start = UInt64(numbers[1]) else { return nil }
         // Opened first: then what is compared is the process that is opened.
         guard let handle = try? ProcessHandle(processIdentifier: process),
-            let facts = ProcessHandle.facts(of: process), facts.startTime == start, !facts.hasEnded
+            let facts = ProcessHandle.facts(of: process), facts.startTime == start, !facts.hasEnded,
+            try (sockets ?? RelaySockets()).is(process, name)
         else { return nil }
         return handle
     }
@@ -89,6 +93,8 @@ struct RelayProcess {
         _ socket: Int32, _ relay: PortRelay, _ listeners: borrowing RelayListeners
     ) -> Never {
         setsid()
+        // Whoever started it may look for it as soon as it has its number.
+        name.withCString { _ = swn_prctl(PR_SET_NAME, UInt(bitPattern: $0), 0, 0, 0) }
         let number = Array("\(getpid())".utf8)
         guard write(socket, number, number.count) == number.count else { _exit(1) }
         var go: UInt8 = 0
@@ -108,7 +114,6 @@ struct RelayProcess {
     private static func leaveWorld(keeping kept: [Int32]) {
         _ = chdir("/")
         umask(0o077)
-        "swnet-relay".withCString { _ = swn_prctl(PR_SET_NAME, UInt(bitPattern: $0), 0, 0, 0) }
         if let file = try? Descriptor.open("/proc/self/oom_score_adj", O_WRONLY) { try? file.write(text: "-500") }
         var next: UInt32 = 0
         for descriptor in kept.sorted() {

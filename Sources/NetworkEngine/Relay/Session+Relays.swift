@@ -1,3 +1,4 @@
+import LinuxSystem
 import NetworkModel
 
 extension Session {
@@ -10,26 +11,46 @@ extension Session {
     }
 
     func checkRelays(_ check: inout NetworkCheck) throws {
+        let survey = try RelaySurvey(store)
         let wanted = check.sandboxes.flatMap { $0.relays(for: $0.ports) }
-        for relay in wanted where !RelayProcess(relay: relay).isRunning(store) {
-            check.report("port \(relay.mapping) of \(relay.owner)", "its relay is gone", .relays)
+        for relay in wanted where !survey.running.contains(relay.name) {
+            let lost = survey.lost.first { $0.isNamed(relay.name) }
+            let problem = lost.map { "its relay is not recorded (process \($0.process))" } ?? "its relay is gone"
+            check.report("port \(relay.mapping) of \(relay.owner)", problem, .relays)
+        }
+        for relay in survey.lost where !wanted.contains(where: { relay.isNamed($0.name) }) {
+            check.report(
+                "relay \(relay.name)", "process \(relay.process) carries its port, and no record knows it", .relays)
         }
         // What belongs to what cannot be read cannot be told from what belongs to nobody.
         guard check.unknownSandboxes.isEmpty else { return }
         // Those of the dead go with them.
         let alive = Set(check.sandboxes.map(\.key))
         let dead = check.records.filter { !alive.contains($0.key) }
-        for name in try RelayProcess.strangers(besides: wanted + dead.flatMap { $0.relays(for: $0.ports) }, store) {
+        let names = Set((wanted + dead.flatMap { $0.relays(for: $0.ports) }).map(\.name))
+        for name in survey.names where !names.contains(name) {
             check.report("relay \(name)", "nobody publishes its port", .relays)
         }
     }
 
+    /// Ends relays that nobody knows, which may be in the way of those that are wanted, and starts these.
     func restoreRelays() throws {
-        let sandboxes = try store.sandboxes()
+        let survey = try RelaySurvey(store)
+        for relay in survey.lost { try relay.open()?.end() }
+        var isComplete = true
+        let sandboxes = try store.sandboxes { _, _ in isComplete = false }
         let wanted = sandboxes.flatMap { $0.relays(for: $0.ports) }
-        for name in try RelayProcess.strangers(besides: wanted, store) { try RelayProcess.stop(name, store) }
-        for sandbox in sandboxes where sandbox.identity.isAlive {
-            for relay in sandbox.relays(for: sandbox.ports) { try RelayProcess(relay: relay).start(store) }
+        let names = Set(wanted.map(\.name))
+        if isComplete {
+            for name in survey.names where !names.contains(name) { try RelayProcess.stop(name, store) }
+        }
+        let alive = Set(sandboxes.filter(\.identity.isAlive).map(\.name))
+        for relay in wanted where alive.contains(relay.owner) {
+            do {
+                try RelayProcess(relay: relay).start(store)
+            } catch {
+                notice("repair port \(relay.mapping) of \(relay.owner): \(error)")
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-import Addressing
+public import Addressing
 import CLinux
 public import LinuxSystem
 public import Netlink
@@ -17,16 +17,17 @@ public struct SocketDiagnostics: ~Copyable, Sendable {
         socket = try NetlinkSocket(.sockDiag, in: namespace)
     }
 
-    /// Every TCP socket that listens and every UDP socket that is bound, of both families.
+    /// Every TCP socket that listens and every UDP socket that is bound.
     /// Equivalent to `ss -H -n -l -t -u`.
     ///
     /// - Throws: `NetlinkError`; ENOENT when the kernel has no diagnosis of this transport.
     public mutating func boundSockets(
-        _ transports: [BoundSocket.Transport] = BoundSocket.Transport.allCases
+        _ transports: [BoundSocket.Transport] = BoundSocket.Transport.allCases,
+        families: [IPFamily] = IPFamily.allCases
     ) throws(NetlinkError) -> [BoundSocket] {
         var sockets: [BoundSocket] = []
         for transport in transports {
-            for family in IPFamily.allCases {
+            for family in families {
                 var header = inet_diag_req_v2()
                 header.sdiag_family = family.number
                 header.sdiag_protocol = UInt8(transport == .tcp ? IPPROTO_TCP : IPPROTO_UDP)
