@@ -35,4 +35,12 @@ public enum FileKind: Hashable, Sendable {
 extension Descriptor {
     /// The type of the open file. The corresponding system call is `fstat`.
     public borrowing func kind() throws(SystemError) -> FileKind { FileKind(mode: try status().st_mode) }
+
+    /// The type of an entry of the directory, without following a symbolic link; nil when there is none.
+    /// The corresponding system call is `fstatat`.
+    public borrowing func kind(of name: String) -> FileKind? {
+        var status = stat()
+        guard unsafe fstatat(rawValue, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
+        return FileKind(mode: status.st_mode)
+    }
 }

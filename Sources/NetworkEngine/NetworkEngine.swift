@@ -34,8 +34,10 @@ public struct NetworkEngine: Sendable {
     ///
     /// - Parameters:
     ///   - isReading: Whether it only looks, and so works where nothing can be written.
+    ///   - isMending: Whether it is about what may be wrong with the records themselves.
     func operate<Result>(
-        _ operation: String? = nil, isReading: Bool = false, _ body: (inout Session) throws -> Result
+        _ operation: String? = nil, isReading: Bool = false, isMending: Bool = false,
+        _ body: (inout Session) throws -> Result
     ) throws -> Result {
         let notices = HeldNotices()
         // Who reads them slowly, or not at all, keeps nobody else waiting: the lock is free again by then.
@@ -45,6 +47,11 @@ public struct NetworkEngine: Sendable {
                 runRoot: runRoot, stateRoot: stateRoot, configurationPath: configurationPath, notices: notices,
                 waiting: notice)
             session.planned = planned
+            if let folder = session.store.strangeFolder {
+                if isMending { return try body(&session) }
+                let difference = session.store.difference(ofFolder: folder)
+                throw NetworkError(.failed, "\(difference)\(difference.isOurs ? " (swnet repair)" : "")")
+            }
             do {
                 try session.prepare(isReading: isReading || planned != nil)
             } catch let error as SystemError where error.isNoRoom && (isReading || planned != nil) {
@@ -218,7 +225,7 @@ extension NetworkEngine {
     ///
     /// - Parameter foreign: Whether what drops our packets in the chains of others is ours to repair.
     public func check(foreign: Bool = false) throws -> [NetworkDifference] {
-        try operate("check", isReading: true) { session in
+        try operate("check", isReading: true, isMending: true) { session in
             session.opensForeign = foreign
             return try session.check()
         }
@@ -232,7 +239,7 @@ extension NetworkEngine {
     public func repair(
         foreign: Bool = false
     ) throws -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
-        try operate("repair") { session in
+        try operate("repair", isMending: true) { session in
             if foreign { try session.store.setOpensForeign(true) }
             return try session.repair()
         }

@@ -36,6 +36,8 @@ public struct NetworkDifference: Hashable, Sendable {
         case records
         /// The name server's files are written again from the records, and it is started when it is not there.
         case names
+        /// What lies in the place of one of our folders is removed, and the folder made.
+        case folder(String)
         /// What is left of a sandbox whose namespace is gone is cleaned up.
         case release(String)
         /// What is left of a network that nobody knows any more is removed.

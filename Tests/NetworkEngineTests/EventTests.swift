@@ -100,19 +100,24 @@ struct EventTests {
             #expect(hears)
             // Somebody is stopped while it has the lock.
             let holder = try host.start(["flock", "/run/swnet/lock", "sleep", "1000"])
+            let isLocked = try await eventually {
+                try await host.run(["flock", "-n", "/run/swnet/lock", "true"]).status != 0
+            }
+            #expect(isLocked)
             try await host.must(["ip", "link", "set", "sw-lab", "down"])
             let warned = try await eventually { try await host.must(["cat", "/run/errors"]).contains("waiting for") }
             #expect(warned)
             await holder.stop()
             #expect(try await waits(events, for: "sw-lab is down"))
-            // Nothing can be found out about relays.
-            try await host.must(["touch", "/run/swnet/relays"])
+            // Nothing says which boot the records are of.
+            let boot = try await host.must(["readlink", "/run/swnet/boot"])
+            try await host.must(["bash", "-ec", "touch /run/boot; mv -T /run/boot /run/swnet/boot"])
             try await host.must(["ip", "link", "set", "sw-lab", "mtu", "1400"])
             let failed = try await eventually(seconds: 60) {
                 try await host.must(["cat", "/run/errors"]).contains("swnet: warning: check: ")
             }
             #expect(failed)
-            try await host.must(["rm", "/run/swnet/relays"])
+            try await host.must(["ln", "-sfn", boot, "/run/swnet/boot"])
             try await host.net("connect", "lab", "db")
             #expect(try await waits(events, for: "\"sandbox\":\"db\""))
             #expect(try lines(events.outputSoFar).allSatisfy { $0["event"].text != nil })

@@ -7,6 +7,9 @@ extension Session {
     /// Compares the records with the kernel: links, addresses, routes, kernel parameters, firewall, leases, names.
     mutating func check() throws -> [NetworkDifference] {
         try firewall.checkOwner()
+        let strange = try store.strangeFolders()
+        // Everything that belongs there would seem to be gone.
+        guard strange.isEmpty else { return strange.map { store.difference(ofFolder: $0) } }
         var check = NetworkCheck(host: try HostState(&links))
         for name in try store.raisedNetworks() {
             do {
@@ -308,7 +311,9 @@ extension Session {
     private mutating func checkForwarding(_ check: inout NetworkCheck) throws {
         if let problem = try forwardingProblem() { check.report("host", problem, .records) }
         let open = check.networks.values.filter(\.needsForwarding)
-        for family in try superfluousForwarding(among: Array(open)).families {
+        // A network that cannot be read may need it.
+        let isKnown = check.unknownNetworks.isEmpty
+        for family in isKnown ? try superfluousForwarding(among: Array(open)).families : [] {
             check.report("host", "forwarding of \(family.word) is on for nobody", .forwarding)
         }
         for family in IPFamily.allCases where open.contains(where: { $0.hasSubnet(family) }) {

@@ -9,9 +9,12 @@ extension Session {
     ///
     /// - Returns: What was repaired, and what is still different afterwards.
     mutating func repair() throws -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
+        try firewall.checkOwner()
+        // Until these are made good, more cannot be found out.
+        var found = try restoreFolders()
+        guard found.allSatisfy(\.isOurs) else { return finishRepair(found, left: try check()) }
         let forgotten = try forgottenNetworks(try store.sandboxes { _, _ in })
-        // Until that is made good, more cannot be found out.
-        var found = forgotten.isEmpty ? [] : try check()
+        if !forgotten.isEmpty { found += try check() }
         for name in forgotten { try store.markRaised(name) }
         found += try check()
         var done: Set<NetworkDifference.Remedy> = []
@@ -25,10 +28,23 @@ extension Session {
         }
         do { try shrinkFirewall() } catch { notice("repair firewall: \(error)") }
         for isInternal in [false, true] { NameService(runRoot: runRoot, isInternal: isInternal).endForgotten() }
-        let left = try check()
+        return finishRepair(found, left: try check())
+    }
+
+    private func finishRepair(
+        _ found: [NetworkDifference], left: [NetworkDifference]
+    ) -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
         let repaired = found.filter { $0.isOurs && !left.contains($0) }
         if !repaired.isEmpty { noteRepair(repaired) }
         return (repaired, left)
+    }
+
+    /// Removes what lies in the place of folders, and cleans up what waited for that.
+    private mutating func restoreFolders() throws -> [NetworkDifference] {
+        let found = try store.strangeFolders().map { store.difference(ofFolder: $0) }
+        for case .folder(let name) in found.map(\.remedy) { try store.restoreFolder(name) }
+        if !found.isEmpty && found.allSatisfy(\.isOurs) { try recover() }
+        return found
     }
 
     /// For those who watch. That it cannot be written makes the repair no worse.
@@ -81,7 +97,8 @@ extension Session {
             }
         case .firewall: try restoreFirewall()
         case .names: try restoreNames()
-        case .person, .advice: break
+        // Before all else.
+        case .folder, .person, .advice: break
         }
     }
 
@@ -156,7 +173,7 @@ extension NetworkDifference.Remedy {
     /// What others stand on comes first: bridges before their ports, the firewall when everything is there.
     fileprivate var order: Int {
         switch self {
-        case .release: 0
+        case .folder, .release: 0
         case .remains, .stray, .records: 1
         case .network: 2
         case .endpoint: 3

@@ -67,6 +67,7 @@ extension NetworkConfiguration {
                 self.init()
                 return
             }
+            let error = SystemError(error.operation, file, errno: error.errno)
             throw NetworkError(.invalid, "read the configuration: \(error)")
         }
         do {

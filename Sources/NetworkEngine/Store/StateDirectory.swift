@@ -10,11 +10,15 @@ struct StateDirectory: ~Copyable {
     private let directory: Descriptor
 
     /// Opens it, and makes it and its parents when they are missing.
-    init(_ path: String) throws(SystemError) {
+    ///
+    /// - Parameter advice: What to do about something else in its place.
+    init(_ path: String, orElse advice: String? = nil) throws(SystemError) {
         do throws(SystemError) {
             directory = try openMakingDirectories(path, mode: 0o700)
         } catch {
-            throw Self.explained(error, error.object)
+            let isStrange = [.notDirectory, .noSuchFileOrDirectory, .tooManySymbolicLinkLevels].contains(error.errno)
+            guard isStrange, error.object == path, let advice else { throw Self.explained(error, error.object) }
+            throw SystemError(error.operation, path, errno: error.errno, hint: "it is no folder: \(advice)")
         }
         self.path = path
     }
@@ -67,6 +71,9 @@ struct StateDirectory: ~Copyable {
 
 extension StateDirectory {
     borrowing func contains(_ name: String) -> Bool { directory.contains(name) }
+
+    /// What an entry is, without following a symbolic link; nil when there is none.
+    borrowing func kind(_ name: String) -> FileKind? { directory.kind(of: name) }
 
     /// Opens a regular file.
     borrowing func open(_ name: String, _ flags: Int32, mode: UInt32 = 0) throws(SystemError) -> Descriptor {

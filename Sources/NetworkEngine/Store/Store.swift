@@ -13,6 +13,7 @@ import JSONCoding
 ///     /run/swnet/boot                               the boot that everything below belongs to
 ///     /run/swnet/pending                            the plan that is being carried out
 ///     /run/swnet/ports                              who has which port of the host
+///     /run/swnet/names/, dhcp/                      what others serve for us, in files of theirs
 ///     /run/swnet/relays/TRANSPORT-PORTS → PID-START the process that carries a port of ::1
 ///     /run/swnet/foreign                            there when rules of ours are wanted in chains of others
 ///     /run/swnet/forwarding                         what was switched on so that the host forwards
@@ -32,6 +33,8 @@ struct Store: ~Copyable {
     private let lock: FileLock?
     /// Whether what dies with the boot is on a file system that is read-only: then it can be looked at and no more.
     let isReadOnly: Bool
+    /// One of the run root's folders in whose place something else lies.
+    let strangeFolder: String?
     /// As long as others may wait.
     private let boost: PriorityBoost
     let memory = Memory()
@@ -48,13 +51,15 @@ struct Store: ~Copyable {
     init(
         runRoot: String, stateRoot: String, waiting: (String) -> Void = { _ in }
     ) throws(SystemError) {
-        let run = try StateDirectory(runRoot)
-        let definitions = try StateDirectory("\(stateRoot)/networks")
+        let run = try StateDirectory(runRoot, orElse: "rm \(runRoot); swnet repair")
+        let definitions = try StateDirectory(
+            "\(stateRoot)/networks", orElse: "put the folder back, which has the definitions of all networks")
         let boot = try Boot.identifier()
         let boost = PriorityBoost()
         var isReadOnly = false
         let lock = try Self.lock(run, &isReadOnly, waiting)
-        try Self.forgetEarlierBoots(boot, in: run)
+        try Self.makeFolders(boot, in: run)
+        strangeFolder = Self.strangeFolders(in: run).first
         self.run = run
         self.definitions = definitions
         self.lock = lock
@@ -80,27 +85,6 @@ struct Store: ~Copyable {
             let help = holder.flatMap { $0.isStopped ? "; it is stopped: kill -CONT \($0.processIdentifier)" : nil }
             waiting("waiting for \(path), which \(words) has\(help ?? "")")
         }
-    }
-
-    private static let directories = ["sandboxes", "namespaces", "networks"]
-
-    /// What was recorded before the machine was started does not exist any more.
-    private static func forgetEarlierBoots(_ boot: String, in run: borrowing StateDirectory) throws(SystemError) {
-        let recorded = try run.readSymbolicLink("boot")
-        if recorded == boot {
-            // Whoever sweeps /run finds some of them empty.
-            for name in directories where !run.contains(name) { try run.makeDirectory(name) }
-            return
-        }
-        // What else lies there says nothing, and all records would be forgotten for it.
-        guard recorded != "" else {
-            let path = run.file("boot")
-            throw SystemError(
-                "read link", path, errno: .invalidArgument, hint: "it is none: rm -r \(path); ln -s \(boot) \(path)")
-        }
-        for name in try run.entries() where name != "lock" { try run.removeTree(name) }
-        for name in directories { try run.makeDirectory(name) }
-        try run.makeSymbolicLink("boot", to: boot)
     }
 
     borrowing func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {

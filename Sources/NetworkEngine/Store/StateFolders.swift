@@ -1,0 +1,82 @@
+import CLinux
+import LinuxSystem
+import NetworkModel
+import SystemPackage
+
+/// The folders of the run root. Something else may lie in the place of one, a link that leads elsewhere first of all:
+/// nothing is read or written through it, and what it leads to is left alone.
+extension Store {
+    /// Those that are always there.
+    private static let fixed = ["sandboxes", "namespaces", "networks"]
+    /// Those that are made when something is put into them.
+    private static let others = ["relays", "names", "names-internal", "dhcp", "dhcp6"]
+    private static let files = [
+        "lock", "boot", "pending", "ports", "foreign", "forwarding", "repaired", ".new", "names.resolvers",
+        "names.starting", "names-internal.starting",
+    ]
+
+    /// Makes the folders, and removes what was recorded before the machine was started, which does not exist any more.
+    static func makeFolders(_ boot: String, in run: borrowing StateDirectory) throws(SystemError) {
+        let recorded = try run.readSymbolicLink("boot")
+        if recorded == boot {
+            // Whoever sweeps /run finds some of them empty.
+            for name in fixed where run.kind(name) == nil { try run.makeDirectory(name) }
+            return
+        }
+        // What else lies there says nothing, and all records would be forgotten for it.
+        guard recorded != "" else {
+            let path = run.file("boot")
+            throw SystemError(
+                "read link", path, errno: .invalidArgument, hint: "it is none: rm -r \(path); ln -s \(boot) \(path)")
+        }
+        let present = try run.entries()
+        // A folder of somebody else's, who would lose everything in it.
+        let known = fixed + others + files + ["lost+found"]
+        if recorded == nil, let strange = present.first(where: { !known.contains($0) }) {
+            throw SystemError(
+                "keep records in", run.path, errno: .directoryNotEmpty,
+                hint: "there is \(strange), which is none: choose an empty folder as --run-root")
+        }
+        for name in present where name != "lock" { try run.removeTree(name) }
+        for name in fixed { try run.makeDirectory(name) }
+        try run.makeSymbolicLink("boot", to: boot)
+    }
+
+    /// Those in whose place something else lies.
+    static func strangeFolders(in run: borrowing StateDirectory) -> [String] {
+        (fixed + others).filter { isStrange($0, in: run) }
+    }
+
+    private static func isStrange(_ name: String, in run: borrowing StateDirectory) -> Bool {
+        run.kind(name).map { $0 != .directory } ?? false
+    }
+
+    /// Those in whose place something else lies, and those of networks.
+    borrowing func strangeFolders() throws(SystemError) -> [String] {
+        var strange = Self.strangeFolders(in: run)
+        if strange.contains("networks") { return strange }
+        for name in try run.entries(of: "networks") {
+            let folders = ["networks/\(name)", "networks/\(name)/leases", "networks/\(name)/strangers"]
+            strange += folders.filter { Self.isStrange($0, in: run) }
+        }
+        return strange
+    }
+
+    /// Removes what lies in the place of a folder, and makes it. What was in it is made again by those who need it.
+    borrowing func restoreFolder(_ name: String) throws(SystemError) {
+        try run.remove(name)
+        try run.makeDirectory(name)
+        let words = name.split(separator: "/")
+        if words.count == 2 { try run.makeDirectory("\(name)/leases") }
+    }
+
+    /// What is said of something that lies in the place of a folder.
+    borrowing func difference(ofFolder name: String) -> NetworkDifference {
+        let path = run.file(name)
+        // Nothing says again what was in this one.
+        let remedy: NetworkDifference.Remedy =
+            name == "sandboxes"
+            ? .person("put the records back, or give up all sandboxes: rm \(path); swnet repair") : .folder(name)
+        return NetworkDifference("folder \(path)", "it is none", remedy)
+    }
+}
