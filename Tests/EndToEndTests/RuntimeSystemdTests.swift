@@ -79,6 +79,44 @@ struct RuntimeSystemdTests {
             result.lines == ["/system.slice/swrun-box.scope", "run 3", "/top.scope", "run 3", "deleted 0"], "\(result)")
     }
 
+    @Test(
+        "podman's pods are slices, and their containers scopes in there",
+        .enabled(
+            if: Products.has("podman", "conmon", "catatonit", "dbus-daemon"),
+            "podman, conmon, catatonit or dbus-daemon is not installed"))
+    func pods() async throws {
+        let result = try await Self.run(
+            #"""
+            printf '%s\n' [Unit] DefaultDependencies=no [Socket] ListenStream=/run/dbus/system_bus_socket \
+                >/run/systemd/system/dbus.socket
+            printf '%s\n' [Unit] DefaultDependencies=no Requires=dbus.socket [Service] Type=notify NotifyAccess=main \
+                'ExecStart=/usr/bin/dbus-daemon --system --address=systemd: --nofork --nopidfile --systemd-activation' \
+                >/run/systemd/system/dbus.service
+            mkdir -p /run/dbus; systemctl daemon-reload; systemctl start dbus.service
+            podman() { command podman --root /run/storage --runroot /run/c --storage-driver vfs --cgroup-manager systemd \
+                --runtime \#(Self.swrun) "$@"; }
+            limit() { cat /sys/fs/cgroup/{memory$1/memory.limit_in_bytes,$1/memory.max} 2>/dev/null; }
+            tar -C rootfs -c . | podman import - localhost/tools >/dev/null 2>&1
+            U='--pod p --ulimit nofile=1024:1024 --ulimit nproc=1000:1000'
+            podman pod create --name p --network none --share pid,ipc,net,uts --memory 200m >/dev/null
+            podman run -d --name a $U --memory 64m tools sleep 1000 >/dev/null; echo "run $?"
+            podman run --rm $U --cgroupns host tools sh -c 'cut -d: -f3 /proc/self/cgroup | sort -u; cat /proc/1/comm; exit 7' |
+                sed -E 's/[0-9a-f]{64}/ID/g'; echo "run ${PIPESTATUS[0]}"
+            path=$(grep -E ':memory:|^0:' /proc/$(podman inspect a --format '{{.State.Pid}}')/cgroup | head -1 | cut -d: -f3)
+            limit $path; limit ${path%/*}
+            podman update --memory 32m a >/dev/null; limit $path
+            podman pod pause p >/dev/null; podman pod ps --format '{{.Status}}'; podman pod unpause p >/dev/null
+            podman pod stop -t 1 p >/dev/null; podman pod start p >/dev/null; podman exec a cat /proc/1/comm; echo "exec $?"
+            podman pod rm -t 0 -f p >/dev/null; echo "rm $?"
+            systemctl list-units --all --plain --no-legend '*libpod*'; ls /run/swrun
+            """#)
+        #expect(
+            result.lines == [
+                "run 0", "/machine.slice/machine-libpod_pod_ID.slice/libpod-ID.scope", "catatonit", "run 7", "67108864",
+                "209715200", "33554432", "Paused", "catatonit", "exec 0", "rm 0",
+            ], "\(result)")
+    }
+
     @Test("what systemd refuses is said in its words, and a unit of somebody else is left alone")
     func refusals() async throws {
         let result = try await Self.run(
