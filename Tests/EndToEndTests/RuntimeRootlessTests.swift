@@ -285,8 +285,8 @@ extension RuntimeRootlessTests {
                 $E exec other sh -c 'xargs </proc/self/uid_map | cut -d" " -f1-2'
                 $E rm -t 0 -f box other >/dev/null; $E ps -aq | wc -l
                 ls \(RootlessBundle.runtime)/swrun
-                # The process that keeps its user namespace, which calls itself otherwise.
-                kill -KILL $(pgrep -f '^podman') 2>/dev/null
+                # The process that keeps its user namespace: it calls itself otherwise, or is catatonit where that is installed.
+                kill -KILL $(pgrep -f '^podman|^catatonit -P') 2>/dev/null
                 """
             let result = try await host.run(["unshare", "-m", "bash", "-c", script])
             #expect(
