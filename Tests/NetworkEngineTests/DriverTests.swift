@@ -53,6 +53,30 @@ struct DriverTests {
         }
     }
 
+    @Test func `the host's own addresses and packet size on a wire that it shares`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell("ip link add br0 type bridge; ip addr add 10.44.0.5/24 dev br0; ip link set br0 up")
+            let wire = ["-d", "macvlan", "-o", "parent=eth0", "--subnet", "192.0.2.0/24", "--gateway", "192.0.2.2"]
+            try await refuses(
+                host, "mtu 9000 is more than the 1500 of eth0", ["create", "lan", "--mtu", "9000"] + wire)
+            try await host.net(["create", "lan", "--ip-range", "192.0.2.1-192.0.2.4"] + wire)
+            try await host.net(
+                "create", "ours", "-o", "bridge=br0", "--subnet", "10.44.0.0/24", "--ip-range", "10.44.0.5-10.44.0.9")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await refuses(host, "192.0.2.1 is the host's own", ["connect", "lan", "web", "--ip", "192.0.2.1"])
+            try await refuses(host, "mtu 9000 is more than", ["connect", "lan", "web", "--mtu", "9000"])
+            for (network, interface, address) in [("lan", "eth0", "192.0.2.3"), ("ours", "eth1", "10.44.0.6")] {
+                try await host.net("connect", network, "web")
+                let words = ["ip", "-j", "-4", "addr", "show", "dev", interface]
+                let info = try await host.json(words, at: .inside("web"))[0]["addr_info"][0]
+                #expect(info["local"].text == address, "\(info)")
+            }
+            let card = ["create", "card", "-d", "host-device", "-o", "device=eth0", "--subnet", "10.45.0.0/24"]
+            let given = try await host.swnet(card)
+            #expect(given.status == 0 && given.errors.contains("loses its 192.0.2.1/24"), "\(given)")
+        }
+    }
+
     @Test func `macvlan's private mode parts sandboxes, and the others are as asked`() async throws {
         try await NetworkHost.with { host in
             for name in ["a", "b"] { try await host.must(["ip", "netns", "add", name]) }

@@ -38,7 +38,11 @@ extension Session {
 
     /// The largest packet of an endpoint: what was asked for, or the network's.
     func mtu(_ attachment: ConnectRequest.Attachment, _ network: Network) throws -> Int? {
-        guard let wanted = attachment.mtu else { return network.mtu }
+        guard let wanted = attachment.mtu else {
+            // The parent's may have become smaller since.
+            if let mtu = network.mtu { try checkFits(mtu, network) }
+            return network.mtu
+        }
         let least = network.hasSubnet(.v6) ? 1280 : 68
         guard (least...65535).contains(wanted) else {
             throw NetworkError(.invalid, "mtu \(wanted) is out of range (\(least) to 65535, --mtu)")
@@ -48,7 +52,19 @@ extension Session {
             throw NetworkError(
                 .invalid, "mtu \(wanted) is more than the \(most) of network \(network.name) (--mtu)")
         }
+        try checkFits(wanted, network)
         return wanted
+    }
+
+    /// Refuses packets that are too large for what the network stands on. Of a macvlan and a VLAN the kernel says no more
+    /// than EINVAL, and of an ipvlan nothing.
+    func checkFits(_ mtu: Int, _ network: Network) throws {
+        switch network.driver {
+        case .macvlan(let parent, _), .ipvlan(let parent, _), .vlan(let parent, _):
+            guard let most = HostInterface.mtu(of: parent.text), mtu > Int(most) else { return }
+            throw NetworkError(.invalid, "mtu \(mtu) is more than the \(most) of \(parent) (--mtu)")
+        default: break
+        }
     }
 
     /// The name of the host's end of a pair: what was asked for, or one that nobody has.

@@ -218,7 +218,8 @@ extension Session {
     private mutating func chooseAddresses(
         _ attachment: ConnectRequest.Attachment, _ network: Network, owner: String
     ) throws -> [IPPrefix] {
-        for address in attachment.addresses { try check(address, network) }
+        let host = try hostAddresses(on: network)
+        for address in attachment.addresses { try check(address, network, host) }
         for subnet in network.subnets {
             let own = attachment.addresses.filter(subnet.prefix.contains)
             guard own.count < 2 else {
@@ -237,14 +238,22 @@ extension Session {
                 let twin = chosen.first.flatMap { first in
                     network.subnet(of: first.address)?.prefix.offset(of: first.address)
                 }
-                chosen.append(subnet.with(try nextAddress(subnet, network, twin: twin)))
+                chosen.append(subnet.with(try nextAddress(subnet, network, host, twin: twin)))
             }
         }
         return chosen
     }
 
+    /// What the host has itself on a wire that it shares with the sandboxes.
+    private mutating func hostAddresses(on network: Network) throws -> Set<IPAddress> {
+        switch network.driver {
+        case .bridge(.some), .macvlan, .ipvlan, .vlan: Set(try links.addresses().map(\.prefix.address))
+        default: []
+        }
+    }
+
     /// Refuses an address that somebody asked for and cannot have.
-    private mutating func check(_ address: IPAddress, _ network: Network) throws {
+    private mutating func check(_ address: IPAddress, _ network: Network, _ host: Set<IPAddress>) throws {
         guard let subnet = network.subnet(of: address) else {
             let own = network.subnets.map(\.prefix).filter { $0.family == address.family }
             guard network.providers.isEmpty else {
@@ -264,6 +273,7 @@ extension Session {
         guard address != subnet.gateway else {
             throw NetworkError(.taken, "address \(address) is the gateway of \(network.name)")
         }
+        guard !host.contains(address) else { throw NetworkError(.taken, "address \(address) is the host's own") }
         guard let key = try store.owner(of: address, network: network.name) else { return }
         guard let owner = try store.sandbox(key: key) else {
             if planned == nil { try store.free(address, network: network.name, owner: key) }
@@ -276,24 +286,29 @@ extension Session {
         try release(owner)
     }
 
-    private mutating func nextAddress(_ subnet: Subnet, _ network: Network, twin: UInt64?) throws -> IPAddress {
+    /// - Parameter host: Addresses that the host has itself.
+    private mutating func nextAddress(
+        _ subnet: Subnet, _ network: Network, _ host: Set<IPAddress>, twin: UInt64?
+    ) throws -> IPAddress {
         let name = network.name
         if let twin, twin > 0, let address = subnet.prefix.address(at: twin), subnet.offers(address),
-            try store.owner(of: address, network: name) == nil
+            !host.contains(address), try store.owner(of: address, network: name) == nil
         {
             return address
         }
         let cursor = try store.cursor(subnet, network: name)
-        if let choice = try freeAddress(subnet, name, after: cursor) { return choice }
+        if let choice = try freeAddress(subnet, name, host, after: cursor) { return choice }
         try collect()
-        if let choice = try freeAddress(subnet, name, after: cursor) { return choice }
+        if let choice = try freeAddress(subnet, name, host, after: cursor) { return choice }
         let whole = subnet.range.map(\.description) ?? subnet.prefix.description
         throw NetworkError(.taken, "network \(name) is full: every address of \(whole) is taken")
     }
 
-    private func freeAddress(_ subnet: Subnet, _ network: String, after cursor: UInt64) throws -> IPAddress? {
+    private func freeAddress(
+        _ subnet: Subnet, _ network: String, _ host: Set<IPAddress>, after cursor: UInt64
+    ) throws -> IPAddress? {
         try AddressChoice.next(in: subnet, after: cursor) { address in
-            try store.owner(of: address, network: network) != nil
+            try host.contains(address) || store.owner(of: address, network: network) != nil
         }?.address
     }
 }

@@ -75,6 +75,7 @@ extension Session {
             providers: request.providers)
         try checkSources(network)
         try checkPlace(network)
+        if let mtu = network.mtu { try checkFits(mtu, network) }
         try network.validateRoutes()
         if network.mtu == nil { network.mtu = try defaultMTU(network) }
         return network
@@ -111,6 +112,11 @@ extension Session {
                     "the host has no interface \(device) now; network \(network.name) can be connected to when it has")
             }
             try HostInterface.check(link, for: network.name, &links)
+            let own = try links.addresses().filter { $0.link == link.index && !$0.prefix.address.isLinkLocal }
+            if !own.isEmpty {
+                let list = own.map(\.prefix.description).joined(separator: ", ")
+                notice("the host loses its \(list) on \(device) when a sandbox gets that interface")
+            }
         default: break
         }
     }
