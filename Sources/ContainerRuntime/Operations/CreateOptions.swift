@@ -24,4 +24,7 @@ public struct CreateOptions: Hashable, Sendable {
         self.identifier = identifier
         self.bundle = bundle
     }
+
+    /// Whether somebody else gets the process, who is to hear of none that fails.
+    var handsOutProcess: Bool { pidFile != nil || pidfdSocket != nil }
 }

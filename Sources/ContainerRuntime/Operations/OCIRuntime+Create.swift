@@ -111,7 +111,8 @@ extension OCIRuntime {
             var spec = bundle.spec
             if options.notifySocket != nil { try NotifySocket.add(to: &spec, in: stored.directory) }
             launch.cgroup.unit = record.unitJoin(cgroup)
-            var container = try launchContainer(spec, launch, cgroup, &devices)
+            let isAwaited = isSeen || options.handsOutProcess || bundle.spec.process?.terminal == true
+            var container = try launchContainer(spec, launch, cgroup, isAwaited: isAwaited, &devices)
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
             try control?.add(process: record.pid)
@@ -179,8 +180,12 @@ extension OCIRuntime {
     }
 
     /// Launches the container and runs its hooks, until it only waits for the go-ahead.
+    ///
+    /// - Parameter isAwaited: Whether somebody is told of the container before it starts. Otherwise it is recorded while it
+    ///   makes its root, and finds the go-ahead when it asks for it: each waiting for the other costs a processor's wake-up.
     private func launchContainer(
-        _ spec: Spec, _ options: LaunchOptions, _ cgroup: Cgroup?, _ devices: inout NetworkDevices.Moved?
+        _ spec: Spec, _ options: LaunchOptions, _ cgroup: Cgroup?, isAwaited: Bool,
+        _ devices: inout NetworkDevices.Moved?
     ) throws -> CreatedContainer {
         func launch(_ plan: InitPlan) throws -> CreatedContainer {
             var container = try Launcher.create(plan)
@@ -193,7 +198,7 @@ extension OCIRuntime {
                 throw error
             }
             try container.runHooks(plan.hooks)
-            try container.waitUntilReady()
+            if isAwaited { try container.waitUntilReady() }
             return container
         }
         guard let cgroup, options.cgroup.unit == nil else {
