@@ -11,9 +11,9 @@ public struct Command<Context>: Sendable {
     /// long: no other command waits until it is made.
     public var details: @Sendable () -> String
     /// Whole command lines that work.
-    public var examples: [String]
-    /// Nil for a command whose words another program understands.
-    public var grammar: FlagGrammar?
+    public var examples: @Sendable () -> [String]
+    /// Nil for a command whose words another program understands. Made for the one command that runs.
+    public var grammar: @Sendable () -> FlagGrammar?
     /// Commands that other programs of ours call are not listed.
     public var isHidden: Bool
     /// What an error exits with that has no status of its own.
@@ -23,8 +23,9 @@ public struct Command<Context>: Sendable {
     public init(
         _ name: String, _ synopsis: String = "", summary: String,
         details: @escaping @Sendable @autoclosure () -> String = "",
-        examples: [String] = [],
-        grammar: FlagGrammar? = FlagGrammar([]), isHidden: Bool = false, failure: ExitStatus = .failure,
+        examples: @escaping @Sendable @autoclosure () -> [String] = [],
+        grammar: @escaping @Sendable @autoclosure () -> FlagGrammar? = FlagGrammar([]), isHidden: Bool = false,
+        failure: ExitStatus = .failure,
         run: @escaping @Sendable (Invocation<Context>) throws -> ExitStatus
     ) {
         self.name = name

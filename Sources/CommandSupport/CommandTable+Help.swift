@@ -28,8 +28,8 @@ extension CommandTable {
     func help(of command: Command<Context>) -> String {
         let usage = [program.name, command.name, command.synopsis].filter { !$0.isEmpty }.joined(separator: " ")
         let details = command.details()
-        let flags = describe(command.grammar ?? FlagGrammar([]))
-        let examples = command.examples.map { (left: program.renamed($0), right: "") }
+        let flags = describe(command.grammar() ?? FlagGrammar([]))
+        let examples = command.examples().map { (left: program.renamed($0), right: "") }
         switch layout {
         case .docker:
             return "Usage: \(usage)\n\n\(command.summary)\n" + (details.isEmpty ? "" : "\n\(details)\n")

@@ -71,7 +71,7 @@ public struct CommandTable<Context>: Sendable {
     private func run(_ command: Command<Context>, _ words: [String], _ globals: ParsedFlags) throws -> ExitStatus {
         let flags: ParsedFlags
         do {
-            flags = try command.grammar?.parse(words) ?? ParsedFlags()
+            flags = try command.grammar()?.parse(words) ?? ParsedFlags()
         } catch {
             return try settle(error, help: help(of: command), hint: "\(program.name) \(command.name) --help")
         }
