@@ -150,6 +150,10 @@ struct EndpointAnnouncementTests {
             // It is told with the address that answers.
             let own = try await host.json(["ip", "-j", "link", "show", "dev", "eth0"], at: .inside("web"))[0]["address"]
             #expect(output.contains("\(own.text ?? "?") > ff:ff:ff:ff:ff:ff"), "\(output)")
+            // The kernel takes an advertisement of one's own address for somebody else's, and complains in its log.
+            let counters = try await host.must(["cat", "/proc/net/snmp6"], at: .inside("web"))
+            let heard = counters.split(separator: "\n").first { $0.hasPrefix("Icmp6InNeighborAdvertisements") }
+            #expect(heard?.hasSuffix("\t0") == true, "\(heard ?? "")")
             await seen.stop()
         }
     }

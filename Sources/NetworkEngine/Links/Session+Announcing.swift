@@ -5,8 +5,8 @@ import Rtnetlink
 
 /// Tells others where an address is now (moby issues 36069 and 47176).
 extension Session {
-    /// Announces the addresses of an endpoint that has come up, to whom they may be news. Nobody waits for it, and a link
-    /// that is down has nobody to tell: that it fails is no error.
+    /// Announces the addresses of an endpoint that has come up, or is about to as a port, to whom they may be news.
+    /// Nobody waits for it, and a link that is down has nobody to tell: that it fails is no error.
     ///
     /// On a bridge of ours an Ethernet address follows from the network address, so that who remembers the address from
     /// its last owner remembers what is still true; telling a thousand neighbours would cost each of them. So where there
@@ -23,7 +23,7 @@ extension Session {
             }
             let isToldToAll = news.count == addresses.count || isAmongFew(endpoint)
             if let link = HostInterface.index(of: bridge), isToldToAll || !news.isEmpty {
-                // Sent by the bridge itself: the endpoint's own port is not open yet, the kernel opens it later.
+                // Sent by the bridge itself: the endpoint's own port is not there yet, or not open.
                 tell(isToldToAll ? addresses : news, of: owner, on: link)
                 let known = news.map { Neighbour($0, link: link, linkAddress: owner, state: .stale) }
                 if !known.isEmpty { _ = try? links.attempt(known.map { .replaceNeighbour($0) }) }

@@ -226,12 +226,15 @@ extension Session {
             guard namespace.identity.inode == identity.inode else {
                 throw NetworkError(.notFound, "the network namespace of \(sandbox) is gone")
             }
+            try store.noteStrangeOwner(endpoint)
+            // A newcomer that heard the bridge advertise its address would have its kernel complain of it.
+            let isTold = endpoint.link.bridge != nil
+            if isTold { announce(endpoint, identity: identity) }
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).attach(&links, namespace: namespace)
             for client in DHCPClient.all(of: endpoint, sandbox: sandbox) {
                 try client.start(runRoot, stateRoot, identity: identity)
             }
-            try store.noteStrangeOwner(endpoint)
-            announce(endpoint, identity: identity)
+            if !isTold { announce(endpoint, identity: identity) }
         case .detach(let endpoint, let sandbox, let identity):
             for client in DHCPClient.all(of: endpoint, sandbox: sandbox) { try client.stop(runRoot) }
             try EndpointDriver(endpoint: endpoint, sandbox: sandbox).detach(&links, identity: identity)
