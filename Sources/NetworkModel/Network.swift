@@ -82,9 +82,6 @@ extension Network {
         let digits = String(hash, radix: 16)
         return mark + (String(repeating: "0", count: 16 - digits.count) + digits).suffix(10)
     }
-
-    /// The mark that the bridge carries in the kernel, so that it can be recognised as ours.
-    public var alias: String { "swnet network \(name)" }
 }
 
 extension Network: JSONRepresentable {

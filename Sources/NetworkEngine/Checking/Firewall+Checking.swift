@@ -36,7 +36,7 @@ extension Firewall {
         case .networks:
             guard let parts = try parts(), Ruleset.parts(of: facts).isSubset(of: parts) else { return nil }
             return Ruleset.layout(parts)
-        case .sources: return try isBuilt(table) ? SourceGuard.layout : nil
+        case .sources: return try isBuilt(table) ? SourceGuard.layout() : nil
         }
     }
 

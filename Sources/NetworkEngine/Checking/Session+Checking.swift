@@ -112,7 +112,7 @@ extension Session {
             known.insert(network.vxlanName)
         }
         for link in check.host.links.values.sorted(by: { $0.name < $1.name })
-        where link.isOurs && ["veth", "ifb", "bridge", "vxlan"].contains(link.kind) && !known.contains(link.name)
+        where mark.isOn(link) && ["veth", "ifb", "bridge", "vxlan"].contains(link.kind) && !known.contains(link.name)
             && !check.isUnknown(link)
         {
             check.report("interface \(link.name)", "it carries our mark and belongs to nobody", .stray(link.name))
@@ -138,7 +138,7 @@ extension Session {
         }
         let remedy = NetworkDifference.Remedy.network(network.name)
         guard let bridge = links[name] else { return check.report(object, "the bridge \(name) is missing", remedy) }
-        guard bridge.kind == "bridge", bridge.alias == network.alias else {
+        guard bridge.kind == "bridge", bridge.alias == mark.alias(of: network) else {
             return check.report(
                 object, "the interface \(name) is not of this network",
                 .person("rename or remove it: ip link show \(name)"))
@@ -147,7 +147,7 @@ extension Session {
         if let mtu = network.mtu, bridge.mtu != UInt32(mtu) {
             check.report(object, "the bridge \(name) has mtu \(bridge.mtu) instead of \(mtu)", remedy)
         }
-        for problem in BridgeDriver(network: network).problems(bridge, check.host.addresses(of: bridge)) {
+        for problem in BridgeDriver(network: network, mark: mark).problems(bridge, check.host.addresses(of: bridge)) {
             check.report(object, problem, remedy)
         }
         let present = Set(check.host.addresses(of: bridge).map(\.prefix))
@@ -211,7 +211,7 @@ extension Session {
             return check.report(
                 object, "the host's end \(name) is missing", .endpoint(sandbox.name, network: endpoint.network))
         }
-        let driver = EndpointDriver(endpoint: endpoint, sandbox: sandbox.name)
+        let driver = EndpointDriver(endpoint: endpoint, sandbox: sandbox.name, mark: mark)
         guard driver.owns(link) else {
             return check.report(
                 object, "the interface \(name) is not this endpoint's",

@@ -62,7 +62,7 @@ extension Session {
             if let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)) { try release(sandbox) }
         case .network(let name):
             if let network = try store.network(name) {
-                try BridgeDriver(network: network).restore(&links)
+                try BridgeDriver(network: network, mark: mark).restore(&links)
                 try noteBridge(of: network)
             }
         case .endpoint(let name, let network):
@@ -117,7 +117,7 @@ extension Session {
         guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)),
             let endpoint = sandbox.endpoint(in: network)
         else { return }
-        try body(EndpointDriver(endpoint: endpoint, sandbox: sandbox.name), sandbox.identity, &links)
+        try body(EndpointDriver(endpoint: endpoint, sandbox: sandbox.name, mark: mark), sandbox.identity, &links)
     }
 
     /// Starts the DHCP client of an endpoint that has lost it, or whose interface is a new one.

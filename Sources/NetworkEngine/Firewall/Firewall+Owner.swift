@@ -6,7 +6,7 @@ import Nftables
 /// To another, what that has made would be left over from a crash: its interfaces those of nobody, its ports to be taken
 /// back. So the table says where the records are that it was built from, unless that is the usual place.
 extension Firewall {
-    private static let usualRoot = "/run/swnet"
+    static let usualRoot = "/run/swnet"
     private static let mark = "the records are in "
     /// A comment has 128 bytes.
     private static let longest = 100
@@ -18,11 +18,19 @@ extension Firewall {
 
     /// Refuses to take what belongs to another run root for what is left over.
     ///
-    /// Where that has no table, because it has only networks that the host does not route for, nobody can tell.
+    /// Where that has no table, because it has only networks that the host does not route for, its links say so (`LinkMark`).
     mutating func checkOwner() throws {
-        guard try isBuilt(.networks) else { return }
-        let present = try socket.chains(of: Ruleset.table).first { $0.reference == Ruleset.raw.reference }
-        guard let present, present.comment != owner else { return }
+        let tables = [
+            (FirewallTable.networks, Ruleset.table, Ruleset.raw), (.sources, SourceGuard.table, SourceGuard.first),
+        ]
+        for (kind, table, chain) in tables where try isBuilt(kind) {
+            let present = try socket.chains(of: table).first { $0.reference == chain.reference }
+            if let present { try checkOwner(present) }
+        }
+    }
+
+    private func checkOwner(_ present: Chain) throws {
+        guard present.comment != owner else { return }
         let root = present.comment.map { String($0.dropFirst(Self.mark.count)) } ?? Self.usualRoot
         throw NetworkError(
             .taken,

@@ -70,7 +70,7 @@ struct Firewall: ~Copyable {
             if let present = try socket.table(table.table.family, table.table.name) { batch.delete(present) }
             switch table {
             case .networks: batch.append(Ruleset.layout(Ruleset.parts(of: kept + change.added), owner: owner).creation)
-            case .sources: batch.append(SourceGuard.layout.creation)
+            case .sources: batch.append(SourceGuard.layout(owner: owner).creation)
             }
         }
         let isNew = { (set: NamedSet) in tables.contains { $0.holds(set) } }

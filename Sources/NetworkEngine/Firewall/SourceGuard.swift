@@ -21,33 +21,39 @@ enum SourceGuard {
     static let own6 = NamedSet(
         "own6", in: table, .ifname, .etherAddr, .ipv6Addr, comment: "whose is what: port, Ethernet address, address")
 
-    private static let prerouting = Chain("prerouting", in: table, type: .filter, hook: .prerouting, priority: .raw)
+    static let first = Chain("prerouting", in: table, type: .filter, hook: .prerouting, priority: .raw)
     private static let guarded = Chain("guarded", in: table, comment: "what an endpoint sends has to be its own")
 
-    static let layout = TableLayout(
-        table: table, sets: [ports, own4, own6], chains: [guarded, prerouting],
-        rules: [
-            Rule(in: prerouting, .match(.iifname, in: ports), .goto(guarded)),
-            Rule(
-                in: guarded, .match([.iifname, .ether(.saddr), .ip(.saddr)], in: own4), .accept, comment: "IPv4"),
-            Rule(
-                in: guarded, .match(.icmpv6Type, is: .bytes([routerAdvertisement])), .drop,
-                comment: "an endpoint is no router"),
-            Rule(in: guarded, .match(.icmpv6Type, is: .bytes([redirect])), .drop, comment: "an endpoint is no router"),
-            Rule(
-                in: guarded, .match(.icmpv6Type, is: .bytes([neighbourAdvertisement])),
-                .match([.iifname, .ether(.saddr), .neighbourTarget], notIn: own6), .drop,
-                comment: "neighbours are told of one's own addresses"),
-            Rule(
-                in: guarded, .match([.iifname, .ether(.saddr), .ip6(.saddr)], in: own6), .accept, comment: "IPv6"),
-            Rule(
-                in: guarded, .match(.ip6(.saddr), is: .ipv6(.any)), .match(.icmpv6Type, is: .bytes([listenerReport])),
-                .accept, comment: "groups are joined before there is an address"),
-            Rule(
-                in: guarded, .match([.iifname, .arp(.senderEther), .arp(.senderIP)], in: own4),
-                .match([.iifname, .ether(.saddr), .arp(.senderIP)], in: own4), .accept, comment: "ARP"),
-            Rule(in: guarded, .drop, comment: "another's address, or another protocol"),
-        ])
+    /// - Parameter owner: What the first chain says of where the records are.
+    static func layout(owner: String? = nil) -> TableLayout {
+        var marked = first
+        marked.comment = owner
+        let chains = [guarded, marked]
+        return TableLayout(table: table, sets: [ports, own4, own6], chains: chains, rules: rules)
+    }
+
+    private static let rules = [
+        Rule(in: first, .match(.iifname, in: ports), .goto(guarded)),
+        Rule(
+            in: guarded, .match([.iifname, .ether(.saddr), .ip(.saddr)], in: own4), .accept, comment: "IPv4"),
+        Rule(
+            in: guarded, .match(.icmpv6Type, is: .bytes([routerAdvertisement])), .drop,
+            comment: "an endpoint is no router"),
+        Rule(in: guarded, .match(.icmpv6Type, is: .bytes([redirect])), .drop, comment: "an endpoint is no router"),
+        Rule(
+            in: guarded, .match(.icmpv6Type, is: .bytes([neighbourAdvertisement])),
+            .match([.iifname, .ether(.saddr), .neighbourTarget], notIn: own6), .drop,
+            comment: "neighbours are told of one's own addresses"),
+        Rule(
+            in: guarded, .match([.iifname, .ether(.saddr), .ip6(.saddr)], in: own6), .accept, comment: "IPv6"),
+        Rule(
+            in: guarded, .match(.ip6(.saddr), is: .ipv6(.any)), .match(.icmpv6Type, is: .bytes([listenerReport])),
+            .accept, comment: "groups are joined before there is an address"),
+        Rule(
+            in: guarded, .match([.iifname, .arp(.senderEther), .arp(.senderIP)], in: own4),
+            .match([.iifname, .ether(.saddr), .arp(.senderIP)], in: own4), .accept, comment: "ARP"),
+        Rule(in: guarded, .drop, comment: "another's address, or another protocol"),
+    ]
 
     // Types of ICMPv6 messages: RFC 4861, section 4, and RFC 3810, section 5.2.
     private static let routerAdvertisement: UInt8 = 134

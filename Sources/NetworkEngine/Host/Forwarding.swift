@@ -64,7 +64,7 @@ enum Forwarding {
 
 extension Link {
     /// Whether we made it: the alias says so.
-    var isOurs: Bool { alias?.hasPrefix("swnet ") == true }
+    var isOurs: Bool { LinkMark.isOnAny(self) }
 }
 
 extension Session {

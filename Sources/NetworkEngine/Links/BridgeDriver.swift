@@ -9,6 +9,9 @@ import SystemPackage
 /// Drivers that stand on an interface of the host have nothing of their own there; they need that interface.
 struct BridgeDriver {
     let network: Network
+    let mark: LinkMark
+
+    private var alias: String { mark.alias(of: network) }
 
     /// Whether everything that the network needs of the host is there.
     ///
@@ -25,7 +28,7 @@ struct BridgeDriver {
 
     private func find(_ name: String, _ kind: String, _ links: inout Rtnetlink) throws -> Link? {
         guard let link = try links.link(named: name) else { return nil }
-        guard link.kind == kind, link.alias == network.alias else {
+        guard link.kind == kind, link.alias == alias else {
             throw NetworkError(
                 .taken,
                 "network \(network.name): an interface \(name) exists that is not of this network "
@@ -58,7 +61,7 @@ struct BridgeDriver {
         let link = try links.add(
             NewLink(
                 name, .bridge(Self.settings), mtu: mtu, address: macAddress, up: false,
-                alias: network.alias))
+                alias: alias))
         do {
             try configure(link, &links)
         } catch {
@@ -167,7 +170,7 @@ struct BridgeDriver {
             local: local, device: parent?.index)
         let link = try links.add(
             NewLink(
-                network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: network.alias,
+                network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: alias,
                 port: vxlanPort))
         try links.apply(Self.everybody(others(options, &links), link))
     }
@@ -180,7 +183,7 @@ struct BridgeDriver {
         guard network.driver.ownsBridge, let name = network.bridgeName else { return }
         for (name, kind) in [(network.vxlanName, "vxlan"), (name, "bridge")] {
             guard let link = try links.link(named: name), link.kind == kind,
-                link.alias == nil || link.alias == network.alias
+                link.alias == nil || link.alias == alias
             else { continue }
             try links.delete(.index(link.index))
         }

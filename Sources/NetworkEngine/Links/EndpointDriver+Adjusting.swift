@@ -9,12 +9,12 @@ extension EndpointDriver {
     /// Gives endpoints of one sandbox the limits, addresses and default routes that they are to have.
     static func adjust(
         from before: [Endpoint], to after: [Endpoint], of sandbox: String, identity: SandboxIdentity,
-        _ host: inout Rtnetlink
+        mark: LinkMark, _ host: inout Rtnetlink
     ) throws {
         guard identity.isAlive else { return }
         for (old, new) in zip(before, after)
         where (old.options.egress, old.options.ingress) != (new.options.egress, new.options.ingress) {
-            try EndpointDriver(endpoint: new, sandbox: sandbox).limiter.apply(&host)
+            try EndpointDriver(endpoint: new, sandbox: sandbox, mark: mark).limiter.apply(&host)
         }
         let moved = zip(before, after).filter {
             ($0.metric, $0.addresses, $0.gateways) != ($1.metric, $1.addresses, $1.gateways)

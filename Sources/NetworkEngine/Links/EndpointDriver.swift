@@ -9,11 +9,12 @@ import SystemPackage
 struct EndpointDriver {
     let endpoint: Endpoint
     let sandbox: String
+    let mark: LinkMark
     /// Whether what is made was there before: then it takes back what others have got of it meanwhile.
     var isRestored = false
 
     /// The mark that what we make carries, so that it can be recognised as ours.
-    var alias: String { "swnet \(endpoint.network) \(sandbox)" }
+    var alias: String { mark.alias(of: endpoint, sandbox) }
 
     /// Makes the interface and sets it up. When that fails, nothing of it is left.
     ///

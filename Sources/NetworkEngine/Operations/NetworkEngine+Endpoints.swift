@@ -103,7 +103,7 @@ extension Session {
     }
 
     fileprivate mutating func obstacle(in network: Network) throws -> NetworkError? {
-        _ = try BridgeDriver(network: network).isPresent(&links)
+        _ = try BridgeDriver(network: network, mark: mark).isPresent(&links)
         if let kind = try missingKind(of: network) {
             return NetworkError(.failed, "this kernel has no links of kind \(kind)")
         }

@@ -178,7 +178,7 @@ extension Session {
     private mutating func isPresent(_ network: Network) throws -> Bool {
         if store.isLowered(network.name) { return false }
         if let index = bridgeIndex(of: network), try store.bridgeIndex(network: network.name) == index { return true }
-        return try BridgeDriver(network: network).isPresent(&links)
+        return try BridgeDriver(network: network, mark: mark).isPresent(&links)
     }
 
     /// Notes which bridge is a network's, when it has just been made or looked at.

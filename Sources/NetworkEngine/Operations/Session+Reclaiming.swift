@@ -20,7 +20,11 @@ extension Session {
         try firewall.checkOwner()
         let known = Set(try store.sandboxes().flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
             .union(store.detachedHostInterfaces)
-        let isStray = { (link: Link) in link.isOurs && link.kind == "veth" && !known.contains(link.name) }
+        // What another run root has made is in the way of what the host routes for, of which there can be one root's.
+        let isStray = { [mark] (link: Link) in
+            link.isOurs && link.kind == "veth" && !known.contains(link.name)
+                && (mark.isOn(link) || network.driver.isRoutedByHost)
+        }
         var present = try links.links()
         // Where a namespace has just ended, the kernel takes its links away in its own time.
         for _ in 0..<50 where present.contains(where: isStray) {
@@ -29,16 +33,19 @@ extension Session {
         }
         if let stray = present.first(where: isStray) {
             let owner = stray.alias?.split(separator: " ", maxSplits: 2).last.map(String.init) ?? ""
+            let advice =
+                mark.isOn(stray)
+                ? "swnet repair takes it away, and \(owner) has to be connected again"
+                : "it was made by a swnet with another --run-root"
             throw NetworkError(
                 .taken,
                 "the interface \(stray.name) of \(owner) is there, and there is no record of it in \(store.run.path) "
-                    + "(swnet repair takes it away, unless it is recorded in another --run-root; "
-                    + "\(owner) has to be connected again)")
+                    + "(\(advice))")
         }
         let bridges = Set(present.filter { $0.kind == "bridge" && $0.isOurs }.compactMap(\.alias))
         guard !bridges.isEmpty, planned == nil else { return false }
         for other in try networks({ notice("\($0)") })
-        where other.driver.ownsBridge && bridges.contains(other.alias) && !store.isRaised(other.name) {
+        where other.driver.ownsBridge && bridges.contains(mark.alias(of: other)) && !store.isRaised(other.name) {
             try store.markRaised(other.name)
             try noteBridge(of: other)
         }

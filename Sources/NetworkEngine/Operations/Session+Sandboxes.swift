@@ -160,7 +160,7 @@ extension Session {
         try firewall.checkOwner()
         let known = Set(try store.sandboxes().flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
         for link in try links.links()
-        where link.isOurs && ["veth", "ifb"].contains(link.kind) && !known.contains(link.name) {
+        where mark.isOn(link) && ["veth", "ifb"].contains(link.kind) && !known.contains(link.name) {
             try LinkRemoval.remove(link.name, &links)
         }
         return collected

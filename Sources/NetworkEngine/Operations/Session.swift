@@ -25,6 +25,7 @@ struct Session: ~Copyable {
     let configurationPath: String?
     let runRoot: String
     let stateRoot: String
+    let mark: LinkMark
 
     /// - Parameter waiting: Is told at once who has the lock when that takes long.
     init(
@@ -44,6 +45,7 @@ struct Session: ~Copyable {
         self.notices = notices
         self.configurationPath = configurationPath
         self.runRoot = runRoot
+        mark = LinkMark(ofRoot: runRoot)
         self.stateRoot = stateRoot
     }
 
@@ -197,13 +199,13 @@ extension Session {
         case .undefine(let network): try store.undefine(network.name)
         case .raise(let network):
             try store.markRaised(network.name)
-            try BridgeDriver(network: network).raise(&links)
+            try BridgeDriver(network: network, mark: mark).raise(&links)
             try noteBridge(of: network)
             if network.policy.guardsSources, try !firewall.isBuilt(.sources) {
                 try firewall.build([.sources], recorded: try recordedElements(of: try store.sandboxes()))
             }
         case .lower(let network):
-            try BridgeDriver(network: network).lower(&links)
+            try BridgeDriver(network: network, mark: mark).lower(&links)
             // Of a network that nobody knows any more, nobody knows of which kind it was.
             for isInternal in [false, true] {
                 try NameService(runRoot: runRoot, isInternal: isInternal).remove(network)
@@ -230,19 +232,19 @@ extension Session {
             // A newcomer that heard the bridge advertise its address would have its kernel complain of it.
             let isTold = endpoint.link.bridge != nil
             if isTold { announce(endpoint, identity: identity) }
-            try EndpointDriver(endpoint: endpoint, sandbox: sandbox).attach(&links, namespace: namespace)
+            try EndpointDriver(endpoint: endpoint, sandbox: sandbox, mark: mark).attach(&links, namespace: namespace)
             for client in DHCPClient.all(of: endpoint, sandbox: sandbox) {
                 try client.start(runRoot, stateRoot, identity: identity)
             }
             if !isTold { announce(endpoint, identity: identity) }
         case .detach(let endpoint, let sandbox, let identity):
             for client in DHCPClient.all(of: endpoint, sandbox: sandbox) { try client.stop(runRoot) }
-            try EndpointDriver(endpoint: endpoint, sandbox: sandbox).detach(&links, identity: identity)
+            try EndpointDriver(endpoint: endpoint, sandbox: sandbox, mark: mark).detach(&links, identity: identity)
             Conntrack.forget(from: endpoint)
         case .startRelay(let relay): try RelayProcess(relay: relay).start(store)
         case .stopRelay(let relay): try RelayProcess(relay: relay).stop(store)
         case .adjust(let before, let after, let sandbox, let identity):
-            try EndpointDriver.adjust(from: before, to: after, of: sandbox, identity: identity, &links)
+            try EndpointDriver.adjust(from: before, to: after, of: sandbox, identity: identity, mark: mark, &links)
             for (old, new) in zip(before, after) where old.addresses != new.addresses {
                 announce(new, identity: identity)
             }
