@@ -119,16 +119,17 @@ struct RuntimeSystemdFaultTests {
     /// is there, `$helper` was killed, which nobody has reaped, and systemd has what it takes for a scope that runs.
     private static let slow = #"""
         systemctl start lab-a.slice
-        place=/sys/fs/cgroup/unified/lab.slice/lab-a.slice/pre-box.scope
-        [ -d "${place%/*}" ] || place=/sys/fs/cgroup/lab.slice/lab-a.slice/pre-box.scope
+        # Of v1 and hybrid several hierarchies follow.
+        place=/sys/fs/cgroup/unified/lab.slice/lab-a.slice/pre-box.scope delay=300000
+        [ -d "${place%/*}" ] || { place=/sys/fs/cgroup/lab.slice/lab-a.slice/pre-box.scope delay=2000000; }
         begun() {
-            strace -p 1 -qq -o /dev/null -e trace=mkdir,mkdirat -e inject=mkdir,mkdirat:delay_exit=300000 & slow=$!
+            strace -p 1 -qq -o /dev/null -e trace=mkdir,mkdirat -e inject=mkdir,mkdirat:delay_exit=$delay & slow=$!
             until grep -q "^TracerPid:.*$slow" /proc/1/status; do sleep 0.01; done
             $R create box </dev/null >/dev/null 2>/run/err & made=$!
             until [ -d "$place" ]; do :; done
             helper=$(pgrep -P "$made")
             kill -STOP "$made"; kill -KILL "$helper"
-            until systemctl is-active --quiet pre-box.scope; do sleep 0.1; done
+            for wait in $(seq 100); do systemctl is-active --quiet pre-box.scope && break; sleep 0.1; done
             kill "$slow"; wait "$slow"
             grep State "/proc/$helper/status"; grep populated "$place/cgroup.events"
         }
