@@ -71,6 +71,7 @@ struct LinkKindTests {
             #expect(try host.ip("link").count == 1)
             let made = try? route.add(NewLink("probe", .other(kind)))
             #expect(kind != "dummy" || isThere == (made != nil))
+            if let made { try route.delete(.index(made.index)) }
         }
     }
 
