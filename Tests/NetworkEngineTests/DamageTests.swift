@@ -16,6 +16,7 @@ struct DamageTests {
     @Test(arguments: [
         ("ip link set sw-lab mtu 1300", "network lab: the bridge sw-lab has mtu 1300 instead of 1500"),
         ("ip link set \(hostEnd) mtu 1300", "has mtu 1300 instead of 1500"),
+        ("ip link set \(hostEnd) alias theirs", "does not carry the mark 'swnet lab web'"),
         // Below 1280 the kernel gives up IPv6 there.
         ("ip link set sw-lab mtu 1200", "network lab: the bridge sw-lab has mtu 1200 instead of 1500"),
         ("ip -n web link set eth0 mtu 1200", "web on lab: eth0 has mtu 1200 instead of 1500"),
@@ -237,6 +238,11 @@ struct DamageTests {
             try await host.net("repair")
             #expect(try await host.net("check") == "")
             #expect(try await host.json(["ip", "-j", "link", "show", "vx-wide"])[0]["mtu"].integer == 1450)
+            // What has its name and not its mark may be somebody else's.
+            try await host.must(["ip", "link", "set", "vx-wide", "alias", "theirs", "mtu", "1300"])
+            let theirs = try await host.swnet("repair")
+            #expect(theirs.errors.contains("the interface vx-wide is not of this network (rename"), "\(theirs)")
+            #expect(try await host.json(["ip", "-j", "link", "show", "vx-wide"])[0]["mtu"].integer == 1300)
         }
     }
 }

@@ -169,6 +169,11 @@ extension Session {
         guard let vxlan = links[network.vxlanName] else {
             return check.report(object, "the VXLAN \(network.vxlanName) is missing", remedy)
         }
+        guard vxlan.kind == "vxlan", vxlan.alias == mark.alias(of: network) else {
+            return check.report(
+                object, "the interface \(vxlan.name) is not of this network",
+                .person("rename or remove it: ip link show \(vxlan.name)"))
+        }
         if vxlan.master != bridge.index { check.report(object, "the VXLAN is no port of \(name)", remedy) }
         if vxlan.master == bridge.index, (vxlan.port?.isolated ?? false) != network.policy.isolatesPorts {
             check.report(
@@ -219,6 +224,9 @@ extension Session {
         }
         let remedy = NetworkDifference.Remedy.interface(sandbox.name, network: endpoint.network)
         if !link.isUp { check.report(object, "the host's end \(name) is down", remedy) }
+        if link.alias != driver.alias {
+            check.report(object, "the host's end \(name) does not carry the mark '\(driver.alias)'", remedy)
+        }
         let bridge = endpoint.link.bridge.flatMap { all[$0] }
         // A bridge of ours that has another is told by itself, and is no measure then.
         let network = check.networks[endpoint.network]

@@ -158,6 +158,7 @@ extension EndpointDriver {
             let master = try find(bridge, &host)
             let link = try findOwn(name, &host)
             try host.set(.index(link.index), LinkSettings(up: true, mtu: master.mtu, master: master.index))
+            if link.alias != alias { try host.set(.index(link.index), LinkSettings(alias: alias)) }
             try host.set(.index(link.index), LinkSettings(port: port))
         case .pointToPoint(let name):
             let link = try findOwn(name, &host)
