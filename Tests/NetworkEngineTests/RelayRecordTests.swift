@@ -79,6 +79,27 @@ struct RelayRecordTests {
         }
     }
 
+    @Test func `one that was stopped goes on`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let number = try await process(host, "tcp-8080")
+            try await host.must(["kill", "-STOP", number])
+            let isStopped = try await eventually {
+                try await host.must(["ps", "-o", "stat=", "-p", number]).hasPrefix("T")
+            }
+            #expect(isStopped)
+            #expect(try await host.swnet("check").output == "port [::1]:8080:80/tcp of web: its relay is stopped")
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            #expect(try await process(host, "tcp-8080") == number)
+            #expect(try await host.answer("TCP:[::1]:8080")?.hasSuffix("web") == true)
+            // A stopped one is ended like any other.
+            try await host.must(["kill", "-STOP", number])
+            try await host.net("unpublish", "web", "[::1]:8080:80")
+            #expect(try await host.relays().count == 2)
+        }
+    }
+
     /// Whoever takes a port back takes its relay with it, recorded or not.
     @Test func `leaves nobody behind`() async throws {
         try await NetworkHost.with { host in

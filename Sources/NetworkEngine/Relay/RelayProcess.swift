@@ -17,11 +17,14 @@ struct RelayProcess {
     private static let directory = "relays"
     private var path: String { "\(Self.directory)/\(relay.name)" }
 
-    /// Starts the relay, unless it runs.
+    /// Starts the relay, unless it runs; one that somebody has stopped goes on.
     ///
     /// - Throws: `SystemError` when a port cannot be had, or there is no process.
     func start(_ store: borrowing Store) throws {
-        if isRunning(store) { return }
+        if let process = try? Self.recorded(relay.name, store) {
+            if Self.isStopped(process.processIdentifier) { try process.send(signal: SIGCONT) }
+            return
+        }
         try store.run.makeDirectory(Self.directory)
         try store.run.remove(path)
         // Here, where it can be said what is wrong.
@@ -40,8 +43,13 @@ struct RelayProcess {
     /// Ends the relay, and returns when its ports are free. One that has ended is fine.
     func stop(_ store: borrowing Store) throws { try Self.stop(relay.name, store) }
 
-    /// Whether the relay is there, and does not only wait to be collected.
-    func isRunning(_ store: borrowing Store) -> Bool { (try? Self.recorded(relay.name, store)) != nil }
+    /// Whether somebody has stopped a process (`T`, proc_pid_stat(5)), which keeps its ports and carries nothing.
+    static func isStopped(_ process: Int32) -> Bool {
+        guard let bytes = try? Descriptor.open("/proc/\(process)/stat").readRecord(limit: 4096),
+            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return false }
+        return bytes.dropFirst(end + 2).first == UInt8(ascii: "T")
+    }
 
     /// The names of what is recorded.
     static func names(_ store: borrowing Store) throws -> [String] {

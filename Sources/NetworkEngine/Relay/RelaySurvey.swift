@@ -1,16 +1,24 @@
+import LinuxSystem
+
 /// Which relays there are, and which of them are recorded.
 struct RelaySurvey {
     /// Every name under which something is recorded.
     let names: [String]
     /// Those of them whose relay is there.
     private(set) var running: Set<String> = []
+    /// Those of these that somebody has stopped.
+    private(set) var stopped: Set<String> = []
     /// Relays that no record knows.
     let lost: [RelaySockets.Relay]
 
     init(_ store: borrowing Store) throws {
         let sockets = try RelaySockets()
         names = try RelayProcess.names(store)
-        for name in names where try RelayProcess.recorded(name, store, sockets) != nil { running.insert(name) }
+        for name in names {
+            guard let process = try RelayProcess.recorded(name, store, sockets) else { continue }
+            running.insert(name)
+            if RelayProcess.isStopped(process.processIdentifier) { stopped.insert(name) }
+        }
         lost = sockets.relays(besides: running)
     }
 }

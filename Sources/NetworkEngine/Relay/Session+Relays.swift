@@ -18,6 +18,9 @@ extension Session {
             let problem = lost.map { "its relay is not recorded (process \($0.process))" } ?? "its relay is gone"
             check.report("port \(relay.mapping) of \(relay.owner)", problem, .relays)
         }
+        for relay in wanted where survey.stopped.contains(relay.name) {
+            check.report("port \(relay.mapping) of \(relay.owner)", "its relay is stopped", .relays)
+        }
         for relay in survey.lost where !wanted.contains(where: { relay.isNamed($0.name) }) {
             check.report(
                 "relay \(relay.name)", "process \(relay.process) carries its port, and no record knows it", .relays)
