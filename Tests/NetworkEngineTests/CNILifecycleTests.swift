@@ -6,16 +6,9 @@ import Testing
 /// Attachments that come in crowds, are killed, lose their namespaces, or are chained with other people's plugins.
 @Suite("CNI plugin: lives and deaths")
 struct CNILifecycleTests {
-    private func prepare(_ host: NetworkHost, _ namespaces: String...) async throws -> CNIRuntime {
-        let runtime = CNIRuntime(host: host)
-        try await runtime.install()
-        for name in namespaces { try await host.must(["ip", "netns", "add", name]) }
-        return runtime
-    }
-
     @Test func `DEL without the namespace, without a result, and of what never was`() async throws {
         try await NetworkHost.with { host in
-            let runtime = try await prepare(host, "web")
+            let runtime = try await CNIRuntime.prepare(host, "web")
             #expect(try await runtime.delete("web").status == 0)
             #expect(try await runtime.delete("never", in: "").status == 0)
             let first = try await runtime.add("web")
@@ -41,7 +34,7 @@ struct CNILifecycleTests {
 
     @Test func `a namespace that swnet knows by another name`() async throws {
         try await NetworkHost.with { host in
-            let runtime = try await prepare(host, "web")
+            let runtime = try await CNIRuntime.prepare(host, "web")
             try await host.net("create", "mine", "--subnet", "10.45.0.0/24")
             try await host.net("connect", "mine", "web", "--ifname", "own0")
             let added = try await runtime.add("f00d", in: "/run/netns/web")
@@ -61,7 +54,7 @@ struct CNILifecycleTests {
 
     @Test func `GC spares what is valid, and what is nobody's`() async throws {
         try await NetworkHost.with { host in
-            var runtime = try await prepare(host, "a", "b", "c", "own")
+            var runtime = try await CNIRuntime.prepare(host, "a", "b", "c", "own")
             runtime.version = "1.1.0"
             for name in ["a", "b", "c"] { #expect(try await runtime.add(name).output.status == 0) }
             try await host.net("connect", "lab", "own")
@@ -93,7 +86,7 @@ struct CNILifecycleTests {
 
     @Test func `thirty at once`() async throws {
         try await NetworkHost.with { host in
-            let runtime = try await prepare(host)
+            let runtime = try await CNIRuntime.prepare(host)
             // The network itself is made by whoever comes first.
             let input = try runtime.document(
                 CNIRuntime.swnet(#""ipam": {"subnet": "10.44.0.0/26"}"#)
@@ -118,7 +111,7 @@ struct CNILifecycleTests {
 
     @Test func `killed at any moment, DEL and the next ADD work`() async throws {
         try await NetworkHost.with { host in
-            let runtime = try await prepare(host, "web")
+            let runtime = try await CNIRuntime.prepare(host, "web")
             let input = try runtime.document(
                 CNIRuntime.swnet(
                     #""subnet": "10.44.0.0/24", "runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80}]}"#
@@ -170,7 +163,7 @@ struct CNILifecycleTests {
         arguments: ["0.4.0", "1.0.0"], [false, true])
     func `before tuning, bandwidth and portmap, or behind loopback`(version: String, isBehind: Bool) async throws {
         try await NetworkHost.with { host in
-            var runtime = try await prepare(host, "web")
+            var runtime = try await CNIRuntime.prepare(host, "web")
             runtime.version = version
             runtime.plugins = [
                 CNIRuntime.swnet(#""ranges": [[{"subnet": "10.44.0.0/24"}], [{"subnet": "fd00:44::/64"}]]"#),
@@ -224,7 +217,7 @@ struct CNILifecycleTests {
     @Test(.enabled(if: CNIRuntime.hasPlugins, "containernetworking-plugins and iptables are not installed"))
     func `behind another plugin's interface`() async throws {
         try await NetworkHost.with { host in
-            var runtime = try await prepare(host, "web")
+            var runtime = try await CNIRuntime.prepare(host, "web")
             runtime.plugins = [
                 #""type": "ptp", "ipam": {"type": "host-local", "subnet": "10.50.0.0/24", "dataDir": "/run/ipam"}"#,
                 CNIRuntime.swnet(#""subnet": "10.44.0.0/24""#),

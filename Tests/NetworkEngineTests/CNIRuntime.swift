@@ -36,6 +36,17 @@ struct CNIRuntime {
         try await host.must(["ln", "-sf", NetworkHost.swnet, "\(Self.folder)/swnet"])
     }
 
+    /// One on a host with some network namespaces.
+    static func prepare(
+        _ host: NetworkHost, _ namespaces: String..., change: (inout CNIRuntime) -> Void = { _ in }
+    ) async throws -> CNIRuntime {
+        var runtime = CNIRuntime(host: host)
+        change(&runtime)
+        try await runtime.install()
+        for name in namespaces { try await host.must(["ip", "netns", "add", name]) }
+        return runtime
+    }
+
     static func parse(_ text: String) throws -> Document { try Document(parsing: Array(text.utf8)) }
 
     // MARK: - Chains

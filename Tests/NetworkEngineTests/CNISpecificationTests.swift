@@ -43,17 +43,10 @@ struct CNISpecificationTests {
         return .object(members)
     }
 
-    private func prepare(_ host: NetworkHost) async throws -> CNIRuntime {
-        let runtime = CNIRuntime(host: host)
-        try await runtime.install()
-        try await host.must(["ip", "netns", "add", "blue"])
-        return runtime
-    }
-
     @Test(.enabled(if: CNIRuntime.hasPlugins, "the package containernetworking-plugins is not installed"))
     func `ADD, CHECK and DEL of dbnet`() async throws {
         try await NetworkHost.with { host in
-            let runtime = try await prepare(host)
+            let runtime = try await CNIRuntime.prepare(host, "blue")
             let tuning = "\(CNIRuntime.debian)/tuning"
             // Debian's plugins are older than version 1.1.0.
             func old(_ text: String) -> String { text.replacing("\"1.1.0\"", with: "\"1.0.0\"") }
@@ -95,7 +88,7 @@ struct CNISpecificationTests {
 
     @Test func `a CHECK of somebody else's result is an error`() async throws {
         try await NetworkHost.with { host in
-            let runtime = try await prepare(host)
+            let runtime = try await CNIRuntime.prepare(host, "blue")
             let added = try await runtime.call("ADD", document("bridge"), Self.variables)
             #expect(added.status == 0, "\(added)")
             // The example's own result names interfaces that are not here.
@@ -107,7 +100,7 @@ struct CNISpecificationTests {
 
     @Test func `the answer to VERSION, and an error`() async throws {
         try await NetworkHost.with { host in
-            let runtime = try await prepare(host)
+            let runtime = try await CNIRuntime.prepare(host, "blue")
             let answer = try await runtime.call("VERSION", #"{"cniVersion": "1.1.0"}"#)
             let version = try TestSupport.JSONValue(answer.standardOutput)
             let wanted = try TestSupport.JSONValue(golden("version"))
