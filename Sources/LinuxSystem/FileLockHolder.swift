@@ -32,10 +32,7 @@ public struct FileLockHolder: Hashable, Sendable, CustomStringConvertible {
         let words = (try? Descriptor.open("/proc/\(process)/cmdline").readAll(limit: 1 << 20)) ?? []
         command = String(decoding: words.prefix(200).map { $0 == 0 ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
             .split(separator: " ").joined(separator: " ")
-        let status = (try? Descriptor.open("/proc/\(process)/status").readAll(limit: 65536)) ?? []
-        let state = status.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "State:".utf8) }
-        // `State:`, a tab, and the letter: T for stopped, t for stopped by a debugger (proc_pid_status(5)).
-        isStopped = state?.dropFirst(7).first.map { [UInt8(ascii: "T"), UInt8(ascii: "t")].contains($0) } ?? false
+        isStopped = ProcessHandle.facts(of: process)?.isStopped ?? false
     }
 
     /// Two digits at least, as the kernel writes them.

@@ -67,8 +67,11 @@ public struct ProcessHandle: ~Copyable, Sendable {
         facts(of: processIdentifier)?.startTime
     }
 
-    /// The same, and whether the process has ended and only waits to be reaped; nil when it is gone.
-    public static func facts(of processIdentifier: Int32) -> (startTime: UInt64, hasEnded: Bool)? {
+    /// The same, and whether the process has ended and only waits to be reaped, or was stopped (`T`, and `t` by a
+    /// debugger); nil when it is gone.
+    public static func facts(
+        of processIdentifier: Int32
+    ) -> (startTime: UInt64, hasEnded: Bool, isStopped: Bool)? {
         guard let file = try? Descriptor.open("/proc/\(Int(processIdentifier))/stat"),
             let bytes = try? file.readRecord(limit: 4096),
             // The second field is the command's name in parentheses and may hold anything, so count from its end.
@@ -77,7 +80,10 @@ public struct ProcessHandle: ~Copyable, Sendable {
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
         guard fields.count > 19, let start = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return nil }
         let state = fields[0].first
-        return (start, state == UInt8(ascii: "Z") || state == UInt8(ascii: "X"))
+        return (
+            start, state == UInt8(ascii: "Z") || state == UInt8(ascii: "X"),
+            state == UInt8(ascii: "T") || state == UInt8(ascii: "t")
+        )
     }
 }
 

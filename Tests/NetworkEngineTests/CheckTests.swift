@@ -87,6 +87,10 @@ struct CheckTests {
                 "kill -9 $(cat /run/swnet/names/aardvark.pid); while ss -Hlun | grep -q :61053; do :; done",
                 "not running"
             ),
+            (
+                "s=$(cat /run/swnet/names/aardvark.pid); kill -STOP $s; until grep -q '^State:.T' /proc/$s/status; do :; done",
+                "name server is stopped"
+            ),
             ("rm /run/swnet/names/lab", "file is missing"),
             ("echo 'db 10.44.0.9  db' >> /run/swnet/names/lab", "file is not what is recorded"),
             ("sed -i s/10.44.0.2/10.44.0.3/ /run/swnet/names/lab", "file is not what is recorded"),

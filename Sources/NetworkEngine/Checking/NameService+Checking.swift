@@ -20,7 +20,9 @@ extension NameService {
             problems.append("the name server's file is not what is recorded")
         }
         guard Self.isInstalled, !wanted.isEmpty else { return problems }
-        guard isRunning else { return problems + ["the name server is not running"] }
+        guard let server = running else { return problems + ["the name server is not running"] }
+        // It keeps its sockets and answers nobody.
+        if ProcessHandle.facts(of: server)?.isStopped == true { return problems + ["the name server is stopped"] }
         if hasOtherResolvers { problems.append("the name server was not told that \(Self.resolvers) has changed") }
         for gateway in try deafGateways(network) { problems.append("the name server does not listen on \(gateway)") }
         return problems

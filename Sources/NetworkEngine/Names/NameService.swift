@@ -88,9 +88,6 @@ struct NameService {
 
     // MARK: The server
 
-    /// Whether a server serves this directory.
-    var isRunning: Bool { running != nil }
-
     /// Starts the server anew, when there is something to serve.
     func restart() throws -> String? {
         endForgotten()

@@ -22,7 +22,8 @@ struct RelayProcess {
     /// - Throws: `SystemError` when a port cannot be had, or there is no process.
     func start(_ store: borrowing Store) throws {
         if let process = try? Self.recorded(relay.name, store) {
-            if Self.isStopped(process.processIdentifier) { try process.send(signal: SIGCONT) }
+            let isStopped = ProcessHandle.facts(of: process.processIdentifier)?.isStopped ?? false
+            if isStopped { try process.send(signal: SIGCONT) }
             return
         }
         try store.run.makeDirectory(Self.directory)
@@ -42,14 +43,6 @@ struct RelayProcess {
 
     /// Ends the relay, and returns when its ports are free. One that has ended is fine.
     func stop(_ store: borrowing Store) throws { try Self.stop(relay.name, store) }
-
-    /// Whether somebody has stopped a process (`T`, proc_pid_stat(5)), which keeps its ports and carries nothing.
-    static func isStopped(_ process: Int32) -> Bool {
-        guard let bytes = try? Descriptor.open("/proc/\(process)/stat").readRecord(limit: 4096),
-            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
-        else { return false }
-        return bytes.dropFirst(end + 2).first == UInt8(ascii: "T")
-    }
 
     /// The names of what is recorded.
     static func names(_ store: borrowing Store) throws -> [String] {

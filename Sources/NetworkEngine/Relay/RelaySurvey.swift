@@ -6,7 +6,7 @@ struct RelaySurvey {
     let names: [String]
     /// Those of them whose relay is there.
     private(set) var running: Set<String> = []
-    /// Those of these that somebody has stopped.
+    /// Those of these that somebody has stopped, which keep their ports and carry nothing.
     private(set) var stopped: Set<String> = []
     /// Relays that no record knows.
     let lost: [RelaySockets.Relay]
@@ -17,7 +17,7 @@ struct RelaySurvey {
         for name in names {
             guard let process = try RelayProcess.recorded(name, store, sockets) else { continue }
             running.insert(name)
-            if RelayProcess.isStopped(process.processIdentifier) { stopped.insert(name) }
+            if ProcessHandle.facts(of: process.processIdentifier)?.isStopped == true { stopped.insert(name) }
         }
         lost = sockets.relays(besides: running)
     }
