@@ -162,7 +162,7 @@ struct EndpointAnnouncementTests {
         async throws
     {
         try await NetworkHost.with { host in
-            // Twelve addresses each: with two there are many.
+            // Twelve addresses each: that is many.
             let subnets = (44..<56).flatMap { ["--subnet", "10.\($0).0.0/24"] }
             try await host.net(
                 [

@@ -44,8 +44,8 @@ extension Session {
         (try? store.hasMoreLeases(than: Self.few, network: endpoint.network)) == false
     }
 
-    /// Addresses on a network: of sixteen sandboxes, or eight that have one of each family.
-    private static let few = 16
+    /// Addresses on a network: of eight sandboxes, or four that have one of each family.
+    private static let few = 8
 
     private func tell(_ addresses: [IPAddress], of owner: MACAddress, on link: UInt32) {
         guard let announcer = try? AddressAnnouncer() else { return }
