@@ -11,6 +11,7 @@ public struct CreatedContainer: ~Copyable {
     private let socket: SequencedSocket
     private var console: Descriptor?
     private var isReady = false
+    private var hasGoAhead = false
     private var isDetached = false
     private var waitsForHooks = false
     /// That of the process, when it has asked for a mount.
@@ -88,13 +89,21 @@ public struct CreatedContainer: ~Copyable {
     /// - Returns: The running process, and the terminal's other end if the container has one.
     /// - Throws: `LaunchError` for the step that failed; the process has been reaped.
     public consuming func start() throws(LaunchError) -> StartedContainer {
+        if !hasGoAhead { try giveGoAhead() }
+        while try receive() {}
+        return StartedContainer(process: child.release(), console: console.take())
+    }
+
+    /// Gives the go-ahead, and waits until the process has made its root and entered it; it does not wait any more.
+    ///
+    /// - Throws: `LaunchError` for the step that failed.
+    mutating func giveGoAhead() throws(LaunchError) {
         // Who waits for a mount would take the go-ahead for it.
         if plan.asksForMounts { try waitUntilReady() }
         try tell([1])
-        while try receive() {}
+        hasGoAhead = true
         // Without that record the end of the file is not the exec.
         try waitUntilReady()
-        return StartedContainer(process: child.release(), console: console.take())
     }
 
     /// Has the process go on. One that has failed already has closed its end, and why is in the record that it left.

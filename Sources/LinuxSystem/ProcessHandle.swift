@@ -68,24 +68,21 @@ public struct ProcessHandle: ~Copyable, Sendable {
     }
 
     /// The same, and whether the process has ended and only waits to be reaped, or was stopped (`T`, and `t` by a
-    /// debugger), and whether it has executed a program since it was forked; nil when it is gone.
+    /// debugger); nil when it is gone.
     public static func facts(
         of processIdentifier: Int32
-    ) -> (startTime: UInt64, hasEnded: Bool, isStopped: Bool, hasExecuted: Bool)? {
+    ) -> (startTime: UInt64, hasEnded: Bool, isStopped: Bool)? {
         guard let file = try? Descriptor.open("/proc/\(Int(processIdentifier))/stat"),
             let bytes = try? file.readRecord(limit: 4096),
             // The second field is the command's name in parentheses and may hold anything, so count from its end.
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
-        guard fields.count > 19, let start = UInt64(String(decoding: fields[19], as: UTF8.self)),
-            let flags = UInt32(String(decoding: fields[6], as: UTF8.self))
-        else { return nil }
+        guard fields.count > 19, let start = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return nil }
         let state = fields[0].first
-        // The last is PF_FORKNOEXEC (include/linux/sched.h).
         return (
             start, state == UInt8(ascii: "Z") || state == UInt8(ascii: "X"),
-            state == UInt8(ascii: "T") || state == UInt8(ascii: "t"), flags & 0x40 == 0
+            state == UInt8(ascii: "T") || state == UInt8(ascii: "t")
         )
     }
 }

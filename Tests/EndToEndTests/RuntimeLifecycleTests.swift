@@ -28,6 +28,19 @@ struct RuntimeLifecycleTests {
         }
     }
 
+    @Test func `a process that does not become the program has no file of its number`() async throws {
+        try await TestHost.with { host in
+            // The listener is handed over after the go-ahead, when the number is written.
+            let filter =
+                #"{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/run/none","syscalls":[{"names":["acct"],"action":"SCMP_ACT_NOTIFY"}]}"#
+            let bundle = try await RuntimeBundle(host, "true", ".linux.seccomp = \(filter)")
+            let failed = try await bundle.swrun("run", "--bundle", "/run/bundle", "--pid-file", "/run/pid", "box")
+            #expect(failed.status == 1 && failed.errors.contains("/run/none"), "\(failed)")
+            #expect(try await host.shell("test -e /run/pid").status == 1)
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test func `a container goes through its states`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "touch /started; exec sleep 1000")

@@ -13,11 +13,10 @@ extension OCIRuntime {
         let bundle = try Bundle(options)
         try bundle.requireConsole(options.consoleSocket, of: name, isDetached: true)
         if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
-        _ = try make(bundle, options, isDetached: true) { container, stored, console in
+        _ = try make(bundle, options, isDetached: true) { container, stored, console, _ in
             if let terminal = console.take(), let socket = options.consoleSocket {
                 try DescriptorSocket.send(terminal: terminal, to: socket)
             }
-            if let pidFile = options.pidFile { try PIDFile.write(container.processIdentifier, to: pidFile) }
             if let socket = options.pidfdSocket { try container.sendProcess(to: socket) }
             _ = try container.detach()
             stored.unlock()
@@ -35,10 +34,14 @@ extension OCIRuntime {
         // Before the launch, so that no signal is lost.
         let supervision = try Supervision()
         var notify: NotifySocket?
-        let made = try make(bundle, options, isDetached: false) { container, stored, console in
-            if let pidFile = options.pidFile { try PIDFile.write(container.processIdentifier, to: pidFile) }
+        let made = try make(bundle, options, isDetached: false) { container, stored, console, unwritten in
             if let socket = options.pidfdSocket { try container.sendProcess(to: socket) }
             notify = try options.notifySocket.flatMap { try NotifySocket(in: stored.directory, manager: $0) }
+            var container = container
+            if let unwritten {
+                try container.giveGoAhead()
+                try stored.write(unwritten)
+            }
             var started = try container.start()
             debug?("init: closing the pipe to signal completion: \(options.identifier) executes its program")
             started.console = console.take()
@@ -68,9 +71,15 @@ extension OCIRuntime {
     }
 
     /// What both have in common: all of it is undone when a step fails.
+    ///
+    /// - Parameter finish: Gets the record too, where it is to be written when the process is in its own root: until then
+    ///   whoever found it there would enter the host's.
     private func make<Result: ~Copyable>(
         _ bundle: Bundle, _ options: CreateOptions, isDetached: Bool,
-        _ finish: (consuming CreatedContainer, borrowing StoredContainer, inout Descriptor?) throws -> Result
+        _ finish: (
+            _ container: consuming CreatedContainer, _ stored: borrowing StoredContainer, _ console: inout Descriptor?,
+            _ unwritten: StateRecord?
+        ) throws -> Result
     ) throws -> Made<Result> {
         let filter = try seccompProgram(bundle.spec)
         let landlock = try LandlockStep(bundle.spec, warn: warn)
@@ -80,6 +89,7 @@ extension OCIRuntime {
         var record = bundle.record(options.identifier)
         var cgroup: Cgroup?
         var devices: NetworkDevices.Moved?
+        var pidFile: String?
         do {
             let place = try CgroupPlace(bundle.spec, options.identifier, usesSystemd)
             record.cgroupPath = place.path.description
@@ -116,15 +126,20 @@ extension OCIRuntime {
             record.pid = container.processIdentifier
             record.startTime = ProcessHandle.startTime(of: record.pid) ?? 0
             try control?.add(process: record.pid)
-            try stored.write(record)
+            if isAwaited { try stored.write(record) }
             // The container is in it.
             _ = consume unit
             var console = container.takeConsole()
             // From here on only the container's process keeps the lock that says it waits.
             _ = consume gate
-            let result = try finish(container, stored, &console)
+            if let path = options.pidFile {
+                try PIDFile.write(record.pid, to: path)
+                pidFile = path
+            }
+            let result = try finish(container, stored, &console, isAwaited ? nil : record)
             return Made(result: result, stored: stored, record: record, cgroup: cgroup)
         } catch {
+            if let pidFile { PIDFile.remove(pidFile) }
             devices?.restore()
             if let cgroup { try? Self.remove(cgroup) }
             if let groups = record.resctrlGroups { try? ResctrlGroup.remove(groups) }
@@ -181,8 +196,8 @@ extension OCIRuntime {
 
     /// Launches the container and runs its hooks, until it only waits for the go-ahead.
     ///
-    /// - Parameter isAwaited: Whether somebody is told of the container before it starts. Otherwise it is recorded while it
-    ///   makes its root, and finds the go-ahead when it asks for it: each waiting for the other costs a processor's wake-up.
+    /// - Parameter isAwaited: Whether somebody is told of the container before it starts. Otherwise it finds the go-ahead
+    ///   when it asks for it, and is recorded while it goes on: each waiting for the other costs a processor's wake-up.
     private func launchContainer(
         _ spec: Spec, _ options: LaunchOptions, _ cgroup: Cgroup?, isAwaited: Bool,
         _ devices: inout NetworkDevices.Moved?

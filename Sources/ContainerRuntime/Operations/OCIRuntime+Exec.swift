@@ -11,7 +11,7 @@ extension OCIRuntime {
         let stored = try store.open(options.identifier)
         let record = try stored.record()
         let cgroup = try record.cgroup
-        let status = try stored.settledStatus(of: record, in: cgroup)
+        let status = try stored.status(of: record, in: cgroup)
         switch status {
         case .running, .created: break
         case .paused where options.ignoresPause: break

@@ -142,10 +142,7 @@ public struct OCIRuntime: Sendable {
     public func kill(_ identifier: String, signal: Int32, all: Bool) throws {
         let container = try store.open(identifier)
         let record = try container.record()
-        // Before it executes its program, the first process of a pid namespace heeds nothing else.
-        let isKilled = signal == SIGKILL && record.pid > 0
-        var status = try isKilled ? container.status(of: record, in: nil) : container.settledStatus(of: record, in: nil)
-        if isKilled, status == .creating { status = .running }
+        let status = try container.status(of: record, in: nil)
         debug?(
             "signal \(signal) to \(all ? "all processes" : "the first process") of \(identifier), \(status.rawValue)")
         if all {

@@ -1,3 +1,4 @@
+import CLinux
 import LinuxSystem
 
 /// The file that tells an engine the number of a process.
@@ -9,4 +10,7 @@ enum PIDFile {
         let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
         try Descriptor.openDirectory(folder.isEmpty ? "/" : folder).replaceFile(name, with: Array("\(process)".utf8))
     }
+
+    /// Takes back what was said of a process that has failed.
+    static func remove(_ path: String) { _ = unsafe unlink(path) }
 }

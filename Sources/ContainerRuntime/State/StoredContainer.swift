@@ -80,20 +80,8 @@ public struct StoredContainer: ~Copyable {
         guard let facts = ProcessHandle.facts(of: record.pid), facts.startTime == record.startTime, !facts.hasEnded
         else { return .stopped }
         if isWaiting { return .created }
-        // `run` writes this down while the process still makes its root, and may have the host's.
-        guard facts.hasExecuted else { return .creating }
         if let cgroup, (try? cgroup.isFrozen()) == true { return .paused }
         return .running
-    }
-
-    /// The same for who goes to the process, which is to be met in its own root: `run` is waited for while it still makes it.
-    borrowing func settledStatus(of record: StateRecord, in cgroup: Cgroup?) throws -> State.Status {
-        let status = try status(of: record, in: cgroup)
-        // Hooks may ask too, and nobody waits for them: a container with hooks has no number yet.
-        guard status == .creating, record.pid > 0 else { return status }
-        try lock()
-        unlock()
-        return try self.status(of: record, in: cgroup)
     }
 
     /// Whether a command is changing the container: the one that makes it, when there is no process yet.
