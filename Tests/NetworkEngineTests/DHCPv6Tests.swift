@@ -117,7 +117,8 @@ struct DHCPv6Tests {
 
     @Test(arguments: [
         (["--ipam", "dhcp,"], "'' for --ipam"), (["--ipam", "dhcp,dhcp"], "dhcp is given twice"),
-        (["--ipam", "dhcp6,other"], "'other' for --ipam"), (["--ipam", "none,dhcp"], "none goes together with no other"),
+        (["--ipam", "dhcp6,other"], "'other' for --ipam"),
+        (["--ipam", "none,dhcp"], "none goes together with no other"),
         (["--ipam", "slaac", "--internal"], "no way out"), (["--ipam", "dhcp6", "--subnet", "fd00::/64"], "fd00::/64"),
     ])
     func `contradictions`(words: [String], names: String) async throws {
