@@ -20,7 +20,7 @@ public struct PlainMount: Sendable {
         _ type: String, _ settings: [(name: String, value: String?)], attributes: UInt64, isReadOnly: Bool = false
     ) {
         var source = type
-        // By hand: `joined` has the runtime look for types by their names, 0.1 ms of a run and 200 kB of its memory.
+        // By hand: `joined` has the runtime look for types by their names, 2 % of the time of a run.
         var data = ""
         for (name, value) in settings {
             if name == "source", let value {
