@@ -37,9 +37,7 @@ extension Descriptor {
     }
 
     /// The names in the directory, without `.` and `..`, sorted. Empty when it has gone.
-    ///
-    /// - Parameter most: No more than that are read, in no particular order.
-    public borrowing func entries(atMost most: Int = .max) throws(SystemError) -> [String] {
+    public borrowing func entries() throws(SystemError) -> [String] {
         let listing = try Descriptor.open(".", O_RDONLY | O_DIRECTORY, relativeTo: rawValue).release()
         guard let stream = unsafe fdopendir(listing) else {
             close(listing)
@@ -47,13 +45,34 @@ extension Descriptor {
         }
         defer { unsafe closedir(stream) }
         var names: [String] = []
-        while names.count < most, let entry = unsafe readdir(stream) {
+        while let entry = unsafe readdir(stream) {
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
                 unsafe tuple.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
             }
             if name != "." && name != ".." { names.append(name) }
         }
         return names.sorted()
+    }
+
+    /// Whether the directory has more entries than so many. A thousand are not looked at to find more than ten: the kernel
+    /// is asked for a few at a time, and takes 0.3 µs for each.
+    public borrowing func hasEntries(moreThan count: Int) throws(SystemError) -> Bool {
+        let listing = try Descriptor.open(".", O_RDONLY | O_DIRECTORY, relativeTo: rawValue)
+        // `.` and `..` are among them.
+        var left = count + 2
+        var entries = [UInt8](repeating: 0, count: 1024)
+        while left >= 0 {
+            let length = unsafe getdents64(listing.rawValue, &entries, entries.count)
+            guard length >= 0 else { throw SystemError("list", "/proc/self/fd/\(rawValue)", errno: .last) }
+            if length == 0 { return false }
+            // Each says at its 16th byte how long it is (getdents(2)).
+            var start = 0
+            while start < length {
+                start += Int(entries[start + 16]) | Int(entries[start + 17]) << 8
+                left -= 1
+            }
+        }
+        return true
     }
 
     /// Reads a whole regular file of the directory; nil when nothing lies there.

@@ -26,6 +26,22 @@ struct DirectoryTests {
         }
     }
 
+    @Test(arguments: [0, 1, 9, 10, 11, 300])
+    func `more entries than so many are there or not`(count: Int) throws {
+        try withScratchDirectory { path in
+            // Of every length that a name can have.
+            for number in 0..<count {
+                let name = "\(number)".padding(toLength: 4 + number % 251, withPad: "-", startingAt: 0)
+                try Data().write(to: URL(fileURLWithPath: "\(path)/\(name)"))
+            }
+            let directory = try Descriptor.openDirectory(path)
+            for most in [0, 1, 9, 10, 11, 299, 300] {
+                let has = try directory.hasEntries(moreThan: most)
+                #expect(has == (count > most), "\(count) entries, \(most)")
+            }
+        }
+    }
+
     /// openat2(2) gives up with EAGAIN on a `..` when anything was renamed or mounted while it looked.
     @Test func `a path with dots is found while others rename`() throws {
         try withScratchDirectory { path in

@@ -93,7 +93,7 @@ extension StateDirectory {
     borrowing func hasMoreEntries(than count: Int, in name: String) throws(SystemError) -> Bool {
         try naming(name) { directory throws(SystemError) in
             try Descriptor.open(name, O_RDONLY | O_DIRECTORY, relativeTo: directory.rawValue)
-                .entries(atMost: count + 1).count > count
+                .hasEntries(moreThan: count)
         }
     }
 
