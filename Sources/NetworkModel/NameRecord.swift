@@ -5,29 +5,43 @@ public import Addressing
 ///
 /// Source: aardvark-dns, config/README.md.
 public struct NameRecord: Sendable {
-    private var lines: [Substring]
+    private let head: String
+    /// Bytes, each line with its end: a network of a thousand sandboxes has a thousand lines, which nearly always stay as
+    /// they are.
+    private var lines: [UInt8]
+
+    private static let newline = UInt8(ascii: "\n")
 
     /// A file as it is.
-    public init(_ text: String) { lines = Self.split(text) }
-
-    /// By bytes: a network of a thousand sandboxes has a thousand lines, and what is a character is looked up for each.
-    private static func split(_ text: String) -> [Substring] {
-        text.utf8.split(separator: UInt8(ascii: "\n")).map { Substring($0) }
+    public init(_ file: [UInt8]) {
+        let end = file.firstIndex(of: Self.newline) ?? file.endIndex
+        head = String(decoding: file[..<end], as: UTF8.self)
+        lines = Array(file[end...].dropFirst())
+        if let last = lines.last, last != Self.newline { lines.append(Self.newline) }
     }
 
-    public init(gateways: [IPAddress]) { self.init("", gateways: gateways) }
-
-    /// - Parameter text: The file as it is; empty when there is none yet.
-    public init(_ text: String, gateways: [IPAddress]) {
-        let head = gateways.map(\.description).joined(separator: ",")
-        lines = [head[...]] + Self.split(text).dropFirst()
+    /// - Parameter file: The file as it is; empty when there is none yet.
+    public init(_ file: [UInt8] = [], gateways: [IPAddress]) {
+        head = gateways.map(\.description).joined(separator: ",")
+        lines = NameRecord(file).lines
     }
 
     /// Replaces what is known of a sandbox; nil for one that has left the network.
     public mutating func set(_ key: String, _ endpoint: Endpoint?, name: String) {
-        let prefix = Array("\(key) ".utf8)
-        lines.removeAll { $0.utf8.starts(with: prefix) }
+        remove(key)
         if let endpoint { append(key, endpoint, name: name) }
+    }
+
+    private mutating func remove(_ key: String) {
+        let prefix = Array("\(key) ".utf8)
+        var start = lines.startIndex
+        while let last = lines[start...].firstIndex(of: Self.newline) {
+            if lines[start...last].starts(with: prefix) {
+                lines.removeSubrange(start...last)
+            } else {
+                start = last + 1
+            }
+        }
     }
 
     /// Adds a sandbox that is not there yet.
@@ -39,18 +53,20 @@ public struct NameRecord: Sendable {
         var names: [String] = []
         for name in [name] + endpoint.aliases where Self.isName(name) && !names.contains(name) { names.append(name) }
         guard !names.isEmpty else { return }
-        lines.append("\(key) \(addresses[0]) \(addresses[1]) \(names.joined(separator: ","))"[...])
+        lines += "\(key) \(addresses[0]) \(addresses[1]) \(names.joined(separator: ","))\n".utf8
     }
 
     /// Whether both say the same, in whatever order.
     public func saysTheSame(as other: NameRecord) -> Bool {
-        lines.first == other.lines.first && Set(lines) == Set(other.lines)
+        head == other.head
+            && Set(lines.split(separator: Self.newline)) == Set(other.lines.split(separator: Self.newline))
     }
 
     /// Whether no sandbox is left.
-    public var isEmpty: Bool { lines.count == 1 }
+    public var isEmpty: Bool { lines.isEmpty }
 
-    public var text: String { lines.joined(separator: "\n") + "\n" }
+    /// The file.
+    public var bytes: [UInt8] { Array("\(head)\n".utf8) + lines }
 
     /// A name that can be asked for: letters, digits, `-`, `_` and `.`, at most 253 (RFC 1035, section 2.3.4).
     public static func isName(_ text: String) -> Bool {

@@ -8,15 +8,15 @@ extension NameService {
     /// How the name server of a network differs from what it should be.
     func problems(of network: Network, _ sandboxes: [Sandbox]) throws -> [String] {
         let wanted = record(of: network, sandboxes)
-        let text: String?
+        let bytes: [UInt8]?
         do {
-            text = try file(of: network)
+            bytes = try file(of: network)
         } catch let error as SystemError where error.damage != nil {
             return ["the name server's file is not what is recorded"]
         }
-        guard let text else { return wanted.isEmpty ? [] : ["the name server's file is missing"] }
+        guard let bytes else { return wanted.isEmpty ? [] : ["the name server's file is missing"] }
         var problems: [String] = []
-        if !NameRecord(text).saysTheSame(as: wanted) {
+        if !NameRecord(bytes).saysTheSame(as: wanted) {
             problems.append("the name server's file is not what is recorded")
         }
         guard Self.isInstalled, !wanted.isEmpty else { return problems }
@@ -63,8 +63,7 @@ extension NameService {
             for other in try run.entries(of: name) where !known.contains(other) { try run.remove("\(name)/\(other)") }
         }
         for network in networks {
-            let record = record(of: network, sandboxes)
-            try replaceFile(of: network, with: record.isEmpty ? nil : record.text)
+            try replaceFile(of: network, with: record(of: network, sandboxes))
         }
         return try restart()
     }

@@ -45,26 +45,24 @@ struct NameService {
     /// - Returns: What a person should know; nil when all is well.
     func update(_ network: Network, _ sandbox: Sandbox?, key: String) throws -> String? {
         let before = try file(of: network)
-        var record = NameRecord(before ?? "", gateways: network.subnets.compactMap(\.gateway))
+        var record = NameRecord(before ?? [], gateways: network.subnets.compactMap(\.gateway))
         record.set(key, sandbox?.endpoint(in: network.name), name: sandbox?.name ?? "")
         if record.isEmpty {
             guard before != nil else { return nil }
         } else {
-            guard record.text != before else { return nil }
+            guard record.bytes != before else { return nil }
         }
-        try replaceFile(of: network, with: record.isEmpty ? nil : record.text)
+        try replaceFile(of: network, with: record)
         return try reload()
     }
 
     /// What the server is told of a network; nil when that is nothing.
-    func file(of network: Network) throws -> String? {
-        try open().readFile("\(name)/\(network.name)").map { String(decoding: $0, as: UTF8.self) }
-    }
+    func file(of network: Network) throws -> [UInt8]? { try open().readFile("\(name)/\(network.name)") }
 
-    func replaceFile(of network: Network, with text: String?) throws {
+    func replaceFile(of network: Network, with record: NameRecord) throws {
         let run = try open()
         let file = "\(name)/\(network.name)"
-        guard let text else { return try run.remove(file) }
+        if record.isEmpty { return try run.remove(file) }
         if !run.contains(name) {
             try run.makeDirectory(name)
             // Where it is new, what is known of an earlier server may be gone.
@@ -72,7 +70,7 @@ struct NameService {
         }
         do throws(SystemError) {
             // Its temporary name is not in the directory itself, all files of which the server takes for networks.
-            try run.replace(file, with: Array(text.utf8))
+            try run.replace(file, with: record.bytes)
         } catch {
             guard error.isNoRoom else { throw error }
             throw SystemError(
