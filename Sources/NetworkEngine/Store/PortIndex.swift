@@ -70,15 +70,15 @@ struct PortIndex {
         let transport = Array(mapping.transport.rawValue.utf8)
         var start = bytes.startIndex
         while start < bytes.endIndex {
-            let end = bytes[start...].firstIndex(of: Self.newline) ?? bytes.endIndex
+            let end = Self.end(of: start..<bytes.endIndex, at: Self.newline, bytes)
             defer { start = end + 1 }
             var position = start
-            guard Self.word(bytes, &position, end).elementsEqual(transport) else { continue }
-            let first = Self.number(Self.word(bytes, &position, end))
-            let last = Self.number(Self.word(bytes, &position, end))
+            guard bytes[Self.word(bytes, &position, end)].elementsEqual(transport) else { continue }
+            let first = Self.number(bytes, Self.word(bytes, &position, end))
+            let last = Self.number(bytes, Self.word(bytes, &position, end))
             // Nearly every line ends here, after a few digits.
             guard first <= Int(mapping.hostPorts.last), last >= Int(mapping.hostPorts.first) else { continue }
-            let address = String(decoding: Self.word(bytes, &position, end), as: UTF8.self)
+            let address = String(decoding: bytes[Self.word(bytes, &position, end)], as: UTF8.self)
             let owner = String(decoding: bytes[min(position, end)..<end], as: UTF8.self)
             guard let ports = PortRange(UInt16(clamping: first), UInt16(clamping: last)),
                 let other = PortMapping(
@@ -89,16 +89,21 @@ struct PortIndex {
         }
     }
 
-    private static func word(_ bytes: [UInt8], _ position: inout Int, _ end: Int) -> ArraySlice<UInt8> {
-        let start = position
-        while position < end && bytes[position] != space { position += 1 }
-        let word = bytes[start..<position]
-        if position < end { position += 1 }
+    // Ranges and not slices, each of which would count as one more owner of all the bytes.
+
+    private static func word(_ bytes: [UInt8], _ position: inout Int, _ end: Int) -> Range<Int> {
+        let word = position..<Self.end(of: position..<end, at: space, bytes)
+        position = min(word.upperBound + 1, end)
         return word
     }
 
-    private static func number(_ digits: ArraySlice<UInt8>) -> Int {
-        digits.reduce(0) { ($0 &* 10) &+ Int($1 &- UInt8(ascii: "0")) }
+    private static func end(of text: Range<Int>, at separator: UInt8, _ bytes: [UInt8]) -> Int {
+        for position in text where bytes[position] == separator { return position }
+        return text.upperBound
+    }
+
+    private static func number(_ bytes: [UInt8], _ digits: Range<Int>) -> Int {
+        digits.reduce(0) { ($0 &* 10) &+ Int(bytes[$1] &- UInt8(ascii: "0")) }
     }
 
     private static func line(_ mapping: PortMapping, _ owner: String) -> [UInt8] {
