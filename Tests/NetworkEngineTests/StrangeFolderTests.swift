@@ -104,6 +104,7 @@ struct StrangeFolderTests {
             let found = try await host.swnet("--run-root", "/run/theirs", "check")
             #expect(found.status == 1 && found.errors.contains("choose an empty folder as --run-root"), "\(found)")
             #expect(try await host.must(["cat", "/run/theirs/networks.list"]) == "mine")
+            #expect(try await host.must(["ls", "-A", "/run/theirs"]) == "networks\nnetworks.list")
             try await host.must(["rm", "/run/theirs/networks.list"])
             #expect(try await host.net("--run-root", "/run/theirs", "check") == "")
             // Records of a boot that is over.

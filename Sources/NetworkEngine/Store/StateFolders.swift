@@ -29,17 +29,19 @@ extension Store {
             throw SystemError(
                 "read link", path, errno: .invalidArgument, hint: "it is none: rm -r \(path); ln -s \(boot) \(path)")
         }
-        let present = try run.entries()
-        // A folder of somebody else's, who would lose everything in it.
-        let known = fixed + others + files + ["lost+found"]
-        if recorded == nil, let strange = present.first(where: { !known.contains($0) }) {
-            throw SystemError(
-                "keep records in", run.path, errno: .directoryNotEmpty,
-                hint: "there is \(strange), which is none: choose an empty folder as --run-root")
-        }
-        for name in present where name != "lock" { try run.removeTree(name) }
+        if recorded == nil { try checkNobodyElseHas(run) }
+        for name in try run.entries() where name != "lock" { try run.removeTree(name) }
         for name in fixed { try run.makeDirectory(name) }
         try run.makeSymbolicLink("boot", to: boot)
+    }
+
+    /// Refuses a folder of somebody else's, who would lose everything in it.
+    static func checkNobodyElseHas(_ run: borrowing StateDirectory) throws(SystemError) {
+        let known = fixed + others + files + ["lost+found"]
+        guard let strange = try run.entries().first(where: { !known.contains($0) }) else { return }
+        throw SystemError(
+            "keep records in", run.path, errno: .directoryNotEmpty,
+            hint: "there is \(strange), which is none: choose an empty folder as --run-root")
     }
 
     /// Those in whose place something else lies.

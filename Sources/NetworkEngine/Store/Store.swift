@@ -57,6 +57,7 @@ struct Store: ~Copyable {
         let boot = try Boot.identifier()
         let boost = PriorityBoost()
         var isReadOnly = false
+        if !run.contains("lock") { try Self.checkNobodyElseHas(run) }
         let lock = try Self.lock(run, &isReadOnly, waiting)
         try Self.makeFolders(boot, in: run)
         strangeFolder = Self.strangeFolders(in: run).first
