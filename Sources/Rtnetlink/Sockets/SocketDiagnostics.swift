@@ -2,6 +2,7 @@ public import Addressing
 import CLinux
 public import LinuxSystem
 public import Netlink
+import SystemPackage
 
 /// The sockets of one network namespace, as the kernel lists them (sock_diag(7)).
 public struct SocketDiagnostics: ~Copyable, Sendable {
@@ -35,7 +36,10 @@ public struct SocketDiagnostics: ~Copyable, Sendable {
                 header.idiag_states = 1 << (transport == .tcp ? Self.listen : Self.close)
                 var message = MessageBuilder(type: Int(SOCK_DIAG_BY_FAMILY))
                 message.put(header: header)
-                let request = NetlinkRequest(message, "list \(transport.rawValue)", "sockets")
+                let request = NetlinkRequest(message, "list \(transport.rawValue)", "sockets") { error in
+                    error.errno == .noSuchFileOrDirectory
+                        ? "this kernel has no \(transport.rawValue)_diag (CONFIG_INET_DIAG)" : nil
+                }
                 sockets += try socket.dump(request).compactMap { BoundSocket($0, transport) }
             }
         }
