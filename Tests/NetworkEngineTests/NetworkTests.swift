@@ -186,6 +186,30 @@ struct NetworkTests {
         }
     }
 
+    /// The kernel says EXFULL, "exchange full", and not of what.
+    @Test func `a bridge that has all its ports is named`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web")
+            try await host.must(["ip", "netns", "add", "late"])
+            // Both ends of a pair are ports: 1,022 besides the sandbox's.
+            let pairs = (0..<511).map {
+                "link add a\($0) master sw-lab type veth peer name b\($0)\nlink set b\($0) master sw-lab\n"
+            }
+            let made = try await host.shell("ip -batch - <<'END'\n\(pairs.joined())END")
+            #expect(made.status == 0, "\(made)")
+            let full = try await host.swnet("connect", "lab", "late")
+            #expect(full.status == 1, "\(full)")
+            #expect(full.errors.contains("bridge sw-lab has as many ports as a bridge can have, 1023"), "\(full)")
+            #expect(try await host.json(["ip", "-j", "link"], at: .inside("late")).items.count == 1)
+            // With one port less there is room.
+            try await host.must(["ip", "link", "set", "b0", "nomaster"])
+            try await host.net("connect", "lab", "late")
+            #expect(try await host.swnet("check").status == 0)
+        }
+    }
+
     /// A bridge is known by its index, so that nobody has to be asked about it: another of its name has another.
     @Test func `a bridge that others put in the place of ours is not taken for it`() async throws {
         try await NetworkHost.with { host in

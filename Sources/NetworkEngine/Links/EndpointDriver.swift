@@ -1,6 +1,7 @@
 import Addressing
 import CLinux
 import LinuxSystem
+import Netlink
 import NetworkModel
 import Rtnetlink
 import SystemPackage
@@ -84,10 +85,23 @@ struct EndpointDriver {
         //
         // Down: that it has no carrier yet is told to nobody then. The kernel notes it before it answers, so that the
         // port stays closed until the other end is up.
-        let link = try host.add(NewLink(name, .veth(peer: peer), mtu: bridgeMTU ?? mtu, master: master, queues: 1))
+        let link: Link
+        do throws(NetlinkError) {
+            link = try host.add(NewLink(name, .veth(peer: peer), mtu: bridgeMTU ?? mtu, master: master, queues: 1))
+        } catch {
+            guard let bridge = endpoint.link.bridge, error.errno == .exchangeFull else { throw error }
+            throw NetworkError(
+                .failed,
+                "network \(endpoint.network): bridge \(bridge) has as many ports as a bridge can have, 1023;"
+                    + " make another network for more sandboxes")
+        }
         let isQuiet = !isRestored && master.map { QuietArrival.isPossible(endpoint, bridge: $0, &host) } == true
         do {
-            try host.set(.index(link.index), settings(isPort: master != nil, isLocked: isQuiet))
+            // Up last, and by itself: of other changes to a link that is up the kernel tells everybody, and looks for it in
+            // all routes of IPv6, as long as it has no carrier.
+            var changes: [Change] = [.set(.index(link.index), settings(isPort: master != nil, isLocked: isQuiet))]
+            if master != nil { changes.append(.set(.index(link.index), LinkSettings(up: true))) }
+            try host.apply(changes)
             if master == nil { try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host) }
             if endpoint.options.hasLimits { try limiter.apply(&host) }
             try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored, isQuiet: isQuiet)
@@ -106,7 +120,6 @@ struct EndpointDriver {
     private func settings(isPort: Bool, isLocked: Bool) -> LinkSettings {
         var settings = LinkSettings(alias: alias)
         guard isPort else { return settings }
-        settings.up = true
         settings.port = port
         if isLocked { settings.port?.locked = true }
         // A port passes frames on and needs no address of its own.
