@@ -139,6 +139,32 @@ struct RuntimeMountTests {
         }
     }
 
+    @Test func `what is masked or read-only is so by all of its names`() async throws {
+        try await TestHost.with { host in
+            let command = """
+                cat /secret /to/secret /to/folder/file; echo x >/kept; echo x >/to/kept; touch /to/written/new
+                ls -l /to/nowhere | cut -c1; readlink /to/secret
+                """
+            let change = """
+                .linux.maskedPaths += ["/to/secret", "/to/folder", "/to/nowhere"]
+                | .linux.readonlyPaths += ["/to/kept", "/to/written"]
+                """
+            let bundle = try await RuntimeBundle(host, command, change)
+            try await host.must([
+                "bash", "-ec",
+                """
+                cd /run/bundle/rootfs; mkdir to folder written; echo secret | tee secret folder/file >kept
+                ln -s ../secret ../kept ../nowhere to; ln -s /folder /written to
+                """,
+            ])
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.lines == ["l", "../secret"], "\(result)")
+            let refusals = result.errors.split(separator: "\n").filter { $0.hasSuffix("Read-only file system") }
+            #expect(refusals.count == 3, "\(result)")
+            #expect(try await host.must(["cat", "/run/bundle/rootfs/kept"]) == "secret")
+        }
+    }
+
     @Test func `a root without a mount on /dev may be read-only in a user namespace`() async throws {
         try await TestHost.with { host in
             let change = #".root.readonly = true | .mounts |= map(select(.destination | startswith("/dev") | not)) | "#

@@ -43,10 +43,10 @@ struct ProtectedPaths: ~Copyable {
         }
     }
 
-    /// The place itself; nil when this kernel or image has none. A link is not followed: it would mask its target.
+    /// Nil when this kernel or image has none. A link is followed, inside the root: what it leads to has other names.
     private func open(_ path: String, _ flags: Int32 = 0) throws(SystemError) -> Descriptor? {
         let resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-        let number = unsafe swn_openat2(root, path, UInt64(O_PATH | O_CLOEXEC | O_NOFOLLOW | flags), 0, resolve)
+        let number = unsafe swn_openat2(root, path, UInt64(O_PATH | O_CLOEXEC | flags), 0, resolve)
         guard number >= 0 else {
             if swn_errno() == ENOENT || swn_errno() == ENOTDIR { return nil }
             throw SystemError("open", path, errno: .last)
