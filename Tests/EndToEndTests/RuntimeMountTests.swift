@@ -165,6 +165,20 @@ struct RuntimeMountTests {
         }
     }
 
+    @Test func `a tmpfs that begins with the image's files may be read-only`() async throws {
+        try await TestHost.with { host in
+            let change = """
+                .mounts += [{destination: "/copied", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "ro"]}]
+                """
+            _ = try await RuntimeBundle(host, "cat /copied/deep/200; touch /copied/new", change)
+            // More of them than a process may have open.
+            let files = "mkdir -p copied/deep; for i in $(seq 200); do echo here >copied/deep/$i; done"
+            try await host.must(["bash", "-ec", "cd /run/bundle/rootfs; \(files)"])
+            let result = try await host.shell("ulimit -n 100; \(Products.path("swrun")) run --bundle /run/bundle box")
+            #expect(result.output == "here" && result.errors.contains("Read-only file system"), "\(result)")
+        }
+    }
+
     @Test func `a root without a mount on /dev may be read-only in a user namespace`() async throws {
         try await TestHost.with { host in
             let change = #".root.readonly = true | .mounts |= map(select(.destination | startswith("/dev") | not)) | "#

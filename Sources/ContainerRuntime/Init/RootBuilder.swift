@@ -177,8 +177,13 @@ struct RootBuilder {
             }
         }
         let mount = try context.mount(
-            attributes: step.role == .dev ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
-        if step.copiesUp { try CopyUp.copy(from: target, to: mount) }
+            attributes: step.isFilledFirst ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
+        if step.copiesUp {
+            // What is open for writing keeps a file system from being read-only, and there may be more files than descriptors.
+            swn_leave_descriptors_open(0)
+            defer { swn_leave_descriptors_open(1) }
+            try CopyUp.copy(from: target, to: mount)
+        }
         // An ordinary user's /dev shows the host's nodes: kernels before 6.15 mount nothing on what is attached nowhere.
         if step.role == .dev {
             try MountTree.attach(mount, to: target)
@@ -286,8 +291,8 @@ struct RootBuilder {
     private func setAttributes(
         of mount: borrowing Descriptor, _ step: MountStep, isNew: Bool = false
     ) throws(SystemError) {
-        // A new mount was made with its attributes; only `/dev` had to be writable until it was filled.
-        let isOpenYet = step.role == .dev && step.set & UInt64(MOUNT_ATTR_RDONLY) != 0
+        // A new mount was made with its attributes; only one that is filled had to be writable until then.
+        let isOpenYet = step.isFilledFirst && step.set & UInt64(MOUNT_ATTR_RDONLY) != 0
         if isNew ? isOpenYet : step.set | step.clear | step.clearOfSource != 0 {
             do throws(SystemError) {
                 try MountTree.setAttributes(of: mount, set: step.set, clear: step.clear | step.clearOfSource)

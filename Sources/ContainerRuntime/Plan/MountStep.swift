@@ -45,6 +45,9 @@ struct MountStep: Hashable, Sendable {
     /// What the owners of a bind's files are seen as; nil for what they are.
     var mapping: MountMapping?
     var links = MountLinks()
+
+    /// Whether something is written to it before anybody has it, also where it is read-only afterwards.
+    var isFilledFirst: Bool { role == .dev || copiesUp }
 }
 
 /// The cgroup hierarchies of the machine.
