@@ -179,6 +179,22 @@ struct RuntimeMountTests {
         }
     }
 
+    @Test func `a document says how the nodes are that every container has`() async throws {
+        try await TestHost.with { host in
+            let change = """
+                .linux.devices = [{path: "/dev/null", type: "c", major: 1, minor: 3, fileMode: 384, uid: 7, gid: 8},
+                    {path: "/dev/random", type: "u", major: 1, minor: 9}, {path: "/dev/zero", type: "c", major: 1, minor: 5}]
+                """
+            let command = "cd /dev; stat -c '%n %t:%T %a %u:%g' null random urandom zero"
+            let expected = ["null 1:3 600 7:8", "random 1:9 666 0:0", "urandom 1:9 666 0:0", "zero 1:5 666 0:0"]
+            for more in ["", " | .mounts |= map(select(.destination | startswith(\"/dev\") | not))"] {
+                let bundle = try await RuntimeBundle(host, command, change + more)
+                let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+                #expect(result.lines == expected, "\(result)")
+            }
+        }
+    }
+
     @Test func `a root without a mount on /dev may be read-only in a user namespace`() async throws {
         try await TestHost.with { host in
             let change = #".root.readonly = true | .mounts |= map(select(.destination | startswith("/dev") | not)) | "#

@@ -28,10 +28,14 @@ enum DefaultDevices {
 
     /// Fills an open directory, usually a tmpfs that is not attached yet, so that nobody can be in the way.
     ///
-    /// - Parameter withConsole: Whether there is to be a place for the terminal, which may be read-only later.
-    static func fill(_ directory: borrowing Descriptor, withConsole: Bool = false) throws(SystemError) {
+    /// - Parameters:
+    ///   - withConsole: Whether there is to be a place for the terminal, which may be read-only later.
+    ///   - devices: Those of the document, which come later: where they say how one of the nodes is they are that node.
+    static func fill(
+        _ directory: borrowing Descriptor, withConsole: Bool = false, besides devices: [DeviceStep]
+    ) throws(SystemError) {
         if withConsole { try makePlace("console", mode: 0o600, in: directory) }
-        for node in nodes {
+        for node in nodes where !devices.contains(where: { $0.path == "dev/\(node.name)" }) {
             let number = swn_makedev(node.major, node.minor)
             _ = try make(
                 node.name, mode: FileKind.characterDevice.bits | 0o666, number: number, in: directory,

@@ -244,7 +244,7 @@ struct RootBuilder {
 
     /// Fills the container's own /dev, also with the places of the mounts that come into it.
     private func fill(_ dev: borrowing Descriptor) throws(SystemError) {
-        try DefaultDevices.fill(dev, withConsole: plan.process.terminal != nil)
+        try DefaultDevices.fill(dev, withConsole: plan.process.terminal != nil, besides: plan.devices)
         var names: Set<String> = []
         for mount in plan.mounts {
             guard case .fileSystem = mount.source, let name = Self.nameInDev(mount.destination) else { continue }
@@ -326,7 +326,7 @@ struct RootBuilder {
     private func fillPlainDev(_ root: borrowing Descriptor) throws(InitFailure) {
         do throws(SystemError) {
             let resolver = TargetResolver(root: root.rawValue)
-            try DefaultDevices.fill(try resolver.open("dev", isDirectory: true, isPlain: true))
+            try DefaultDevices.fill(try resolver.open("dev", isDirectory: true, isPlain: true), besides: plan.devices)
         } catch {
             throw InitFailure(.deviceLinks, 0, error)
         }

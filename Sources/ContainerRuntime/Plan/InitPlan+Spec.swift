@@ -185,10 +185,9 @@ extension FileIdentity {
 
 extension DeviceStep {
     /// - Parameter field: Where the document has it.
-    /// - Returns: Nil for the nodes that every container gets anyway.
+    /// - Returns: Nil for the nodes that every container gets anyway, just as they are.
     fileprivate init?(_ device: Spec.Linux.Device, field: String) throws(SpecError) {
         let place = try MountStep.normalize(device.path, field: "\(field).path")
-        if DefaultDevices.nodes.contains(where: { "dev/\($0.name)" == place }) { return nil }
         // The host's would give out the host's terminals; the container's leads to its own devpts.
         if place == "dev/ptmx" { return nil }
         path = place
@@ -203,5 +202,11 @@ extension DeviceStep {
         number = swn_makedev(UInt32(device.major ?? 0), UInt32(device.minor ?? 0))
         uid = device.uid ?? 0
         gid = device.gid ?? 0
+        if uid | gid == 0, DefaultDevices.nodes.contains(where: { isSame(as: $0) }) { return nil }
+    }
+
+    private func isSame(as node: DefaultDevices.Node) -> Bool {
+        path == "dev/\(node.name)" && mode == FileKind.characterDevice.bits | 0o666
+            && number == swn_makedev(node.major, node.minor)
     }
 }
