@@ -58,6 +58,30 @@ struct RuntimeLentMountTests {
         }
     }
 
+    /// The kernel copies no mount without those below into a mount namespace of a user namespace's.
+    @Test func `a bind may be without what is mounted in its source`() async throws {
+        try await TestHost.with { host in
+            try await host.must([
+                "bash", "-ec",
+                """
+                mkdir -p /run/source/below; echo covered >/run/source/below/file
+                mount -t tmpfs tmpfs /run/source/below
+                """,
+            ])
+            let change =
+                Self.user
+                + #" | .mounts += [{destination: "/m", type: "bind", source: "/run/source", options: ["bind", "ro"]}]"#
+            let bundle = try await RuntimeBundle(host, "cat /m/below/file; touch /m/new", change)
+            try await host.must(["mkdir", "/run/bundle/rootfs/m"])
+            let before = try await mounts(host)
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.output == "covered" && result.errors.contains("Read-only file system"), "\(result)")
+            #expect(try await mounts(host) == before)
+            try await host.must(["umount", "/run/source/below"])
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test func `the owners of what the container has mounted are mapped`() async throws {
         try await TestHost.with { host in
             try await host.withMappableFolder(at: "/run/data") {

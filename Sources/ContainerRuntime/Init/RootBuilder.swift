@@ -266,6 +266,8 @@ struct RootBuilder {
         do throws(SystemError) {
             return try MountTree.clone(path: path, recursive: isRecursive, followsLink: step.links.followsSource)
         } catch {
+            // A user namespace may not copy a mount without those below, which might show what they cover.
+            if error.errno == .invalidArgument, !isRecursive, lent != nil { return try borrow(step) }
             guard error.errno == .permissionDenied else { throw error }
             if let source = sources[step.index] { return try MountTree.clone(ofNumber: source, recursive: isRecursive) }
             // Below a folder that is closed to all but the host's superuser.
