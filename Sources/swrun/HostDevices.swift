@@ -17,6 +17,7 @@ enum HostDevices {
         var done: [Move] = []
         do {
             for move in moves {
+                try move.checkName(in: kept.namespace)
                 done.append(move)
                 done[done.endIndex - 1].newName = try move.into(kept.namespace)
             }
@@ -59,6 +60,14 @@ private struct Move {
         addresses = try host.addresses(link: link.index).filter {
             $0.link == link.index && $0.scope == .universe && $0.flags.contains(.permanent)
         }
+    }
+
+    /// With a name that is taken it would be moved all the same, and renamed in vain: the kernel looks at the new name only
+    /// when the old one is taken (`__dev_change_net_namespace` of net/core/dev.c).
+    func checkName(in namespace: borrowing Namespace) throws {
+        var inside = try Rtnetlink(in: namespace)
+        guard try inside.link(named: newName) != nil else { return }
+        throw SpecError("linux.netDevices.\(name)", "cannot be moved as '\(newName)': there is one of that name")
     }
 
     /// - Returns: What it is called there.

@@ -182,6 +182,25 @@ struct RuntimeProcessTests {
         }
     }
 
+    /// The kernel would move it all the same, and only then find that it cannot be called so.
+    @Test(arguments: [
+        (#"{"wire0": {name: "lo"}}"#, "linux.netDevices.wire0", "'lo'"),
+        (#"{"wire0": {name: "same"}, "wire1": {name: "same"}}"#, "linux.netDevices.wire1", "'same'"),
+    ])
+    func `an interface whose name is taken stays at home`(devices: String, field: String, name: String) async throws {
+        try await TestHost.with { host in
+            try await host.must(["ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1"])
+            try await host.must(["ip", "address", "add", "10.70.0.2/24", "dev", "wire0"])
+            let bundle = try await RuntimeBundle(host, "exec sleep 1000", ".linux.netDevices = \(devices)")
+            let result = try await bundle.swrun("create", "--bundle", "/run/bundle", "box")
+            expectRefusal(result, status: 1, names: field, "cannot be moved as \(name)")
+            let home = try await host.must(["ip", "-br", "address", "show", "dev", "wire0"])
+            #expect(home.contains("wire0@wire1") && home.contains("10.70.0.2/24"), "\(home)")
+            try await host.must(["ip", "link", "del", "wire0"])
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test func `an interface moves in with its addresses, and home when the container cannot be made`() async throws {
         try await TestHost.with { host in
             try await host.must([
