@@ -120,7 +120,7 @@ extension Descriptor {
             let count = unsafe rest.withUnsafeBytes { buffer in
                 retryingOnInterrupt { unsafe CLinux.write(rawValue, buffer.baseAddress, buffer.count) }
             }
-            guard count >= 0 else { throw SystemError("write", procPath, errno: .last) }
+            guard count > 0 else { throw SystemError("write", procPath, errno: count == 0 ? .ioError : .last) }
             rest = rest.dropFirst(count)
         }
     }

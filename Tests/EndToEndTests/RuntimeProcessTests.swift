@@ -153,6 +153,17 @@ struct RuntimeProcessTests {
         }
     }
 
+    @Test func `a parameter may be longer than a page`() async throws {
+        try await TestHost.with { host in
+            let ports = stride(from: 1025, to: 9000, by: 2).map(String.init).joined(separator: ",")
+            let file = "net.ipv4.ip_local_reserved_ports"
+            let change = #".linux.sysctl = {"\#(file)": "\#(ports)"}"#
+            let bundle = try await RuntimeBundle(host, "cat /proc/sys/\(file.replacing(".", with: "/"))", change)
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(result.output == ports, "\(result)")
+        }
+    }
+
     @Test func `interfaces are numbered by the kernel where the document leaves it that`() async throws {
         try await TestHost.with { host in
             try await host.must(["ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1"])

@@ -144,8 +144,9 @@ struct ContainerInit {
             do throws(SystemError) {
                 let resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV
                 let file = try Descriptor.open("sys/\(step.path)", O_WRONLY, within: proc, resolve: resolve)
-                // A list is emptied by an empty line; writing nothing would change nothing.
-                try file.write(text: step.value.isEmpty ? "\n" : step.value)
+                // A list is emptied by an empty line; writing nothing would change nothing. Of a long one the kernel takes
+                // a page at a time.
+                try file.writeAll(Array((step.value.isEmpty ? "\n" : step.value).utf8))
             } catch {
                 throw InitFailure(.sysctl, Int32(index), error)
             }
