@@ -179,6 +179,15 @@ extension OCIRuntime {
         }
     }
 
+    /// Says which capabilities of the document the process will not have: there is no error for that (config.md, "Process").
+    func tellUnavailable(_ process: ProcessPlan) {
+        let missing = process.unavailableCapabilities
+        if missing.rawValue == 0 { return }
+        let names = CapabilitySet.names.enumerated().filter { missing.rawValue & 1 << UInt64($0.offset) != 0 }
+        let list = names.map(\.element).joined(separator: " ")
+        warn("ignoring unknown or unavailable capabilities: [\(list)]")
+    }
+
     /// Says where a new process is, with runc's names for it, which people know from its log.
     func tellBeginning(_ process: Int32) {
         debug?("nsexec container setup: process \(process) is in its namespaces")
@@ -204,6 +213,7 @@ extension OCIRuntime {
     ) throws -> CreatedContainer {
         func launch(_ plan: InitPlan) throws -> CreatedContainer {
             var container = try Launcher.create(plan)
+            tellUnavailable(plan.process)
             tellBeginning(container.processIdentifier)
             do {
                 devices = try moveDevices(spec, to: container)

@@ -79,6 +79,7 @@ extension OCIRuntime {
             debug("nsexec: affinity: \(plan.process.scheduling.initialProcessors)")
         }
         var made = try Launcher.enter(plan)
+        tellUnavailable(plan.process)
         tellBeginning(made.processIdentifier)
         try control?.add(process: made.processIdentifier)
         try made.waitUntilReady()

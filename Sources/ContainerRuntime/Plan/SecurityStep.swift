@@ -107,6 +107,18 @@ extension CapabilityStep {
     }
 }
 
+extension ProcessPlan {
+    /// Those of the document that this process does not have, and so the container's will not.
+    var unavailableCapabilities: CapabilitySet {
+        // A user namespace gives its first process all there are.
+        guard inheritsBoundingSet else { return CapabilitySet() }
+        let wanted = security.capabilities
+        return CapabilitySet(
+            rawValue: wanted.bounding.rawValue & ~inherited.boundingSet.rawValue
+                | (wanted.permitted.rawValue | wanted.inheritable.rawValue) & ~inherited.permitted.rawValue)
+    }
+}
+
 extension RlimitStep {
     static let resources: [String: Int32] = [
         "RLIMIT_AS": Int32(RLIMIT_AS.rawValue), "RLIMIT_CORE": Int32(RLIMIT_CORE.rawValue),
