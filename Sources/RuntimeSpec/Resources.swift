@@ -204,14 +204,14 @@ extension Spec.Linux.Resources {
 
     /// The number of tasks; 0 or less is no limit.
     public struct Pids: JSONObjectRepresentable, Hashable, Sendable {
-        public var limit: Int64 = 0
+        public var limit: Int64?
 
         public init(limit: Int64) { self.limit = limit }
 
         public init() {}
 
         public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {
-            try fields.required("limit", &limit)
+            try fields.optional("limit", &limit)
         }
     }
 

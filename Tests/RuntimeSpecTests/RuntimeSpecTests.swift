@@ -27,6 +27,14 @@ struct SpecDocumentTests {
         try spec.validate()
     }
 
+    @Test func `limits of what a container may do may say nothing`() throws {
+        // Since 1.3.0 not even of the number of tasks.
+        let spec = try read(
+            #"{"ociVersion":"1.3.0","linux":{"resources":{"pids":{},"cpu":{},"memory":{},"blockIO":{},"network":{}}}}"#)
+        #expect(spec.linux?.resources?.pids?.limit == nil)
+        try spec.validate()
+    }
+
     @Test func `null is the same as nothing`() throws {
         let spec = try read(#"{"ociVersion":"1.0.0","mounts":null,"process":{"cwd":"/","args":["a"],"env":null}}"#)
         #expect(spec.mounts == nil)

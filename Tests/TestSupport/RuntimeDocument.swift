@@ -69,7 +69,7 @@ public enum RuntimeDocument {
             "process.rlimits[0].hard", "process.consoleSize.height", "process.consoleSize.width",
             "process.scheduler.policy", "process.ioPriority.class", "mounts[0].destination", "mounts[1].destination",
             "linux.devices[0].type", "linux.devices[0].path", "linux.personality.domain", "linux.memoryPolicy.mode",
-            "linux.resources.devices[0].allow", "linux.resources.pids.limit",
+            "linux.resources.devices[0].allow",
             "linux.resources.hugepageLimits[0].pageSize", "linux.resources.hugepageLimits[0].limit",
             "linux.resources.network.priorities[0].name", "linux.resources.network.priorities[0].priority",
             "linux.resources.blockIO.weightDevice[0].major", "linux.resources.blockIO.weightDevice[0].minor",
