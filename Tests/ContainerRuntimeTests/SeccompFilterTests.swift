@@ -41,6 +41,16 @@ struct SeccompFilterTests {
         #expect(all.count > 350)
     }
 
+    /// libseccomp's filter, and so runc's and crun's, begins with the machine's own architecture.
+    @Test func machinesArchitectureIsAlwaysThere() throws {
+        var specification = Spec.Linux.Seccomp(defaultAction: "SCMP_ACT_ALLOW")
+        #expect(try SeccompFilter(specification).architectures == [])
+        specification.architectures = ["SCMP_ARCH_X86", "SCMP_ARCH_ARM"]
+        #expect(try SeccompFilter(specification).architectures == [.x86, .arm, .native])
+        specification.architectures?.append("SCMP_ARCH_\(SeccompFilter.Architecture.native.rawValue.uppercased())")
+        #expect(try SeccompFilter(specification).architectures == [.x86, .arm, .native])
+    }
+
     @Test func readsSpecification() throws {
         var specification = Spec.Linux.Seccomp(defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38)
         specification.architectures = ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"]

@@ -84,6 +84,12 @@ public struct SeccompFilter: Hashable, Sendable {
         public static let x32 = Architecture(rawValue: "x32")
         public static let arm = Architecture(rawValue: "arm")
         public static let aarch64 = Architecture(rawValue: "aarch64")
+        /// This machine's.
+        #if arch(x86_64)
+        public static let native = x86_64
+        #else
+        public static let native = aarch64
+        #endif
     }
 
     /// How the filter is loaded (`SECCOMP_FILTER_FLAG_*`).

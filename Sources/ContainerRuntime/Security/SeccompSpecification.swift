@@ -19,6 +19,8 @@ extension SeccompFilter {
             }
             architectures.append(architecture)
         }
+        // A document's list is of what may be called besides, as with runc and crun: libseccomp begins with the machine's.
+        if !architectures.isEmpty, !architectures.contains(.native) { architectures.append(.native) }
         if let names = specification.flags {
             flags = []
             for name in names {
