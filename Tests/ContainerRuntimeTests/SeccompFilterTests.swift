@@ -51,6 +51,14 @@ struct SeccompFilterTests {
         #expect(try SeccompFilter(specification).architectures == [.x86, .arm, .native])
     }
 
+    @Test func nobodyWaitsWithoutListener() throws {
+        var specification = Spec.Linux.Seccomp(defaultAction: "SCMP_ACT_ALLOW")
+        specification.flags = ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "SECCOMP_FILTER_FLAG_LOG"]
+        #expect(try SeccompFilter(specification).flags == [.log])
+        specification.syscalls = [.init(names: ["mkdir"], action: "SCMP_ACT_NOTIFY")]
+        #expect(try SeccompFilter(specification).flags == [.log, .waitKillable, .newListener])
+    }
+
     @Test func readsSpecification() throws {
         var specification = Spec.Linux.Seccomp(defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38)
         specification.architectures = ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"]

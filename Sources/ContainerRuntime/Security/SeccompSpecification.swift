@@ -42,7 +42,8 @@ extension SeccompFilter {
             }
         }
         let notifies = rules.contains { $0.action == .notify }
-        if notifies { flags.insert(.newListener) }
+        // Without a listener nobody waits, and the kernel refuses to say how.
+        if notifies { flags.insert(.newListener) } else { flags.remove(.waitKillable) }
         if defaultAction == .notify {
             throw SeccompError(
                 "read default action", specification.defaultAction, errno: .invalidArgument,
