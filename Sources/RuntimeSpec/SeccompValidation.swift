@@ -61,7 +61,10 @@ extension Spec.Linux.Seccomp {
 extension Spec.Linux.Seccomp.Rule {
     fileprivate func validate(_ field: String) throws(SpecError) {
         guard !names.isEmpty else { throw SpecError("\(field).names", "is empty") }
-        for (index, name) in names.enumerated() { try Spec.checkText("\(field).names[\(index)]", name) }
+        for (index, name) in names.enumerated() {
+            guard !name.isEmpty else { throw SpecError("\(field).names[\(index)]", "is empty") }
+            try Spec.checkText("\(field).names[\(index)]", name)
+        }
         try Spec.Linux.Seccomp.check("\(field).action", action, "action", Spec.Linux.Seccomp.actions)
         try Spec.Linux.Seccomp.check("\(field).errnoRet", errnoRet, of: action)
         for (index, argument) in (args ?? []).enumerated() {

@@ -109,6 +109,12 @@ struct SpecValidationTests {
         #expect(Self.field { $0.linux?.namespaces?[0].path = "" } == "fine")
         #expect(Self.field { $0.linux?.maskedPaths = ["proc"] } == "linux.maskedPaths[0]")
         #expect(Self.field { $0.linux?.rootfsPropagation = "x" } == "linux.rootfsPropagation")
+        #expect(
+            Self.field {
+                let rule = Spec.Linux.Seccomp.Rule(names: ["read", ""], action: "SCMP_ACT_ALLOW")
+                $0.linux?.seccomp = .init(defaultAction: "SCMP_ACT_ERRNO")
+                $0.linux?.seccomp?.syscalls = [rule]
+            } == "linux.seccomp.syscalls[0].names[1]")
         #expect(Self.field { $0.hostname = String(repeating: "a", count: 65) } == "hostname")
         #expect(
             Self.field {
