@@ -56,18 +56,24 @@ extension Spec.ExecCPUAffinity {
 }
 
 extension Spec {
-    /// The ranges of a list of processors or memory nodes such as `0-2,7` (cpuset(7), "List format").
+    /// The ranges of a list of processors or memory nodes such as `0-2,7` (cpuset(7), "List format"). As for the kernel and
+    /// runc there may be spaces and nothing between the commas.
     ///
     /// - Throws: `SpecError` for anything else, and for numbers above 8191, which no kernel has.
     public static func numbers(in text: String, _ field: String) throws(SpecError) -> [ClosedRange<Int>] {
         var ranges: [ClosedRange<Int>] = []
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        let refusal = SpecError(field, "'\(text)' is no list such as 0-2,7")
+        for part in text.split(separator: ",") {
+            let words = part.split(separator: " ")
+            guard words.count <= 1 else { throw refusal }
+            guard let word = words.first else { continue }
+            let ends = word.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
             guard let first = ends.first.flatMap({ Int($0) }), let last = ends.last.flatMap({ Int($0) }),
                 0 <= first, first <= last, last < 8192
-            else { throw SpecError(field, "'\(text)' is no list such as 0-2,7") }
+            else { throw refusal }
             ranges.append(first...last)
         }
+        guard !ranges.isEmpty else { throw refusal }
         return ranges
     }
 }

@@ -150,7 +150,8 @@ struct MistakeTable: Sendable, CustomStringConvertible {
         process.execCPUAffinity.initial  "nonsense"  'nonsense'
         process.execCPUAffinity.final  "3-1"  '3-1'
         process.execCPUAffinity.initial  "0-99999999999"  '0-99999999999'
-        process.execCPUAffinity.final  "1,"  '1,'
+        process.execCPUAffinity.final  "1 2"  '1 2'
+        process.execCPUAffinity.final  ","  ','
         linux.memoryPolicy.mode  -  missing (invalid memory policy mode)
         linux.memoryPolicy.mode  "MPOL_NOSUCH"  'MPOL_NOSUCH', one of
         linux.memoryPolicy.nodes  "x"  'x'

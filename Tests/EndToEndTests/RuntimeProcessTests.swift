@@ -36,7 +36,7 @@ struct RuntimeProcessTests {
                 "bash", "-ec",
                 """
                 jq '.process | .terminal = false | .args = ["grep", "Cpus_allowed_list", "/proc/self/status"]
-                    | .execCPUAffinity = {initial: "0", final: "0"}' /run/bundle/config.json >/run/process.json
+                    | .execCPUAffinity = {initial: "0", final: " 0, 0,"}' /run/bundle/config.json >/run/process.json
                 """,
             ])
             let result = try await bundle.swrun("exec", "--process", "/run/process.json", "box")
