@@ -120,8 +120,10 @@ extension ProcessPlan {
             if record.errno == EPERM { error.description += " (raising the hard limit needs CAP_SYS_RESOURCE)" }
             return error
         case .groups:
-            let groups = (security.groups ?? []).map(String.init).joined(separator: ", ")
-            return failure("set additional groups (process.user.additionalGids) to", groups, record)
+            let groups = security.groups ?? []
+            // The kernel's NGROUPS_MAX is 65536, and nobody reads a line of them.
+            let words = groups.count > 64 ? "\(groups.count) groups" : groups.map(String.init).joined(separator: ", ")
+            return failure("set additional groups (process.user.additionalGids) to", words, record)
         case .gid: return failure("set the group (process.user.gid) to", "\(security.gid)", record)
         case .uid: return failure("set the user (process.user.uid) to", "\(security.uid)", record)
         case .oomScore:

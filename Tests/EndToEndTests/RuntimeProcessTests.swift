@@ -137,6 +137,15 @@ struct RuntimeProcessTests {
             (#".linux.memoryPolicy = {mode: "MPOL_BIND"}"#, "linux.memoryPolicy"),
             (#".linux.intelRdt = {closID: "x"}"#, "linux.intelRdt"), (#".linux.intelRdt = {}"#, "linux.intelRdt"),
             (#".linux.intelRdt = {schemata: "x"}"#, "linux.intelRdt.schemata"),
+            // More than anybody would read.
+            (".process.user.additionalGids = [range(1; 65538)]", "(process.user.additionalGids) to 65537 groups: "),
+            (
+                #"""
+                .linux.namespaces += [{type: "user"}] | .linux.gidMappings = [{containerID: 0, hostID: 0, size: 9}]
+                | .linux.uidMappings = [range(400) | {containerID: ., hostID: (100000 + 2 * .), size: 1}]
+                """#,
+                "(linux.uidMappings) to 400 ranges: "
+            ),
             (#".linux.netDevices = {"none0": {}}"#, "linux.netDevices.none0"),
             (#".linux.netDevices = {"a/b": {}}"#, "linux.netDevices.a/b"),
             (#".linux.netDevices = {"lo": {name: "sixteen-letters-"}}"#, "linux.netDevices.lo.name"),

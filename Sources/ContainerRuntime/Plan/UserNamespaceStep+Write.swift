@@ -18,7 +18,8 @@ extension UserNamespaceStep {
                 try Descriptor.open("/proc/\(process)/\(name)", O_WRONLY).write(text: text)
             } catch {
                 let operation = "set \(name) (\(field).\(name.prefix(3))Mappings) to"
-                let value = text.split(separator: "\n").joined(separator: ", ")
+                let lines = text.split(separator: "\n")
+                let value = lines.count > 64 ? "\(lines.count) ranges" : lines.joined(separator: ", ")
                 let own = name == "uid_map" ? geteuid() : getegid()
                 guard isOrdinary, error.errno == .notPermitted, !Self.isOne(own, text) else {
                     throw SystemError(operation, value, errno: error.errno)
