@@ -106,6 +106,22 @@ struct RuntimeExecTests {
         }
     }
 
+    @Test func `a further terminal has the document's size until somebody gives it another`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(
+                host, "exec sleep 1000", ".process.consoleSize = {\"height\": 33, \"width\": 44}")
+            try await bundle.must("run", "--detach", "--bundle", "/run/bundle", "box")
+            let receiver = try host.start(["python3", "-c", terminal])
+            try await receiver.waitForOutput("ready")
+            try await bundle.must(
+                "exec", "--detach", "--tty", "--console-socket", "/run/console", "box", "stty", "size")
+            let result = await receiver.result
+            #expect(result.output.contains("33 44"), "\(result)")
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     /// Takes a pidfd at a socket, and kills its process when it is told to.
     private let killer = """
         import os, signal, socket, time

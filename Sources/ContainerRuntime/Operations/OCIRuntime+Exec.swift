@@ -104,7 +104,6 @@ extension ExecOptions {
             result = own
             result.args = arguments
             result.terminal = false
-            result.consoleSize = nil
         }
         if let workingDirectory { result.cwd = workingDirectory }
         if !environment.isEmpty { result.env = (result.env ?? []) + environment }
