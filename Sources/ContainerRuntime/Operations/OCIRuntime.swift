@@ -61,9 +61,16 @@ public struct OCIRuntime: Sendable {
         try container.lock()
         let record = try container.record()
         switch try container.status(of: record, in: nil) {
-        case .created: break
+        case .created:
+            // It could not answer, and this would wait with the lock that everybody else needs.
+            guard record.mayBePaused == true, try container.status(of: record, in: try record.cgroup) == .paused else {
+                break
+            }
+            throw Self.startOfPaused
         case .stopped: throw ContainerError(.wrongState, "cannot start a container that has stopped")
-        case .running, .paused: throw ContainerError(.wrongState, "cannot start an already running container")
+        case .running, .paused:
+            if try container.status(of: record, in: try record.cgroup) == .paused { throw Self.startOfPaused }
+            throw ContainerError(.wrongState, "cannot start an already running container")
         case .creating: throw ContainerError(.wrongState, "cannot start a container that is being created")
         }
         let notify = try notifySocket.flatMap { try NotifySocket(in: container.directory, manager: $0) }
@@ -107,6 +114,8 @@ public struct OCIRuntime: Sendable {
         container.unlock()
         try notify.waitUntilReady(process.descriptor, number: record.pid)
     }
+
+    private static let startOfPaused = ContainerError(.wrongState, "cannot start a container in the paused state")
 
     /// Runs the hooks that follow the start of the program. The first that fails is the end of the container, says the
     /// specification since 1.2.1 (runtime.md, "Lifecycle").
@@ -194,6 +203,11 @@ public struct OCIRuntime: Sendable {
             throw ContainerError(.failed, "cannot pause a container without a cgroup")
         }
         try cgroup.freeze()
+        if status == .created {
+            var paused = record
+            paused.mayBePaused = true
+            try container.write(paused)
+        }
     }
 
     public func resume(_ identifier: String) throws {

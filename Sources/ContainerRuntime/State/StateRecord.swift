@@ -24,6 +24,8 @@ public struct StateRecord: Hashable, Sendable {
     public var hasUserUnit: Bool?
     /// The groups of resctrl that were made for it, below where that is mounted.
     public var resctrlGroups: [String]?
+    /// Whether it was paused before it was started; it may go on by now.
+    public var mayBePaused: Bool?
     /// Whether something has to be run when it starts or goes; the hooks themselves are in the document.
     public var hasHooks: Bool
     public var annotations: [String: String]?
@@ -51,6 +53,7 @@ extension StateRecord: JSONRepresentable {
         unit = json["unit"] == nil ? nil : try json.string("unit")
         hasUserUnit = json["hasUserUnit"] == nil ? nil : try json.flag("hasUserUnit")
         resctrlGroups = json["resctrlGroups"] == nil ? nil : try json.texts("resctrlGroups")
+        mayBePaused = json["mayBePaused"] == nil ? nil : try json.flag("mayBePaused")
         hasHooks = try json.flag("hasHooks")
         annotations = json["annotations"] == nil ? nil : try json.strings("annotations")
     }
@@ -62,7 +65,7 @@ extension StateRecord: JSONRepresentable {
             "created": .string(created), "owner": .integer(Int(owner)), "cgroupPath": cgroupPath.map { .string($0) },
             "unit": unit.map { .string($0) }, "hasUserUnit": hasUserUnit.map { .bool($0) },
             "resctrlGroups": resctrlGroups.map { .array($0.map { .string($0) }) },
-            "hasHooks": .bool(hasHooks),
+            "mayBePaused": mayBePaused.map { .bool($0) }, "hasHooks": .bool(hasHooks),
             "annotations": annotations.map { JSONValue(strings: $0) },
         ])
     }

@@ -79,9 +79,8 @@ public struct StoredContainer: ~Copyable {
         guard record.pid > 0 else { return isLocked ? .creating : .stopped }
         guard let facts = ProcessHandle.facts(of: record.pid), facts.startTime == record.startTime, !facts.hasEnded
         else { return .stopped }
-        if isWaiting { return .created }
         if let cgroup, (try? cgroup.isFrozen()) == true { return .paused }
-        return .running
+        return isWaiting ? .created : .running
     }
 
     /// Whether a command is changing the container: the one that makes it, when there is no process yet.

@@ -1,0 +1,41 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("swrun: limits that change, and what is told of them")
+struct RuntimeUpdateTests {
+    private static let limited =
+        "del(.linux.cgroupsPath) | .linux.resources = {memory: {limit: 67108864, swap: 134217728}, cpu: {shares: 512}, pids: {limit: 50}}"
+
+    /// What the kernel has in the container's files, whichever version of cgroups has them.
+    private func values(_ host: TestHost, _ files: [String]) async throws -> String {
+        let names = files.map { "-name \($0)" }.joined(separator: " -o ")
+        return try await host.must([
+            "sh", "-c",
+            "find /sys/fs/cgroup -path '*swrun/box/*' '(' \(names) ')' | sort | xargs grep -H . | sed 's,.*/,,'",
+        ])
+    }
+
+    @Test func `a container that is paused before it starts is paused, and not started`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)
+            try await bundle.create()
+            try await bundle.must("pause", "box")
+            #expect(try await bundle.state()["status"].text == "paused")
+            let refused = "timeout 5 \(Products.path("swrun")) start box"
+            expectRefusal(
+                try await host.shell(refused), status: 1, names: "cannot start a container in the paused state")
+            try await bundle.must("resume", "box")
+            #expect(try await bundle.state()["status"].text == "created")
+            try await bundle.must("start", "box")
+            try await bundle.must("pause", "box")
+            expectRefusal(
+                try await host.shell(refused), status: 1, names: "cannot start a container in the paused state")
+            try await bundle.must("delete", "--force", "box")
+            try await bundle.create()
+            try await bundle.must("pause", "box")
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+}
