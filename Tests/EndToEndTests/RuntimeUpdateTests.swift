@@ -38,4 +38,22 @@ struct RuntimeUpdateTests {
             #expect(try await bundle.leftovers() == "")
         }
     }
+
+    @Test func `a container without its document can be killed, and says what it lacks`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)
+            for damage in ["rm", "truncate -s 9"] {
+                try await bundle.create()
+                try await bundle.must("start", "box")
+                try await host.must(["sh", "-c", "\(damage) /run/swrun/box/config.json"])
+                expectRefusal(
+                    try await bundle.swrun("exec", "box", "true"), status: 255, names: "container box: config.json",
+                    "delete --force removes it")
+                try await bundle.must("kill", "box", "KILL")
+                #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+                try await bundle.must("delete", "box")
+                #expect(try await bundle.leftovers() == "")
+            }
+        }
+    }
 }

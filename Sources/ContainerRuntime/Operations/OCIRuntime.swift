@@ -156,10 +156,11 @@ public struct OCIRuntime: Sendable {
             "signal \(signal) to \(all ? "all processes" : "the first process") of \(identifier), \(status.rawValue)")
         if all {
             try signalAll(record, signal)
-        } else if signal == SIGKILL, try !container.spec().hasOwnProcesses, let cgroup = try record.cgroup,
+        } else if signal == SIGKILL, (try? container.spec())?.hasOwnProcesses != true, let cgroup = try record.cgroup,
             cgroup.exists
         {
-            // Nobody else ends them: the kernel does so only in a pid namespace whose first process has ended.
+            // Nobody else ends them: the kernel does so only in a pid namespace whose first process has ended. A document
+            // that is damaged does not tell whether it has one.
             let isRunning = status == .running || status == .created || status == .paused
             guard try isRunning || !cgroup.isEmpty() else { throw ContainerError.notRunning }
             try cgroup.kill()

@@ -50,8 +50,7 @@ public struct StoredContainer: ~Copyable {
         } catch let error as ContainerError {
             throw error
         } catch {
-            throw ContainerError(
-                .failed, "container \(identifier): state.json is damaged: \(error) (delete --force removes it)")
+            throw damaged("state.json", "is damaged: \(error)")
         }
     }
 
@@ -67,9 +66,23 @@ public struct StoredContainer: ~Copyable {
     }
 
     /// The document that the container was made from.
+    ///
+    /// - Throws: `ContainerError` when the container is being removed at this moment, or the document is damaged.
     public borrowing func spec() throws -> Spec {
-        guard let bytes = try directory.readFile("config.json", limit: 16 << 20) else { throw ContainerError.notFound }
-        return try Spec(json: bytes)
+        guard let bytes = try directory.readFile("config.json", limit: 16 << 20) else {
+            // It is the first that goes with a container.
+            if try isLocked || directory.status().st_nlink == 0 { throw ContainerError.notFound }
+            throw damaged("config.json", "is missing")
+        }
+        do {
+            return try Spec(json: bytes)
+        } catch {
+            throw damaged("config.json", "is damaged: \(error)")
+        }
+    }
+
+    private borrowing func damaged(_ file: String, _ words: String) -> ContainerError {
+        ContainerError(.failed, "container \(identifier): \(file) \(words) (delete --force removes it)")
     }
 
     /// What the kernel says about the container now.
