@@ -50,11 +50,12 @@ public struct Cgroup: Hashable, Sendable {
     /// Where a v1 controller is needed in which the cgroup was not made, it is made there and the processes are moved
     /// into it, which takes milliseconds.
     ///
-    /// - Throws: `CgroupError` as `create`. Limits that were set before the one that was refused stay.
+    /// - Throws: `CgroupError` as `create`. What was set before the one that was refused is taken back.
     public func update(_ limits: CgroupLimits) throws(CgroupError) {
         var made: [CgroupDirectory] = []
+        var before: [PresentValue] = []
         do throws(CgroupError) {
-            let plan = try CgroupPlan(limits, tracking: [], root: root)
+            let plan = try CgroupPlan(try completed(limits), tracking: [], root: root)
             // A second program would not lift what the first one refuses.
             if plan.deviceProgram != nil {
                 throw CgroupError(
@@ -62,11 +63,14 @@ public struct Cgroup: Hashable, Sendable {
                     hint: "on cgroup v2 they stay as they were when the cgroup was made")
             }
             try checkUsage(limits.memory)
+            before = presentValues(plan)
             try carryOut(plan, made: &made, adopting: false)
             for directory in made where directory.path != unifiedDirectory?.path {
                 try moveProcesses(into: directory)
             }
         } catch {
+            // Some only go back after others, as in `write(_:)` of several.
+            for _ in 0..<2 { for value in before.reversed() { value.putBack() } }
             throw error.path(path)
         }
     }

@@ -165,4 +165,28 @@ struct FakeRootTests {
                 == .init(usage: 90, user: 60, system: 30, periods: 5, throttledPeriods: 4, throttledTime: 8))
         #expect(statistics.pids == .init(current: 3, limit: 10))
     }
+
+    @Test func updateKeepsWhatCgroupVersion2HasInTheSameFile() throws {
+        let fake = try FakeHierarchy()
+        try fake.fill(
+            "swbox/web",
+            [
+                "cgroup.controllers": "cpu memory pids\n", "cgroup.procs": "", "cpu.max": "20000 100000\n",
+                "memory.max": "67108864\n", "memory.swap.max": "00000000\n",
+            ])
+        let cgroup = Cgroup(fake.path, root: CgroupRoot(unified: fake.directory))
+        var limits = CgroupLimits()
+        limits.cpu.period = 200_000
+        limits.memory.swap = 134_217_728
+        try cgroup.update(limits)
+        #expect(fake.text("swbox/web/cpu.max") == "20000 200000\n")
+        #expect(fake.text("swbox/web/memory.swap.max") == "67108864\n")
+        #expect(fake.text("swbox/web/memory.max") == "67108864\n")
+
+        // There is no file for the last of them.
+        limits.cpu.period = 300_000
+        limits.pids = 7
+        #expect(throws: CgroupError.self) { try cgroup.update(limits) }
+        #expect(fake.text("swbox/web/cpu.max") == "20000 200000\n")
+    }
 }

@@ -16,6 +16,36 @@ struct RuntimeUpdateTests {
         ])
     }
 
+    @Test func `an update that fails changes nothing`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            let files = [
+                "cpu.shares", "cpu.weight", "cpu.cfs_quota_us", "cpu.max", "memory.limit_in_bytes", "memory.max",
+                "pids.max",
+                "memory.memsw.limit_in_bytes", "memory.swap.max",
+            ]
+            let before = try await values(host, files)
+            for words in [
+                [
+                    "--cpu-share", "600", "--cpu-quota", "30000", "--memory", "100m", "--memory-swap", "200m",
+                    "--pids-limit",
+                    "99999999999",
+                ],
+                ["--cpu-share", "600", "--cpuset-cpus", "4000"],
+                ["--memory", "32m", "--cpu-share", "600", "--cpu-period", "5"],
+            ] {
+                let line = ([Products.path("swrun"), "update"] + words + ["box"]).joined(separator: " ")
+                expectRefusal(try await host.shell(line), status: 1, names: "linux.resources.")
+                #expect(try await values(host, files) == before, "\(words)")
+            }
+            try await bundle.must("update", "--cpu-share", "600", "--pids-limit", "60", "box")
+            #expect(try await values(host, files) != before)
+            try await bundle.must("delete", "--force", "box")
+        }
+    }
+
     @Test func `a container that is paused before it starts is paused, and not started`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)

@@ -1,0 +1,52 @@
+/// What a file of a cgroup holds before it is written to.
+struct PresentValue {
+    private let directory: CgroupDirectory
+    private let file: String
+    private let line: String
+
+    /// Nil for a file that is not there, cannot be read, or is more than one line: about devices, which are set one by one.
+    init?(_ directory: CgroupDirectory, _ file: String) {
+        guard var text = try? directory.read(file) else { return nil }
+        if text.utf8.last == 10 { text.removeLast() }
+        guard !text.utf8.contains(10) else { return nil }
+        self.directory = directory
+        self.file = file
+        line = text
+    }
+
+    /// Writes it again when the file holds something else by now, and the kernel takes it.
+    func putBack() {
+        guard let now = PresentValue(directory, file), now.line != line else { return }
+        // With its end, or an empty one would not be written at all.
+        try? directory.write("\(line)\n", to: file)
+    }
+}
+
+extension Cgroup {
+    /// What the files hold that a plan is about to change.
+    func presentValues(_ plan: CgroupPlan) -> [PresentValue] {
+        let settings =
+            plan.version1Settings.map { (directory(of: $0.controller), $0) }
+            + plan.version2Settings.map { (unifiedDirectory, $0) }
+        return settings.compactMap { directory, setting in
+            guard let directory else { return nil }
+            return PresentValue(directory, setting.file)
+                ?? setting.fallback.flatMap { PresentValue(directory, $0.file) }
+        }
+    }
+
+    /// Limits together with what is in force, where cgroup v2 has one file for what the specification has two members
+    /// for, or counts another way: a new period leaves the quota, and swap is what memory leaves of both.
+    func completed(_ limits: CgroupLimits) throws(CgroupError) -> CgroupLimits {
+        var limits = limits
+        if root.hierarchy(of: .cpu) == nil, limits.cpu.period.nonZero != nil, limits.cpu.quota.nonZero == nil {
+            limits.cpu.quota = try unifiedDirectory?.read("cpu.max")?.split(separator: " ").first.flatMap { Int64($0) }
+        }
+        if root.hierarchy(of: .memory) == nil, let swap = limits.memory.swap, swap > 0,
+            limits.memory.limit.nonZero == nil
+        {
+            limits.memory.limit = try unifiedDirectory?.readNumber("memory.max").flatMap { Int64(exactly: $0) }
+        }
+        return limits
+    }
+}
