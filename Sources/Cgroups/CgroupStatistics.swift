@@ -3,6 +3,8 @@ public struct CgroupStatistics: Hashable, Sendable {
     public var memory: Memory?
     public var cpu: CPU?
     public var pids: Pids?
+    /// What was read and written, for each block device and kind of operation.
+    public var blockIO = BlockIO()
 
     /// Bytes.
     public struct Memory: Hashable, Sendable {
@@ -17,6 +19,39 @@ public struct CgroupStatistics: Hashable, Sendable {
         public var inactiveFile: UInt64
         /// How many processes of the cgroup the OOM killer has killed.
         public var outOfMemoryKills: UInt64
+        /// How often the limit was met; only v1 counts it.
+        public var failures: UInt64 = 0
+        /// Memory and swap together, as v1 counts; nil where swap is not accounted.
+        public var withSwap: Amount?
+        /// The kernel's own, and the buffers of TCP; v1 only.
+        public var kernel: Amount?
+        public var kernelTCP: Amount?
+        /// Pages of files.
+        public var cache: UInt64 = 0
+        /// The lines of `memory.stat`.
+        public var details: [String: UInt64] = [:]
+    }
+
+    /// Bytes of one kind of memory.
+    public struct Amount: Hashable, Sendable {
+        public var usage: UInt64
+        public var peak: UInt64?
+        /// Nil is no limit.
+        public var limit: UInt64?
+        public var failures: UInt64 = 0
+    }
+
+    public struct BlockIO: Hashable, Sendable {
+        public var bytes: [Operations] = []
+        /// How many operations.
+        public var operations: [Operations] = []
+    }
+
+    /// How much of an operation, `Read` or `Write`, there was on a device.
+    public struct Operations: Hashable, Sendable {
+        public var device: CgroupLimits.BlockDevice
+        public var name: String
+        public var count: UInt64
     }
 
     public struct CPU: Hashable, Sendable {
@@ -25,6 +60,10 @@ public struct CgroupStatistics: Hashable, Sendable {
         /// Nil where the accounting does not tell the two apart.
         public var user: UInt64?
         public var system: UInt64?
+        /// Nanoseconds by processor, in all, and for the kernel and the programs; v1 only.
+        public var processors: [UInt64] = []
+        public var systemProcessors: [UInt64] = []
+        public var userProcessors: [UInt64] = []
         /// Quota periods that passed, those in which the cgroup ran out, and for how many microseconds.
         public var periods: UInt64
         public var throttledPeriods: UInt64
@@ -43,7 +82,9 @@ extension Cgroup {
     ///
     /// Equivalent to `cat memory.current memory.stat cpu.stat pids.current`, or their counterparts on v1.
     public func statistics() throws(CgroupError) -> CgroupStatistics {
-        CgroupStatistics(memory: try memoryStatistics(), cpu: try cpuStatistics(), pids: try pidsStatistics())
+        CgroupStatistics(
+            memory: try memoryStatistics(), cpu: try cpuStatistics(), pids: try pidsStatistics(),
+            blockIO: try blockIOStatistics())
     }
 
     /// How many processes of the cgroup the OOM killer has killed; 0 where memory is not accounted.
@@ -64,15 +105,41 @@ extension Cgroup {
         let details = try directory.readTable("memory.stat")
         var swap = try directory.readNumber(version1 ? "memory.memsw.usage_in_bytes" : "memory.swap.current")
         if version1 { swap = swap.map { $0 > usage ? $0 - usage : 0 } }
-        let limit = try directory.readNumber(version1 ? "memory.limit_in_bytes" : "memory.max")
-        return CgroupStatistics.Memory(
+        let limit = try directory.readNumber(version1 ? "memory.limit_in_bytes" : "memory.max").flatMap(Self.limit)
+        var memory = CgroupStatistics.Memory(
             usage: usage,
             peak: try directory.readNumber(version1 ? "memory.max_usage_in_bytes" : "memory.peak"),
-            // v1 says "no limit" with the largest number of whole pages that a signed long holds.
-            limit: limit.flatMap { $0 >= 1 << 62 ? nil : $0 },
-            swap: swap,
+            limit: limit, swap: swap,
             inactiveFile: details[version1 ? "total_inactive_file" : "inactive_file"] ?? 0,
             outOfMemoryKills: try outOfMemoryKills())
+        memory.cache = details[version1 ? "cache" : "file"] ?? 0
+        for (name, count) in details { memory.details[String(name)] = count }
+        guard version1 else {
+            if let swap {
+                let most = try directory.readNumber("memory.swap.max")
+                memory.withSwap = .init(usage: usage + swap, limit: limit.flatMap { limit in most.map { $0 + limit } })
+            }
+            return memory
+        }
+        memory.failures = try directory.readNumber("memory.failcnt") ?? 0
+        memory.withSwap = try amount(directory, "memory.memsw")
+        memory.kernel = try amount(directory, "memory.kmem")
+        memory.kernelTCP = try amount(directory, "memory.kmem.tcp")
+        return memory
+    }
+
+    /// v1 says "no limit" with the largest number of whole pages that a signed long holds.
+    private static func limit(_ number: UInt64) -> UInt64? { number >= 1 << 62 ? nil : number }
+
+    /// The files of v1 about one kind of memory.
+    private func amount(
+        _ directory: CgroupDirectory, _ prefix: String
+    ) throws(CgroupError) -> CgroupStatistics.Amount? {
+        guard let usage = try directory.readNumber("\(prefix).usage_in_bytes") else { return nil }
+        return CgroupStatistics.Amount(
+            usage: usage, peak: try directory.readNumber("\(prefix).max_usage_in_bytes"),
+            limit: try directory.readNumber("\(prefix).limit_in_bytes").flatMap(Self.limit),
+            failures: try directory.readNumber("\(prefix).failcnt") ?? 0)
     }
 
     private func cpuStatistics() throws(CgroupError) -> CgroupStatistics.CPU? {
@@ -83,10 +150,63 @@ extension Cgroup {
             .map { CgroupDirectory(mountPoint: $0.mountPoint, path: path) }
         let nanoseconds = try accounting?.readNumber("cpuacct.usage")
         guard let usage = basic["usage_usec"] ?? nanoseconds.map({ $0 / 1000 }) else { return nil }
-        return CgroupStatistics.CPU(
+        var cpu = CgroupStatistics.CPU(
             usage: usage, user: basic["user_usec"], system: basic["system_usec"],
             periods: own["nr_periods"] ?? 0, throttledPeriods: own["nr_throttled"] ?? 0,
             throttledTime: own["throttled_usec"] ?? (own["throttled_time"] ?? 0) / 1000)
+        // A heading, and a line for each processor: its number, the programs' and the kernel's time.
+        for line in try accounting?.read("cpuacct.usage_all")?.split(separator: "\n").dropFirst() ?? [] {
+            let numbers = line.split(separator: " ").compactMap { UInt64($0) }
+            guard numbers.count == 3 else { continue }
+            cpu.userProcessors.append(numbers[1])
+            cpu.systemProcessors.append(numbers[2])
+        }
+        cpu.processors =
+            try accounting?.read("cpuacct.usage_percpu")?.split(whereSeparator: \.isWhitespace)
+            .compactMap { UInt64($0) } ?? []
+        return cpu
+    }
+
+    /// The corresponding files are `io.stat`, and `blkio.throttle.io_service_bytes_recursive` and its like on v1.
+    private func blockIOStatistics() throws(CgroupError) -> CgroupStatistics.BlockIO {
+        var statistics = CgroupStatistics.BlockIO()
+        guard let directory = directory(of: .io) else { return statistics }
+        guard root.hierarchy(of: .io) == nil else {
+            statistics.bytes = try operations(directory, "blkio.throttle.io_service_bytes_recursive")
+            statistics.operations = try operations(directory, "blkio.throttle.io_serviced_recursive")
+            return statistics
+        }
+        for line in try directory.read("io.stat")?.split(separator: "\n") ?? [] {
+            let words = line.split(separator: " ")
+            guard let device = words.first.flatMap({ CgroupLimits.BlockDevice($0) }) else { continue }
+            for word in words.dropFirst() {
+                let pair = word.split(separator: "=")
+                guard pair.count == 2, let count = UInt64(pair[1]) else { continue }
+                switch pair[0] {
+                case "rbytes": statistics.bytes.append(.init(device: device, name: "Read", count: count))
+                case "wbytes": statistics.bytes.append(.init(device: device, name: "Write", count: count))
+                case "rios": statistics.operations.append(.init(device: device, name: "Read", count: count))
+                case "wios": statistics.operations.append(.init(device: device, name: "Write", count: count))
+                default: break
+                }
+            }
+        }
+        return statistics
+    }
+
+    /// Lines such as `254:0 Read 4096`; the last one is the sum of all devices.
+    private func operations(
+        _ directory: CgroupDirectory, _ file: String
+    ) throws(CgroupError) -> [CgroupStatistics.Operations] {
+        var operations: [CgroupStatistics.Operations] = []
+        for line in try directory.read(file)?.split(separator: "\n") ?? [] {
+            let words = line.split(separator: " ")
+            guard words.count == 3, let device = CgroupLimits.BlockDevice(words[0]), let count = UInt64(words[2]) else {
+                continue
+            }
+            operations.append(.init(device: device, name: String(words[1]), count: count))
+        }
+        return operations
     }
 
     private func pidsStatistics() throws(CgroupError) -> CgroupStatistics.Pids? {
@@ -94,5 +214,14 @@ extension Cgroup {
             return nil
         }
         return CgroupStatistics.Pids(current: current, limit: try directory.readNumber("pids.max"))
+    }
+}
+
+extension CgroupLimits.BlockDevice {
+    /// `8:0`; nil for what is none.
+    fileprivate init?(_ text: Substring) {
+        let numbers = text.split(separator: ":").compactMap { UInt32($0) }
+        guard numbers.count == 2 else { return nil }
+        self.init(major: numbers[0], minor: numbers[1])
     }
 }

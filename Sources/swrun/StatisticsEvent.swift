@@ -1,6 +1,6 @@
 import Cgroups
 
-/// What `runc events --stats` prints, as far as the kernel's numbers are gathered here: nanoseconds and bytes.
+/// What `runc events --stats` prints, as far as engines read it: nanoseconds and bytes.
 struct StatisticsEvent: Encodable {
     var type = "stats"
     var id: String
@@ -10,6 +10,7 @@ struct StatisticsEvent: Encodable {
         var cpu: CPU?
         var memory: Memory?
         var pids: Pids?
+        var blkio = BlockIO()
     }
 
     struct CPU: Encodable {
@@ -18,8 +19,17 @@ struct StatisticsEvent: Encodable {
 
         struct Usage: Encodable {
             var total: UInt64
+            var percpu: [UInt64]?
+            var kernelPerCPU: [UInt64]?
+            var userPerCPU: [UInt64]?
             var kernel: UInt64
             var user: UInt64
+
+            enum CodingKeys: String, CodingKey {
+                case total, percpu, kernel, user
+                case kernelPerCPU = "percpu_kernel"
+                case userPerCPU = "percpu_user"
+            }
         }
         struct Throttling: Encodable {
             var periods: UInt64
@@ -29,15 +39,49 @@ struct StatisticsEvent: Encodable {
     }
 
     struct Memory: Encodable {
+        var cache: UInt64
         var usage: Entry
         var swap: Entry?
+        var kernel: Entry?
+        var kernelTCP: Entry?
         var raw: [String: UInt64]
 
         struct Entry: Encodable {
             var limit: UInt64
             var usage: UInt64
             var max: UInt64?
-            var failcnt: UInt64 = 0
+            var failcnt: UInt64
+
+            init(_ amount: CgroupStatistics.Amount) {
+                self.init(amount.usage, amount.peak, amount.limit, amount.failures)
+            }
+
+            init(_ usage: UInt64, _ peak: UInt64?, _ limit: UInt64?, _ failures: UInt64) {
+                // runc says "no limit" with the largest number.
+                self.limit = limit ?? .max
+                self.usage = usage
+                max = peak
+                failcnt = failures
+            }
+        }
+    }
+
+    struct BlockIO: Encodable {
+        var ioServiceBytesRecursive: [Entry]?
+        var ioServicedRecursive: [Entry]?
+
+        struct Entry: Encodable {
+            var major: UInt32
+            var minor: UInt32
+            var op: String
+            var value: UInt64
+
+            init(_ operations: CgroupStatistics.Operations) {
+                major = operations.device.major
+                minor = operations.device.minor
+                op = operations.name
+                value = operations.count
+            }
         }
     }
 
@@ -51,17 +95,27 @@ struct StatisticsEvent: Encodable {
         data = Data()
         if let cpu = statistics.cpu {
             data.cpu = CPU(
-                usage: .init(total: cpu.usage * 1000, kernel: (cpu.system ?? 0) * 1000, user: (cpu.user ?? 0) * 1000),
+                usage: .init(
+                    total: cpu.usage * 1000, percpu: Self.nonEmpty(cpu.processors),
+                    kernelPerCPU: Self.nonEmpty(cpu.systemProcessors), userPerCPU: Self.nonEmpty(cpu.userProcessors),
+                    kernel: (cpu.system ?? 0) * 1000, user: (cpu.user ?? 0) * 1000),
                 throttling: .init(
                     periods: cpu.periods, throttledPeriods: cpu.throttledPeriods,
                     throttledTime: cpu.throttledTime * 1000))
         }
         if let memory = statistics.memory {
-            // runc says "no limit" with the largest number.
-            let usage = Memory.Entry(limit: memory.limit ?? .max, usage: memory.usage, max: memory.peak)
-            let swap = memory.swap.map { Memory.Entry(limit: .max, usage: memory.usage + $0, max: nil) }
-            data.memory = Memory(usage: usage, swap: swap, raw: ["inactive_file": memory.inactiveFile])
+            data.memory = Memory(
+                cache: memory.cache, usage: .init(memory.usage, memory.peak, memory.limit, memory.failures),
+                swap: memory.withSwap.map { .init($0) }, kernel: memory.kernel.map { .init($0) },
+                kernelTCP: memory.kernelTCP.map { .init($0) }, raw: memory.details)
         }
         if let pids = statistics.pids { data.pids = Pids(current: pids.current, limit: pids.limit) }
+        let (bytes, operations) = (statistics.blockIO.bytes, statistics.blockIO.operations)
+        data.blkio = BlockIO(
+            ioServiceBytesRecursive: Self.nonEmpty(bytes.map { .init($0) }),
+            ioServicedRecursive: Self.nonEmpty(operations.map { .init($0) }))
     }
+
+    /// What is empty is left out, as by runc.
+    private static func nonEmpty<Element>(_ list: [Element]) -> [Element]? { list.isEmpty ? nil : list }
 }

@@ -144,7 +144,7 @@ struct FakeRootTests {
             [
                 "memory.current": "5000\n", "memory.peak": "6000\n", "memory.max": "max\n",
                 "memory.swap.current": "7\n",
-                "memory.stat": "anon 1\ninactive_file 400\n", "memory.events": "oom 3\noom_kill 2\n",
+                "memory.stat": "anon 1\nfile 80\ninactive_file 400\n", "memory.events": "oom 3\noom_kill 2\n",
                 "cpu.stat": """
                 usage_usec 90
                 user_usec 60
@@ -155,15 +155,57 @@ struct FakeRootTests {
 
                 """,
                 "pids.current": "3\n", "pids.max": "10\n",
+                "io.stat": "254:0 rbytes=4096 wbytes=512 rios=2 wios=1 dbytes=0 dios=0\n",
             ])
         let statistics = try Cgroup(fake.path, root: CgroupRoot(unified: fake.directory)).statistics()
         #expect(
             statistics.memory
-                == .init(usage: 5000, peak: 6000, limit: nil, swap: 7, inactiveFile: 400, outOfMemoryKills: 2))
+                == .init(
+                    usage: 5000, peak: 6000, limit: nil, swap: 7, inactiveFile: 400, outOfMemoryKills: 2,
+                    withSwap: .init(usage: 5007), cache: 80, details: ["anon": 1, "file": 80, "inactive_file": 400]))
         #expect(
             statistics.cpu
                 == .init(usage: 90, user: 60, system: 30, periods: 5, throttledPeriods: 4, throttledTime: 8))
         #expect(statistics.pids == .init(current: 3, limit: 10))
+        let device = CgroupLimits.BlockDevice(major: 254, minor: 0)
+        #expect(
+            statistics.blockIO
+                == .init(
+                    bytes: [
+                        .init(device: device, name: "Read", count: 4096),
+                        .init(device: device, name: "Write", count: 512),
+                    ],
+                    operations: [
+                        .init(device: device, name: "Read", count: 2), .init(device: device, name: "Write", count: 1),
+                    ]))
+    }
+
+    @Test func statisticsOfVersion1() throws {
+        let fake = try FakeHierarchy()
+        let memory = try fake.hierarchy(
+            "memory", controllers: ["memory"],
+            files: [
+                "memory.usage_in_bytes": "5000\n", "memory.max_usage_in_bytes": "6000\n",
+                "memory.limit_in_bytes": "8192\n", "memory.failcnt": "3\n",
+                "memory.memsw.usage_in_bytes": "5100\n", "memory.memsw.max_usage_in_bytes": "6100\n",
+                "memory.memsw.limit_in_bytes": "16384\n", "memory.memsw.failcnt": "4\n",
+                "memory.kmem.usage_in_bytes": "10\n", "memory.kmem.max_usage_in_bytes": "20\n",
+                "memory.kmem.limit_in_bytes": "9223372036854771712\n", "memory.kmem.failcnt": "0\n",
+                "memory.stat": "cache 80\ntotal_inactive_file 400\n",
+            ])
+        let time = try fake.hierarchy(
+            "cpuacct", controllers: ["cpuacct"],
+            files: [
+                "cpuacct.usage": "30000\n", "cpuacct.usage_percpu": "10000 20000 \n",
+                "cpuacct.usage_all": "cpu user system\n0 7000 3000\n1 15000 5000\n",
+            ])
+        let statistics = try Cgroup(fake.path, root: CgroupRoot(hierarchies: [memory, time], unified: nil)).statistics()
+        #expect(statistics.memory?.failures == 3 && statistics.memory?.cache == 80)
+        #expect(statistics.memory?.withSwap == .init(usage: 5100, peak: 6100, limit: 16384, failures: 4))
+        #expect(statistics.memory?.kernel == .init(usage: 10, peak: 20, limit: nil))
+        #expect(statistics.memory?.kernelTCP == nil)
+        #expect(statistics.cpu?.processors == [10000, 20000])
+        #expect(statistics.cpu?.userProcessors == [7000, 15000] && statistics.cpu?.systemProcessors == [3000, 5000])
     }
 
     @Test func updateKeepsWhatCgroupVersion2HasInTheSameFile() throws {

@@ -88,18 +88,27 @@ extension DocumentShape {
     static let statistics: DocumentShape = {
         let entry = DocumentShape.object(
             ["limit": natural, "usage": natural, "failcnt": natural], optional: ["max": natural])
+        let operations = DocumentShape.list(
+            .object(["major": natural, "minor": natural, "op": .text, "value": natural]))
+        let each = DocumentShape.list(natural)
         return .object([
             "type": .word(["stats"]), "id": .text,
             "data": .object(
                 [:],
                 optional: [
                     "cpu": .object([
-                        "usage": .object(["total": natural, "kernel": natural, "user": natural]),
+                        "usage": .object(
+                            ["total": natural, "kernel": natural, "user": natural],
+                            optional: ["percpu": each, "percpu_kernel": each, "percpu_user": each]),
                         "throttling": .object([
                             "periods": natural, "throttledPeriods": natural, "throttledTime": natural,
                         ]),
                     ]),
-                    "memory": .object(["usage": entry, "raw": .map(natural)], optional: ["swap": entry]),
+                    "memory": .object(
+                        ["cache": natural, "usage": entry, "raw": .map(natural)],
+                        optional: ["swap": entry, "kernel": entry, "kernelTCP": entry]),
+                    "blkio": .object(
+                        [:], optional: ["ioServiceBytesRecursive": operations, "ioServicedRecursive": operations]),
                     "pids": .object(["current": natural], optional: ["limit": natural]),
                 ]),
         ])

@@ -46,6 +46,30 @@ struct RuntimeUpdateTests {
         }
     }
 
+    @Test func `statistics are the kernel's numbers`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            let data = try JSONValue(try await bundle.must("events", "--stats", "box"))["data"]
+            let memory = data["memory"]
+            #expect(memory["usage"]["limit"].integer == 67_108_864, "\(data)")
+            #expect(memory["swap"]["limit"].integer == 134_217_728, "\(data)")
+            #expect((memory["swap"]["usage"].integer ?? 0) >= (memory["usage"]["usage"].integer ?? .max), "\(data)")
+            let hasDetail = memory["raw"]["pgfault"].integer ?? 0 > 0
+            #expect(hasDetail, "\(data)")
+            if try await host.shell("test -e /sys/fs/cgroup/cpuacct/swrun/box").status == 0 {
+                let each = data["cpu"]["usage"]["percpu"].items.compactMap { $0.integer }
+                let sum = each.reduce(0, +)
+                #expect(sum > 0 && each.count == data["cpu"]["usage"]["percpu_user"].items.count, "\(data)")
+            }
+            if try await host.shell("test -e /sys/fs/cgroup/memory").status == 0 {
+                #expect(memory["kernel"]["usage"].integer ?? 0 > 0, "\(data)")
+            }
+            try await bundle.must("delete", "--force", "box")
+        }
+    }
+
     @Test func `a container that is paused before it starts is paused, and not started`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)
