@@ -89,6 +89,18 @@ enum SwrunCommands {
 }
 
 extension SwrunCommands {
+    /// A file that was named on the command line.
+    ///
+    /// - Throws: `SystemError` with that name.
+    static func contents(of path: String, limit: Int) throws(SystemError) -> [UInt8] {
+        let file = try Descriptor.open(path)
+        do throws(SystemError) {
+            return try file.readAll(limit: limit)
+        } catch {
+            throw SystemError("read", path, errno: error.errno)
+        }
+    }
+
     /// The program's own failures are 1 as runc's are, those of `exec` 255; where `run` could not execute the program, it
     /// says so as a shell does.
     private static func explain(
@@ -148,4 +160,10 @@ extension Invocation<OCIRuntime> {
         }
         return count
     }
+
+    /// What the service manager calls them.
+    var listenNames: String? { unsafe getenv("LISTEN_FDNAMES").map { unsafe String(cString: $0) } }
+
+    /// A flag's value; an empty one is none, as with runc.
+    func given(_ flag: String) -> String? { flags.value(flag).flatMap { $0.isEmpty ? nil : $0 } }
 }

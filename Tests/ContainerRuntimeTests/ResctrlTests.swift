@@ -100,6 +100,17 @@ struct ResctrlTests {
         #expect(fake.text("tasks") == "13" && root.made.isEmpty)
     }
 
+    @Test func `other shares are written into the group that is there`() throws {
+        let fake = try FakeResctrl()
+        try fake.fill("gold", [("schemata", ""), ("tasks", "")])
+        try fake.group(#"{"closID": "gold", "memBwSchema": "MB:0=20"}"#).update()
+        #expect(fake.text("gold/schemata") == "MB:0=20\n")
+        let error = #expect(throws: SpecError.self) {
+            try fake.group(#"{"closID": "silver", "memBwSchema": "MB:0=20"}"#).update()
+        }
+        #expect(error?.field == "linux.intelRdt" && !fake.exists("silver"))
+    }
+
     @Test func `one that is not there is made only with a schema`() throws {
         let fake = try FakeResctrl()
         var missing = try fake.group(#"{"closID": "silver"}"#)

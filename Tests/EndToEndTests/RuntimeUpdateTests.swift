@@ -46,6 +46,37 @@ struct RuntimeUpdateTests {
         }
     }
 
+    @Test func `update knows every flag of its peers, and leaves devices alone`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            for flag in ["--kernel-memory", "--kernel-memory-tcp"] {
+                let ignored = try await bundle.swrun("update", flag, "64m", "box")
+                #expect(ignored.status == 0 && ignored.errors.contains("\(flag) is ignored"), "\(ignored)")
+            }
+            if try await host.shell("grep -q ' - resctrl ' /proc/self/mountinfo").status != 0 {
+                for (flag, line) in [("--l3-cache-schema", "L3:0=f"), ("--mem-bw-schema", "MB:0=20")] {
+                    expectRefusal(
+                        try await bundle.swrun("update", flag, line, "box"), status: 1, names: "linux.intelRdt",
+                        "resctrl")
+                }
+            }
+            // What kubernetes sends: the limits and the rules of the devices that the container has already.
+            let change =
+                #"{"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "r"}], "pids": {"limit": 33}}"#
+            try await host.must(["sh", "-c", "echo '\(change)' | \(Products.path("swrun")) update --resources - box"])
+            #expect(try await values(host, ["pids.max"]) == "pids.max:33")
+            #expect(try await host.shell("grep -rqs 10:229 /sys/fs/cgroup/devices/swrun/box/devices.list").status != 0)
+            try await bundle.must("update", "--memory", "", "--cpuset-cpus", "", "--pids-limit", "34", "box")
+            #expect(try await values(host, ["pids.max"]) == "pids.max:34")
+            expectRefusal(
+                try await bundle.swrun("update", "--resources", "/run", "box"), status: 1,
+                names: "read /run: is a directory")
+            try await bundle.must("delete", "--force", "box")
+        }
+    }
+
     @Test func `statistics are the kernel's numbers`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)

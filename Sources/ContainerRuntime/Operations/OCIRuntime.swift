@@ -203,12 +203,12 @@ public struct OCIRuntime: Sendable {
         guard let cgroup else {
             throw ContainerError(.failed, "cannot pause a container without a cgroup")
         }
-        try cgroup.freeze()
         if status == .created {
             var paused = record
             paused.mayBePaused = true
             try container.write(paused)
         }
+        try cgroup.freeze()
     }
 
     public func resume(_ identifier: String) throws {
@@ -232,11 +232,27 @@ public struct OCIRuntime: Sendable {
     }
 
     /// Changes the limits of a container that has not stopped.
-    public func update(_ identifier: String, _ resources: Spec.Linux.Resources) throws {
+    ///
+    /// Rules of devices are left as they are, as by runc: an engine that changes a limit sends all that it knows of a
+    /// container, and cgroup v1 would deny every device between the first rule and the last.
+    ///
+    /// - Parameter control: Other shares of caches and bandwidth for its group of resctrl.
+    public func update(
+        _ identifier: String, _ resources: Spec.Linux.Resources, _ control: Spec.Linux.IntelRDT? = nil
+    ) throws {
+        var resources = resources
+        resources.devices = nil
         let (record, cgroup) = try controlled(identifier)
         guard let cgroup else { throw ContainerError(.failed, "cannot limit a container without a cgroup") }
         try resources.validate()
         let limits = try CgroupLimits(resources)
+        if var settings = control {
+            var spec = try store.open(identifier).spec()
+            settings.closID = spec.linux?.intelRdt?.closID
+            spec.linux = spec.linux ?? Spec.Linux()
+            spec.linux?.intelRdt = settings
+            try ResctrlGroup(spec, container: identifier)?.update()
+        }
         try record.updateUnit(resources)
         do throws(CgroupError) {
             try cgroup.update(limits)

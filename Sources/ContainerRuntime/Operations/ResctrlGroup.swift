@@ -108,6 +108,14 @@ struct ResctrlGroup {
         }
     }
 
+    /// Changes what there is already.
+    func update() throws(SpecError) {
+        guard unsafe access(directory, F_OK) == 0 else {
+            throw SpecError(field, "the container has no group '\(group)' in \(root)")
+        }
+        try write()
+    }
+
     /// Each line in a write of its own, which is what the kernel answers for.
     private func write() throws(SpecError) {
         for (field, line) in schemata {

@@ -12,7 +12,8 @@ extension SwrunCommands {
         grammar: FlagGrammar([.init("all", short: "a", help: "to all of its processes")])
     ) { invocation in
         try invocation.require(1...2, "a container ID and perhaps a signal")
-        let name = invocation.arguments.dropFirst().first ?? "TERM"
+        // An empty one is none, as with runc.
+        let name = invocation.arguments.dropFirst().first { !$0.isEmpty } ?? "TERM"
         guard let signal = SignalName.number(of: name) else { throw CommandFailure("unknown signal \"\(name)\"") }
         try invocation.context.kill(
             invocation.arguments[0], signal: signal, all: invocation.flags.isOn("all"))
@@ -72,32 +73,39 @@ extension SwrunCommands {
             .init("cpuset-mems", value: "LIST", help: "the memory nodes to use"),
             .init("pids-limit", value: "N", help: "the most tasks; -1 is no limit"),
             .init("blkio-weight", value: "N", help: "the weight of block input and output, 10 to 1000"),
+            .init("l3-cache-schema", value: "LINE", help: "the share of the L3 caches (resctrl), such as L3:0=f"),
+            .init("mem-bw-schema", value: "LINE", help: "the share of the memory's bandwidth, such as MB:0=20"),
+            .init("kernel-memory", value: "BYTES", help: ""),
+            .init("kernel-memory-tcp", value: "BYTES", help: ""),
         ])
     ) { invocation in
-        try invocation.context.update(try invocation.identifier, try resources(invocation))
+        for flag in ["kernel-memory", "kernel-memory-tcp"] where invocation.given(flag) != nil {
+            invocation.context.warn("--\(flag) is ignored, as by runc: kernels have no such limit any more")
+        }
+        var control = Spec.Linux.IntelRDT()
+        control.l3CacheSchema = invocation.given("l3-cache-schema")
+        control.memBwSchema = invocation.given("mem-bw-schema")
+        try invocation.context.update(
+            try invocation.identifier, try resources(invocation), control == Spec.Linux.IntelRDT() ? nil : control)
         return .success
     }
 
     private static func resources(_ invocation: Invocation<OCIRuntime>) throws -> Spec.Linux.Resources {
-        let flags = invocation.flags
-        if let path = flags.value("resources") {
-            let bytes =
-                path == "-"
-                ? try Descriptor.open("/proc/self/fd/0").readAll(limit: 1 << 20)
-                : try Descriptor.open(path).readAll(limit: 1 << 20)
+        if let path = invocation.given("resources") {
+            let bytes = try contents(of: path == "-" ? "/proc/self/fd/0" : path, limit: 1 << 20)
             do {
                 return try Spec.Linux.Resources(json: bytes)
             } catch {
-                throw CommandFailure("\(path): \(error)")
+                throw CommandFailure("\(path == "-" ? "standard input" : path): \(error)")
             }
         }
         func number<Number: FixedWidthInteger>(_ flag: String, _ type: Number.Type) throws -> Number? {
-            guard let text = flags.value(flag) else { return nil }
+            guard let text = invocation.given(flag) else { return nil }
             guard let number = Number(text) else { throw invocation.misuse("invalid value '\(text)' for --\(flag)") }
             return number
         }
         func bytes(_ flag: String) throws -> Int64? {
-            guard let text = flags.value(flag) else { return nil }
+            guard let text = invocation.given(flag) else { return nil }
             guard let bytes = Int64(bytes: text) else {
                 throw invocation.misuse("invalid value '\(text)' for --\(flag)")
             }
@@ -107,8 +115,8 @@ extension SwrunCommands {
             limit: try bytes("memory"), reservation: try bytes("memory-reservation"), swap: try bytes("memory-swap"))
         var cpu = Spec.Linux.Resources.CPU(
             shares: try number("cpu-share", UInt64.self), quota: try number("cpu-quota", Int64.self),
-            period: try number("cpu-period", UInt64.self), cpus: flags.value("cpuset-cpus"),
-            mems: flags.value("cpuset-mems"))
+            period: try number("cpu-period", UInt64.self), cpus: invocation.given("cpuset-cpus"),
+            mems: invocation.given("cpuset-mems"))
         cpu.burst = try number("cpu-burst", UInt64.self)
         cpu.idle = try number("cpu-idle", Int64.self)
         cpu.realtimePeriod = try number("cpu-rt-period", UInt64.self)

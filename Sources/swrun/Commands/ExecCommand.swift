@@ -69,7 +69,7 @@ extension SwrunCommands {
     }
 
     private static func process(_ path: String) throws -> Spec.Process {
-        let bytes = try Descriptor.open(path).readAll(limit: 16 << 20)
+        let bytes = try contents(of: path, limit: 16 << 20)
         do {
             return try Spec.Process(json: bytes)
         } catch {
