@@ -141,4 +141,30 @@ struct RuntimeUpdateTests {
             }
         }
     }
+
+    @Test func `exec has the container's capabilities where a document names none, and empty flags say nothing`()
+        async throws
+    {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)
+            try await bundle.create()
+            try await bundle.must("start", "box")
+            let process =
+                #"{"cwd": "/", "args": ["grep", "CapEff", "/proc/self/status"], "env": ["PATH=/bin:/usr/bin"]}"#
+            try await host.must(["sh", "-c", "echo '\(process)' >/run/process.json"])
+            let own = try await bundle.must("exec", "box", "grep", "CapEff", "/proc/self/status")
+            #expect(!own.hasSuffix("\t0000000000000000"))
+            #expect(try await bundle.must("exec", "--process", "/run/process.json", "box") == own)
+            #expect(try await bundle.must("exec", "--cwd", "", "--user", "", "--pid-file", "", "box", "pwd") == "/")
+            let named = try await host.must([
+                "sh", "-c",
+                "LISTEN_FDS=1 LISTEN_FDNAMES=web \(Products.path("swrun")) exec box sh -c 'echo $LISTEN_FDS $LISTEN_FDNAMES' 3</dev/null",
+            ])
+            #expect(named == "1 web")
+            try await bundle.must("kill", "box", "")
+            try await bundle.must("delete", "--force", "box")
+            try await bundle.must("create", "--bundle", "/run/bundle", "--pid-file", "", "--console-socket", "", "box")
+            try await bundle.must("delete", "box")
+        }
+    }
 }

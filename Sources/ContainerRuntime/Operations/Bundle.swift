@@ -37,8 +37,9 @@ struct Bundle {
         if options.listenDescriptors > 0 {
             // For a program that a service manager would have started with these sockets (sd_listen_fds(3)).
             let variables = ["LISTEN_FDS=\(options.listenDescriptors)", "LISTEN_PID=1"]
+            let names = options.listenNames.map { ["LISTEN_FDNAMES=\($0)"] } ?? []
             let environment = spec.process?.env ?? []
-            spec.process?.env = environment + variables
+            spec.process?.env = environment + variables + names
         }
     }
 

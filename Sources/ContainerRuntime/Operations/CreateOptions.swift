@@ -16,6 +16,8 @@ public struct CreateOptions: Hashable, Sendable {
     public var preservedDescriptors: Int32 = 0
     /// How many of them came from a service manager (`LISTEN_FDS`).
     public var listenDescriptors: Int32 = 0
+    /// What the service manager calls them (`LISTEN_FDNAMES`).
+    public var listenNames: String?
 
     /// The socket of the service manager that wants to know when the program is ready (`NOTIFY_SOCKET`).
     public var notifySocket: String?

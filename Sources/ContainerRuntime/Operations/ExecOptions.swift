@@ -24,6 +24,8 @@ public struct ExecOptions: Hashable, Sendable {
     public var isDetached = false
     public var preservedDescriptors: Int32 = 0
     public var listenDescriptors: Int32 = 0
+    /// What the service manager calls them (`LISTEN_FDNAMES`).
+    public var listenNames: String?
     /// Cgroups inside the container's to put it into; none for the container's own.
     public var cgroups: [CgroupSubpath] = []
     /// Whether a process may be put into a container that is paused, in which it waits.

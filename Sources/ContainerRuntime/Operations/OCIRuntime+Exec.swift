@@ -99,6 +99,8 @@ extension ExecOptions {
         var result: Spec.Process
         if let process {
             result = process
+            // Those of the container, as with runc and crun.
+            if result.capabilities == nil { result.capabilities = spec.process?.capabilities }
         } else {
             guard let own = spec.process else { throw ContainerError(.failed, "config.json: process is missing") }
             result = own
@@ -119,7 +121,8 @@ extension ExecOptions {
         if let hasTerminal { result.terminal = hasTerminal }
         if !capabilities.isEmpty { result.capabilities = (result.capabilities ?? .init()).adding(capabilities) }
         if listenDescriptors > 0 {
-            result.env = (result.env ?? []) + ["LISTEN_FDS=\(listenDescriptors)", "LISTEN_PID=1"]
+            let names = listenNames.map { ["LISTEN_FDNAMES=\($0)"] } ?? []
+            result.env = (result.env ?? []) + ["LISTEN_FDS=\(listenDescriptors)", "LISTEN_PID=1"] + names
         }
         return result
     }

@@ -87,14 +87,15 @@ extension SwrunCommands {
 
     private static func options(_ invocation: Invocation<OCIRuntime>) throws -> CreateOptions {
         var options = CreateOptions(
-            identifier: try invocation.identifier, bundle: invocation.flags.value("bundle") ?? ".")
-        options.document = invocation.flags.value("config")
-        options.consoleSocket = invocation.flags.value("console-socket")
-        options.pidFile = invocation.flags.value("pid-file")
-        options.pidfdSocket = invocation.flags.value("pidfd-socket")
+            identifier: try invocation.identifier, bundle: invocation.given("bundle") ?? ".")
+        options.document = invocation.given("config")
+        options.consoleSocket = invocation.given("console-socket")
+        options.pidFile = invocation.given("pid-file")
+        options.pidfdSocket = invocation.given("pidfd-socket")
         options.pivots = !invocation.flags.isOn("no-pivot")
         options.makesKeyring = !invocation.flags.isOn("no-new-keyring")
         options.listenDescriptors = invocation.listenDescriptors
+        if options.listenDescriptors > 0 { options.listenNames = invocation.listenNames }
         options.notifySocket = invocation.notifySocket
         options.preservedDescriptors = (try invocation.number("preserve-fds") ?? 0) + options.listenDescriptors
         return options

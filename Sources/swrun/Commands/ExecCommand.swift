@@ -40,28 +40,29 @@ extension SwrunCommands {
 
     private static func options(_ invocation: Invocation<OCIRuntime>) throws -> ExecOptions {
         let flags = invocation.flags
-        let file = flags.value("process")
+        let file = invocation.given("process")
         try invocation.require(file == nil ? 2... : 1..., "a container ID and a command, or --process")
         var options = ExecOptions(identifier: invocation.arguments[0])
         options.process = try file.map(process)
         options.arguments = Array(invocation.arguments.dropFirst())
-        options.workingDirectory = flags.value("cwd")
+        options.workingDirectory = invocation.given("cwd")
         options.environment = flags.values("env")
-        options.user = try flags.value("user").map { try user($0, invocation) }
+        options.user = try invocation.given("user").map { try user($0, invocation) }
         options.additionalGroups = try flags.values("additional-gids").map { text in
             guard let group = UInt32(text) else { throw invocation.misuse("'\(text)' is not the number of a group") }
             return group
         }
         options.capabilities = flags.values("cap")
-        options.apparmorProfile = flags.value("apparmor")
-        options.selinuxLabel = flags.value("process-label")
+        options.apparmorProfile = invocation.given("apparmor")
+        options.selinuxLabel = invocation.given("process-label")
         options.noNewPrivileges = flags.value("no-new-privs").map { $0 == "true" }
         options.hasTerminal = flags.value("tty").map { $0 == "true" }
-        options.consoleSocket = flags.value("console-socket")
-        options.pidFile = flags.value("pid-file")
-        options.pidfdSocket = flags.value("pidfd-socket")
+        options.consoleSocket = invocation.given("console-socket")
+        options.pidFile = invocation.given("pid-file")
+        options.pidfdSocket = invocation.given("pidfd-socket")
         options.isDetached = flags.isOn("detach")
         options.listenDescriptors = invocation.listenDescriptors
+        if options.listenDescriptors > 0 { options.listenNames = invocation.listenNames }
         options.preservedDescriptors = (try invocation.number("preserve-fds") ?? 0) + options.listenDescriptors
         options.cgroups = try flags.values("cgroup").filter { !$0.isEmpty }.map { try CgroupSubpath($0) }
         options.ignoresPause = flags.isOn("ignore-paused")
