@@ -70,8 +70,9 @@ struct RuntimeSeccompTests {
                 host, "mkdir /tmp/yes && echo made; mkdir /tmp/no || echo refused; exec sleep 1000", change)
             try await host.must(["mkdir", "-p", "/run/bundle/rootfs/tmp"])
             try await bundle.create()
-            try await bundle.must("start", "box")
+            // Before it says anything itself, into the same file.
             let pid = try #require(try await bundle.state()["pid"].integer)
+            try await bundle.must("start", "box")
             try await host.must([
                 "bash", "-ec",
                 "for i in $(seq 600); do [ -d /run/bundle/rootfs/tmp/yes ] && exit; sleep 0.1; done; exit 1",
