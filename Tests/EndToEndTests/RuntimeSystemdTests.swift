@@ -108,8 +108,10 @@ struct RuntimeSystemdTests {
             podman pod pause p >/dev/null; podman pod ps --format '{{.Status}}'; podman pod unpause p >/dev/null
             podman pod stop -t 1 p >/dev/null; podman pod start p >/dev/null; podman exec a cat /proc/1/comm; echo "exec $?"
             podman pod rm -t 0 -f p >/dev/null; echo "rm $?"
-            # podman's conmon takes its time.
-            systemctl list-units --all --plain --no-legend '*libpod*' | grep -v libpod-conmon; ls /run/swrun
+            # podman's conmon takes its time, and systemd remembers the slice as long as its scope is in there.
+            units() { systemctl list-units --all --plain --no-legend '*libpod*' | grep -v libpod-conmon; }
+            for _ in {1..200}; do [ -n "$(units)" ] || break; sleep 0.1; done
+            units; ls /run/swrun
             """#)
         #expect(
             result.lines == [
