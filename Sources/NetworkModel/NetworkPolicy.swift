@@ -9,6 +9,8 @@ public struct NetworkPolicy: Hashable, Sendable {
     public var isolatesPorts: Bool
     /// Whether what an endpoint sends under an address that is not its own is dropped.
     public var guardsSources: Bool
+    /// Whether all neighbours are told of each newcomer, however many they are and even if none can know it otherwise.
+    public var announcesToAll: Bool
     /// The host's addresses that outgoing connections take, at most one of each family; otherwise that of the interface.
     public var sources: [IPAddress]
 
@@ -23,11 +25,12 @@ public struct NetworkPolicy: Hashable, Sendable {
 
     public init(
         isolation: Isolation = .on, isolatesPorts: Bool = false, guardsSources: Bool = false,
-        sources: [IPAddress] = []
+        announcesToAll: Bool = false, sources: [IPAddress] = []
     ) {
         self.isolation = isolation
         self.isolatesPorts = isolatesPorts
         self.guardsSources = guardsSources
+        self.announcesToAll = announcesToAll
         self.sources = sources
     }
 
@@ -61,6 +64,9 @@ extension NetworkPolicy {
                 throw refuse("without addresses nobody knows whose are forged (--antispoof, --ipam none)")
             }
         }
+        if announcesToAll && !driver.hasNeighbours {
+            throw refuse("on a network of the driver \(driver.name) nobody has neighbours to tell (--announce-all)")
+        }
         try validateSources(request, refuse)
     }
 
@@ -91,14 +97,16 @@ extension NetworkPolicy {
         guard let isolation = Isolation(rawValue: word) else { throw JSONCodingError("isolation", "is not known") }
         self.init(
             isolation: isolation, isolatesPorts: try network.flag("isolatePorts"),
-            guardsSources: try network.flag("antispoof"), sources: try network.texts("sources"))
+            guardsSources: try network.flag("antispoof"), announcesToAll: try network.flag("announceAll"),
+            sources: try network.texts("sources"))
     }
 
     var members: [JSONValue.Member] {
         [
             .init("isolation", .string(isolation.rawValue)), .init("isolatePorts", .bool(isolatesPorts)),
             .init("antispoof", .bool(guardsSources)),
-        ] + (sources.isEmpty ? [] : [.init("sources", .array(sources.map { .init(text: $0) }))])
+        ] + (announcesToAll ? [.init("announceAll", .bool(true))] : [])
+            + (sources.isEmpty ? [] : [.init("sources", .array(sources.map { .init(text: $0) }))])
     }
 }
 
@@ -108,6 +116,14 @@ extension NetworkDriver {
         switch self {
         case .bridge, .vxlan: true
         default: false
+        }
+    }
+
+    /// Whether endpoints are on a link with others, who remember Ethernet addresses.
+    fileprivate var hasNeighbours: Bool {
+        switch self {
+        case .pointToPoint, .dummy, .ipvlan(_, mode: .l3), .ipvlan(_, mode: .l3s): false
+        default: true
         }
     }
 }

@@ -38,6 +38,7 @@ struct JSONReference {
         ("isolation", "string", "towards other networks: on, off or strict"),
         ("isolatePorts", "boolean", "sandboxes do not reach each other"),
         ("antispoof", "boolean", "what is sent under another's address is dropped"),
+        ("announceAll?", "boolean", "all neighbours are told of each newcomer, however many they are"),
         ("sources[]?", "string", "the host's addresses that go out"),
         ("dhcp?", "boolean", "a DHCP server gives the addresses of IPv4"),
         ("dhcp6?", "boolean", "a DHCP server gives the addresses of IPv6"),

@@ -189,6 +189,25 @@ struct EndpointAnnouncementTests {
         }
     }
 
+    @Test func `who wants all to be told of each has that, of many too`() async throws {
+        try await NetworkHost.with { host in
+            // Twelve addresses each: that is many.
+            let subnets = (44..<56).flatMap { ["--subnet", "10.\($0).0.0/24"] } + ["--subnet", "fd00:44::/64"]
+            try await host.net(["create", "lab", "--announce-all"] + subnets)
+            for name in ["friend", "web"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "friend")
+            let seen = try await capture(host, at: .inside("friend"))
+            try await host.net("connect", "lab", "web", "--ip", "10.44.0.9", "--ip6", "fd00:44::9")
+            let words = [
+                "Request who-has 10.44.0.9 tell 10.44.0.9", "Request who-has 10.55.0.9 tell 10.55.0.9",
+                "neighbor advertisement, tgt is fd00:44::9",
+            ]
+            let output = try await wait(seen, for: words)
+            #expect(words.allSatisfy(output.contains), "\(output)")
+            await seen.stop()
+        }
+    }
+
     @Test func `a newcomer of IPv6 is not heard by its neighbours, and reached by them at once`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")

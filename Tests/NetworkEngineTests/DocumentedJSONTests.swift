@@ -56,7 +56,7 @@ struct DocumentedJSONTests {
             "create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64", "--gateway", "10.44.0.1",
             "--ip-range",
             "10.44.0.64/26", "--exclude", "10.44.0.70", "--mtu", "1400", "--route", "10.99.0.0/16,10.44.0.200",
-            "--isolate-ports", "--source", "192.0.2.1")
+            "--isolate-ports", "--announce-all", "--source", "192.0.2.1")
         try await host.net("create", "closed", "--internal", "--subnet", "10.45.0.0/24")
         try await host.net("create", "lan", "-d", "macvlan", "--opt", "parent=eth0", "--subnet", "192.0.2.0/24")
         try await host.must(["ip", "netns", "add", "web"])

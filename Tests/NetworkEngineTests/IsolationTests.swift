@@ -253,6 +253,7 @@ struct IsolationTests {
     @Test(arguments: [
         (["--isolation", "often"], "'often'"), (["--isolation", "off", "--internal"], "contradicts"),
         (["-d", "dummy", "--isolation", "strict"], "does not route"), (["-d", "ptp", "--isolate-ports"], "ptp"),
+        (["-d", "ptp", "--announce-all"], "nobody has neighbours"),
         (["-d", "macvlan", "--opt", "parent=eth0", "--ipam", "none", "--antispoof"], "macvlan"),
         (["--opt", "bridge=eth0", "--ipam", "none", "--antispoof"], "--ipam none"),
         (["--source", "192.0.2.1", "--internal"], "translates nothing"), (["--source", "127.0.0.1"], "127.0.0.1"),

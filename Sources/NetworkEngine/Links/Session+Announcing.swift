@@ -10,7 +10,8 @@ extension Session {
     ///
     /// On a bridge of ours an Ethernet address follows from the network address, so that who remembers the address from
     /// its last owner remembers what is still true; telling a thousand neighbours would cost each of them. So where there
-    /// are more than a few it is told only when this owner, or an earlier one, has an Ethernet address of its own.
+    /// are more than a few it is told only when this owner, or an earlier one, has an Ethernet address of its own, or when
+    /// the network is to have it otherwise.
     mutating func announce(_ endpoint: Endpoint, identity: SandboxIdentity) {
         switch endpoint.link {
         case .port(_, let bridge):
@@ -21,14 +22,19 @@ extension Session {
                 !isOurs || AddressChoice.macAddress(for: endpoint.addresses[0].address) != owner
                     || store.hadStrangeOwner(address, network: endpoint.network)
             }
-            let isToldToAll = news.count == addresses.count || isAmongFew(endpoint)
+            var network: Network?
+            var isToldToAll = news.count == addresses.count || isAmongFew(endpoint)
+            if !isToldToAll {
+                network = try? store.network(endpoint.network)
+                isToldToAll = network?.policy.announcesToAll == true
+            }
             if let link = HostInterface.index(of: bridge), isToldToAll || !news.isEmpty {
                 // Sent by the bridge itself: the endpoint's own port is not there yet, or not open.
                 tell(isToldToAll ? addresses : news, of: owner, on: link)
                 let known = news.map { Neighbour($0, link: link, linkAddress: owner, state: .stale) }
                 if !known.isEmpty { _ = try? links.attempt(known.map { .replaceNeighbour($0) }) }
             }
-            if !isToldToAll { tellOtherHosts(endpoint, owner, bridge) }
+            if !isToldToAll, let network { tellOtherHosts(network, endpoint, owner, bridge) }
         case .macvlan, .ipvlan(_, mode: .l2), .vlan, .moved:
             try? Namespace(path: identity.path, kind: .net).enter(.net) {
                 var inside = try Rtnetlink()
@@ -54,9 +60,11 @@ extension Session {
 
     /// A network that spans hosts: their tables say behind which host an Ethernet address is, and it may have moved. By the
     /// VXLAN alone, so that the neighbours on this host have nothing to do with it.
-    private func tellOtherHosts(_ endpoint: Endpoint, _ owner: MACAddress, _ bridge: String) {
-        guard let network = try? store.network(endpoint.network), case .vxlan = network.driver,
-            network.bridgeName == bridge, let link = HostInterface.index(of: network.vxlanName)
+    private func tellOtherHosts(
+        _ network: Network, _ endpoint: Endpoint, _ owner: MACAddress, _ bridge: String
+    ) {
+        guard case .vxlan = network.driver, network.bridgeName == bridge,
+            let link = HostInterface.index(of: network.vxlanName)
         else { return }
         tell(endpoint.addresses.map(\.address), of: owner, on: link)
     }

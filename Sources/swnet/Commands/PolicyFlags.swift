@@ -8,12 +8,14 @@ extension SwnetCommands {
         .init("isolation", value: "MODE", help: "from other networks: on, off or strict (on)"),
         .init("isolate-ports", help: "sandboxes reach the gateway and not each other"),
         .init("antispoof", help: "drop what a sandbox sends under another's address"),
+        .init("announce-all", help: "tell all neighbours of each newcomer, however many"),
         .init("source", value: "ADDRESS", help: "the host's address that goes out, one of each family"),
     ]
 
     static func policy(_ invocation: Invocation) throws(CommandFailure) -> NetworkPolicy {
         var policy = NetworkPolicy(
             isolatesPorts: invocation.flags.isOn("isolate-ports"), guardsSources: invocation.flags.isOn("antispoof"),
+            announcesToAll: invocation.flags.isOn("announce-all"),
             sources: try invocation.values("source", "an IP address"))
         if let word = invocation.flags.value("isolation") {
             guard let isolation = NetworkPolicy.Isolation(rawValue: word) else {
