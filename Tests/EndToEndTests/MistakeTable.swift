@@ -217,6 +217,15 @@ struct MistakeTable: Sendable, CustomStringConvertible {
         mounts[7].source  "/nosuchsource"  !mounts[7]  /nosuchsource
         mounts[7].destination  "/etc/passwd/x"  !mounts[7]  /etc/passwd/x
         mounts[7].options  ["bind","idmap"]  idmap needs uidMappings
+        mounts[7].options  ["bind","idmap=uids=0-1000-10"]  mounts[7].options[1]: 'uids=0-1000-10' lacks
+        mounts[7].options  ["bind","idmap="]  mounts[7].options[1]: '' lacks
+        mounts[7].options  ["bind","idmap=uids=0-1000;gids=0-0-1"]  '0-1000' is no range
+        mounts[7].options  ["bind","ridmap=uids=0-1000-0;gids=0-0-1"]  '0-1000-0' is no range
+        mounts[7].options  ["bind","idmap=uids=0-4294967295-1;gids=0-0-1"]  '0-4294967295-1' is no range
+        mounts[7].options  ["bind","idmap=uids=0-0-1#;gids=0-0-1"]  '' is no range
+        mounts[7].options  ["bind","idmap=uids=@0-0-1;gids=0-0-1"]  '@0-0-1' is in no range
+        mounts[7].options  ["bind","idmap=users=0-0-1"]  'users' is none of uids and gids
+        mounts[1]  {"destination":"/dev","type":"tmpfs","options":["idmap=uids=0-0-1;gids=0-0-1"]}  for bind mounts only
         mounts[7].uidMappings  [{"containerID":0,"hostID":0,"size":1}]  !mounts[7].gidMappings: missing
         mounts[7].gidMappings  [{"containerID":0,"hostID":0,"size":1}]  !mounts[7].uidMappings: missing
         mounts[7].uidMappings  [{"containerID":0,"hostID":0,"size":0}]  mounts[7].uidMappings[0].size: 0

@@ -53,6 +53,13 @@ struct RuntimeLimitTests {
         }
     }
 
+    @Test func `no class of traffic needs no hierarchy`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "echo here", ".linux.resources.network = {classID: 0}")
+            #expect(try await bundle.must("run", "--bundle", "/run/bundle", "box") == "here")
+        }
+    }
+
     @Test(mounted("net_cls"), mounted("net_prio"))
     func `marks and priorities of traffic`() async throws {
         try await TestHost.with { host in

@@ -234,6 +234,12 @@ extension RuntimeNamespaceTests {
         let all = try await RuntimeBundle(host, look, mount(#"["rbind", "ridmap"]"#))
         let recursive = try await all.swrun("run", "--bundle", "/run/bundle", "box")
         #expect(recursive.lines == ["5000:6000", "5000:6000"], "\(recursive)")
+        // crun's and podman's way to say the same, in an option.
+        let option = #"["rbind", "ridmap=uids=1000-5000-1#1001-5001-9;gids=2000-6000-10"]"#
+        let spelt = try await RuntimeBundle(
+            host, look, #".mounts += [{destination: "/data", type: "bind", source: "/run/data", options: \#(option)}]"#)
+        let same = try await spelt.swrun("run", "--bundle", "/run/bundle", "box")
+        #expect(same.lines == ["5000:6000", "5000:6000"], "\(same)")
         // What the container has mounted in its root is a source too.
         let inner = try await RuntimeBundle(
             host, "stat -c %u:%g /inner/file",
@@ -259,6 +265,14 @@ extension RuntimeNamespaceTests {
         let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
         #expect(result.lines == ["0:0", "0:0"], "\(result)")
         #expect(try await host.must(["stat", "-c", "%u:%g", "/run/data/made"]) == "0:0")
+        // And in its numbers: 1000 is seen as what is 7 in there.
+        let relative = try await RuntimeBundle(
+            host, "stat -c %u:%g /data/file",
+            Self.user
+                + #" | .mounts += [{destination: "/data", type: "bind", source: "/run/data", options: ["bind", "#
+                + #""idmap=uids=@1000-7-1;gids=@2000-8-1"]}]"#)
+        let own = try await relative.swrun("run", "--bundle", "/run/bundle", "box")
+        #expect(own.lines == ["7:8"], "\(own)")
         try await host.must(["umount", "/run/data/sub"])
         #expect(try await bundle.leftovers() == "")
     }

@@ -42,7 +42,8 @@ extension CgroupLimits {
         for (device, limit) in resources.rdma ?? [:] {
             rdma[device] = RDMA(handles: limit.hcaHandles, objects: limit.hcaObjects)
         }
-        networkClass = resources.network?.classID
+        // 0 is no class, as for runc: what a new cgroup has anyway, and what a kernel without classes has too.
+        if let network = resources.network?.classID, network != 0 { networkClass = network }
         for priority in resources.network?.priorities ?? [] { networkPriorities[priority.name] = priority.priority }
         if let rules = resources.devices {
             var devices: [DeviceRule] = []

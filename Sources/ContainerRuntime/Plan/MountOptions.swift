@@ -17,6 +17,8 @@ struct MountOptions {
     /// Whether the files' owners are mapped, and those of what is mounted below too.
     var mapsIdentifiers = false
     var mapsRecursively = false
+    /// Maps that an option spells out, and its field.
+    var ownMaps: (text: String, field: String)?
     var settings: [MountSetting] = []
     private var undoesTimes = false
 
@@ -88,6 +90,10 @@ struct MountOptions {
         case "idmap", "ridmap":
             mapsIdentifiers = true
             mapsRecursively = option == "ridmap"
+        case _ where option.hasPrefix("idmap=") || option.hasPrefix("ridmap="):
+            mapsIdentifiers = true
+            mapsRecursively = isRecursive
+            ownMaps = (String(option.dropFirst(isRecursive ? 7 : 6)), field)
         case "mand":
             throw SpecError(field, "'\(option)' is not supported")
         default: return false

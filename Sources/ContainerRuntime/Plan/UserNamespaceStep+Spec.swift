@@ -47,9 +47,16 @@ extension MountMapping {
     init?(
         _ mount: Spec.Mount, _ options: MountOptions, _ linux: Spec.Linux, _ field: String
     ) throws(SpecError) {
-        let uids = mount.uidMappings ?? []
-        let gids = mount.gidMappings ?? []
+        var uids = mount.uidMappings ?? []
+        var gids = mount.gidMappings ?? []
         isRecursive = options.mapsRecursively
+        if let own = options.ownMaps {
+            guard uids.isEmpty && gids.isEmpty else {
+                throw SpecError(own.field, "contradicts uidMappings and gidMappings of the same mount")
+            }
+            let maps = try MappingOption(own.text, in: linux, own.field)
+            (uids, gids) = (maps.uids, maps.gids)
+        }
         if uids.isEmpty && gids.isEmpty {
             guard options.mapsIdentifiers else { return nil }
             guard let namespace = linux.namespace(.user), let own = try UserNamespaceStep(linux) else {
