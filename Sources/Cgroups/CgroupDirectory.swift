@@ -173,6 +173,17 @@ struct CgroupDirectory: Hashable {
         }
     }
 
+    /// The sizes of huge pages that the kernel accounts for, `2MB`, by the names of their files.
+    func hugePageSizes(_ suffix: String) -> [String] {
+        guard let names = try? Descriptor.openDirectory(path, forListing: true).entries() else { return [] }
+        return names.compactMap { name in
+            guard name.hasPrefix("hugetlb."), name.hasSuffix(suffix), !name.hasSuffix(".rsvd\(suffix)") else {
+                return nil
+            }
+            return String(name.dropFirst(8).dropLast(suffix.count))
+        }
+    }
+
     /// The processes in this cgroup and below it, as the reader's pid namespace numbers them.
     func processes() throws(CgroupError) -> Set<Int32> {
         var found: Set<Int32> = []

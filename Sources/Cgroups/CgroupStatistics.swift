@@ -5,6 +5,8 @@ public struct CgroupStatistics: Hashable, Sendable {
     public var pids: Pids?
     /// What was read and written, for each block device and kind of operation.
     public var blockIO = BlockIO()
+    /// Bytes of huge pages, by the size of a page as the kernel writes it, `2MB`.
+    public var hugePages: [String: Amount] = [:]
 
     /// Bytes.
     public struct Memory: Hashable, Sendable {
@@ -84,7 +86,7 @@ extension Cgroup {
     public func statistics() throws(CgroupError) -> CgroupStatistics {
         CgroupStatistics(
             memory: try memoryStatistics(), cpu: try cpuStatistics(), pids: try pidsStatistics(),
-            blockIO: try blockIOStatistics())
+            blockIO: try blockIOStatistics(), hugePages: try hugePageStatistics())
     }
 
     /// How many processes of the cgroup the OOM killer has killed; 0 where memory is not accounted.
@@ -207,6 +209,25 @@ extension Cgroup {
             operations.append(.init(device: device, name: String(words[1]), count: count))
         }
         return operations
+    }
+
+    /// The corresponding files are `hugetlb.2MB.current` and its like, `hugetlb.2MB.usage_in_bytes` on v1.
+    private func hugePageStatistics() throws(CgroupError) -> [String: CgroupStatistics.Amount] {
+        guard let directory = directory(of: .hugetlb) else { return [:] }
+        let isVersion1 = root.hierarchy(of: .hugetlb) != nil
+        var statistics: [String: CgroupStatistics.Amount] = [:]
+        for size in directory.hugePageSizes(isVersion1 ? ".limit_in_bytes" : ".max") {
+            let prefix = "hugetlb.\(size)"
+            statistics[size] =
+                isVersion1
+                ? try amount(directory, prefix)
+                : try directory.readNumber("\(prefix).current").map { usage throws(CgroupError) in
+                    CgroupStatistics.Amount(
+                        usage: usage, limit: try directory.readNumber("\(prefix).max"),
+                        failures: try directory.readTable("\(prefix).events")["max"] ?? 0)
+                }
+        }
+        return statistics
     }
 
     private func pidsStatistics() throws(CgroupError) -> CgroupStatistics.Pids? {

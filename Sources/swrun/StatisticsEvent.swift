@@ -11,6 +11,7 @@ struct StatisticsEvent: Encodable {
         var memory: Memory?
         var pids: Pids?
         var blkio = BlockIO()
+        var hugetlb: [String: HugePages]?
     }
 
     struct CPU: Encodable {
@@ -85,6 +86,12 @@ struct StatisticsEvent: Encodable {
         }
     }
 
+    struct HugePages: Encodable {
+        var usage: UInt64
+        var max: UInt64?
+        var failcnt: UInt64
+    }
+
     struct Pids: Encodable {
         var current: UInt64
         var limit: UInt64?
@@ -114,6 +121,11 @@ struct StatisticsEvent: Encodable {
         data.blkio = BlockIO(
             ioServiceBytesRecursive: Self.nonEmpty(bytes.map { .init($0) }),
             ioServicedRecursive: Self.nonEmpty(operations.map { .init($0) }))
+        if !statistics.hugePages.isEmpty {
+            data.hugetlb = statistics.hugePages.mapValues {
+                HugePages(usage: $0.usage, max: $0.peak, failcnt: $0.failures)
+            }
+        }
     }
 
     /// What is empty is left out, as by runc.

@@ -156,6 +156,9 @@ struct FakeRootTests {
                 """,
                 "pids.current": "3\n", "pids.max": "10\n",
                 "io.stat": "254:0 rbytes=4096 wbytes=512 rios=2 wios=1 dbytes=0 dios=0\n",
+                "hugetlb.2MB.current": "4194304\n", "hugetlb.2MB.max": "max\n", "hugetlb.2MB.events": "max 5\n",
+                "hugetlb.2MB.rsvd.current": "0\n", "hugetlb.2MB.rsvd.max": "max\n", "hugetlb.1GB.current": "0\n",
+                "hugetlb.1GB.max": "1073741824\n",
             ])
         let statistics = try Cgroup(fake.path, root: CgroupRoot(unified: fake.directory)).statistics()
         #expect(
@@ -167,6 +170,10 @@ struct FakeRootTests {
             statistics.cpu
                 == .init(usage: 90, user: 60, system: 30, periods: 5, throttledPeriods: 4, throttledTime: 8))
         #expect(statistics.pids == .init(current: 3, limit: 10))
+        #expect(
+            statistics.hugePages == [
+                "2MB": .init(usage: 4_194_304, failures: 5), "1GB": .init(usage: 0, limit: 1_073_741_824),
+            ])
         let device = CgroupLimits.BlockDevice(major: 254, minor: 0)
         #expect(
             statistics.blockIO
@@ -199,7 +206,16 @@ struct FakeRootTests {
                 "cpuacct.usage": "30000\n", "cpuacct.usage_percpu": "10000 20000 \n",
                 "cpuacct.usage_all": "cpu user system\n0 7000 3000\n1 15000 5000\n",
             ])
-        let statistics = try Cgroup(fake.path, root: CgroupRoot(hierarchies: [memory, time], unified: nil)).statistics()
+        let pages = try fake.hierarchy(
+            "hugetlb", controllers: ["hugetlb"],
+            files: [
+                "hugetlb.2MB.usage_in_bytes": "4194304\n", "hugetlb.2MB.max_usage_in_bytes": "6291456\n",
+                "hugetlb.2MB.limit_in_bytes": "9223372036852678656\n", "hugetlb.2MB.failcnt": "2\n",
+                "hugetlb.2MB.rsvd.limit_in_bytes": "9223372036852678656\n",
+            ])
+        let root = CgroupRoot(hierarchies: [memory, time, pages], unified: nil)
+        let statistics = try Cgroup(fake.path, root: root).statistics()
+        #expect(statistics.hugePages == ["2MB": .init(usage: 4_194_304, peak: 6_291_456, failures: 2)])
         #expect(statistics.memory?.failures == 3 && statistics.memory?.cache == 80)
         #expect(statistics.memory?.withSwap == .init(usage: 5100, peak: 6100, limit: 16384, failures: 4))
         #expect(statistics.memory?.kernel == .init(usage: 10, peak: 20, limit: nil))

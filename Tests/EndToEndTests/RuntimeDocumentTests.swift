@@ -110,6 +110,7 @@ extension DocumentShape {
                     "blkio": .object(
                         [:], optional: ["ioServiceBytesRecursive": operations, "ioServicedRecursive": operations]),
                     "pids": .object(["current": natural], optional: ["limit": natural]),
+                    "hugetlb": .map(.object(["usage": natural, "failcnt": natural], optional: ["max": natural])),
                 ]),
         ])
     }()
