@@ -2,6 +2,7 @@ import CLinux
 import CommandSupport
 import ContainerRuntime
 import LinuxSystem
+import SystemPackage
 
 /// The file that an engine reads errors from (`--log`, `--log-format`), in runc's two formats.
 struct Log {
@@ -9,7 +10,9 @@ struct Log {
     private let isJSON: Bool
 
     init(globals: ParsedFlags?) {
-        path = globals?.value("log")
+        let word = globals?.value("log")
+        // crun says with a prefix what kind of log it is.
+        path = word?.hasPrefix("file:") == true ? word.map { String($0.dropFirst(5)) } : word
         isJSON = globals?.value("log-format") == "json"
     }
 
@@ -17,6 +20,9 @@ struct Log {
     ///
     /// - Throws: `SystemError`.
     func check() throws(SystemError) {
+        if let path, path.hasPrefix("syslog:") || path.hasPrefix("journald:") {
+            throw SystemError("log to", path, errno: .notSupported, hint: "swrun writes its log to a file (--log FILE)")
+        }
         if let path, !path.isEmpty { _ = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600) }
     }
 

@@ -261,6 +261,12 @@ struct RuntimeLifecycleTests {
             #expect(line["level"].text == "error")
             #expect(line["msg"].text == "container does not exist")
             #expect(try await host.must(["date", "-d", line["time"].text ?? "none", "+%Y"]).count == 4)
+            // crun's way to say that it is a file, and what else it has.
+            _ = try await bundle.swrun("--log", "file:/run/other", "--log-format", "json", "state", "nobody")
+            let other = try JSONValue(try await host.must(["cat", "/run/other"]))
+            #expect(other["msg"].text == "container does not exist")
+            let elsewhere = try await bundle.swrun("--log", "journald:box", "state", "nobody")
+            expectRefusal(elsewhere, status: 1, names: "journald:box")
             #expect(try await bundle.swrun("--root", "/run/elsewhere", "list", "--quiet").output == "")
         }
     }
