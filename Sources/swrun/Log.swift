@@ -26,8 +26,11 @@ struct Log {
         if let path, !path.isEmpty { _ = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600) }
     }
 
-    /// Adds a line. Standard error has errors and warnings as well, so a file that cannot be written is no further error;
-    /// what else there is goes there when there is no file.
+    /// Whether there is a file.
+    var isThere: Bool { path?.isEmpty == false }
+
+    /// Adds a line. Standard error has errors as well, so a file that cannot be written is no further error; what is no
+    /// error goes there when there is no file.
     func write(_ message: String, level: String = "error") {
         guard let path, !path.isEmpty else {
             if level == "debug" { Output.errorLine(line(message, level)) }

@@ -77,8 +77,9 @@ enum SwrunCommands {
         runtime.name = program.name
         runtime.networkDevices = HostDevices.mover
         runtime.warn = { message in
-            program.warn(message)
-            Log(globals: flags).write(message, level: "warning")
+            let log = Log(globals: flags)
+            // Standard error is the container's, too: docker would show a warning as something that the program said.
+            if log.isThere { log.write(message, level: "warning") } else { program.warn(message) }
         }
         if flags.isOn("debug") {
             runtime.debug = { Log(globals: flags).write($0, level: "debug") }

@@ -18,6 +18,20 @@ struct RuntimeLogTests {
         }
     }
 
+    @Test func `a warning is in the log, and not among what the program says`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(
+                host, "echo said", #".process.capabilities.bounding += ["CAP_UNKNOWN"]"#)
+            let words = "ignoring unknown or unavailable capabilities: [CAP_UNKNOWN]"
+            let plain = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            #expect(plain.output == "said" && plain.errors.contains(words), "\(plain)")
+            let logged = try await bundle.swrun("--log", "/run/log", "run", "--bundle", "/run/bundle", "box")
+            #expect(logged.output == "said" && logged.errors == "", "\(logged)")
+            let log = try await host.must(["cat", "/run/log"])
+            #expect(log.contains("level=warning") && log.contains(words), "\(log)")
+        }
+    }
+
     @Test func `--debug says each step on standard error, where the program's own output is not`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "echo the program")
