@@ -2,8 +2,7 @@ extension Spec.Process {
     /// Checks a process that is started in a running container; `Spec.validate()` includes this.
     public func validate() throws(SpecError) {
         try Spec.checkAbsolute("process.cwd", cwd)
-        guard let args, let command = args.first else { throw SpecError("process.args", "is empty") }
-        if command.isEmpty { throw SpecError("process.args[0]", "is empty") }
+        guard let args, !args.isEmpty else { throw SpecError("process.args", "is empty") }
         for (index, argument) in args.enumerated() { try Spec.checkText("process.args[\(index)]", argument) }
         for (index, variable) in (env ?? []).enumerated() {
             try Spec.checkVariable("process.env[\(index)]", variable)

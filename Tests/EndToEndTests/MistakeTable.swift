@@ -97,7 +97,7 @@ struct MistakeTable: Sendable, CustomStringConvertible {
         process.cwd  "/a\u0000b"  NUL
         process.args  []  is empty
         process.args  -  is empty
-        process.args[0]  ""  is empty
+        process.args[0]  ""  !"": executable file not found in $PATH
         process.args[0]  "a\u0000b"  NUL
         process.args[1]  "a\u0000b"  NUL
         process.args  ["no-such-command"]  !"no-such-command": executable file not found in $PATH

@@ -8,6 +8,9 @@ extension CommandStep {
         let variables = Self.variables(process.env ?? [])
         if name.utf8.contains(UInt8(ascii: "/")) {
             candidates = [name]
+        } else if name.isEmpty {
+            // Each folder of PATH would be found.
+            candidates = []
         } else {
             let variable = variables.first { $0.utf8.starts(with: "PATH=".utf8) }
                 .map { Substring($0.utf8.dropFirst("PATH=".utf8.count)) }
