@@ -97,6 +97,8 @@ extension InitPlan: LaunchPlan {
                 mount.role == .ordinary
                 ? " (the target in the root is a symbolic link or not a directory)"
                 : " (must be mounted on ordinary directory: it is a symbolic link or no directory in the root)"
+        } else if isTarget, record.errno == EACCES || record.errno == EROFS {
+            error.description += " (its target in the root cannot be reached or made)"
         }
         return error
     }
