@@ -88,13 +88,28 @@ public enum MountTree {
         }
     }
 
-    /// Changes the propagation of all mounts of this process's mount namespace, or of its root alone.
-    /// The corresponding system call is `mount`.
-    public static func setPropagationOfAll(_ propagation: UInt64, recursive: Bool = true) throws(SystemError) {
+    /// Changes the propagation of all mounts of this process's mount namespace. The corresponding system call is `mount`.
+    public static func setPropagationOfAll(_ propagation: UInt64) throws(SystemError) {
         // MS_REC of sys/mount.h, which cannot be included next to linux/mount.h.
-        let flags = UInt(propagation) | (recursive ? 16384 : 0)
-        guard unsafe swn_mount(nil, "/", nil, flags, nil) == 0 else {
+        guard unsafe swn_mount(nil, "/", nil, UInt(propagation) | 16384, nil) == 0 else {
             throw SystemError("change propagation of", "/", errno: .last)
+        }
+    }
+
+    /// Changes the propagation of the mount that a directory of this process's mount namespace is in.
+    public static func setPropagation(_ propagation: UInt64, ofMountAround path: String) throws(SystemError) {
+        var directory = try Descriptor.open(path, O_PATH | O_DIRECTORY)
+        while true {
+            do throws(SystemError) {
+                return try setAttributes(of: directory, propagation: propagation)
+            } catch {
+                // Only where a mount begins can it be changed.
+                let parent = try Descriptor.open("..", O_PATH | O_DIRECTORY, relativeTo: directory.rawValue)
+                let (here, above) = (try directory.status(), try parent.status())
+                guard error.errno == .invalidArgument, (here.st_dev, here.st_ino) != (above.st_dev, above.st_ino)
+                else { throw error }
+                directory = parent
+            }
         }
     }
 

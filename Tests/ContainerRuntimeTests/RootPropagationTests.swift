@@ -7,12 +7,12 @@ import Testing
 struct RootPropagationTests {
     /// Runs the container in a mount namespace whose mounts are shared, as a distribution's are, and says what that had
     /// before and after.
-    private func run(_ bundle: ContainerBundle, _ spec: Spec) async throws -> CommandResult {
+    private func run(_ bundle: ContainerBundle, _ spec: Spec, before: String = "true") async throws -> CommandResult {
         let words = try bundle.words(spec).map { "'\($0)'" }.joined(separator: " ")
         return try await Command.run([
             "unshare", "-m", "--propagation", "private", "sh", "-c",
             """
-            mount --make-rshared / && cat /proc/self/mountinfo >\(bundle.folder)/before
+            mount --make-rshared / && \(before) && cat /proc/self/mountinfo >\(bundle.folder)/before
             \(words); status=$?
             cat /proc/self/mountinfo >\(bundle.folder)/after; exit $status
             """,
@@ -37,6 +37,28 @@ struct RootPropagationTests {
         let before = try String(contentsOfFile: bundle.folder + "/before", encoding: .utf8)
         #expect(try String(contentsOfFile: bundle.folder + "/after", encoding: .utf8) == before)
         #expect(try FileManager.default.contentsOfDirectory(atPath: bundle.rootfs + "/proc") == [])
+    }
+
+    /// As engines have it: the root is a mount of its own, and the folder is in the host's root itself.
+    @Test(arguments: ["shared", "rshared"])
+    func `lets what is mounted in a shared folder show on the host`(name: String) async throws {
+        let bundle = try ContainerBundle()
+        let folder = bundle.folder + "/shared"
+        try FileManager.default.createDirectory(atPath: folder + "/new", withIntermediateDirectories: true)
+        var spec = ContainerBundle.spec("mount", "-t", "tmpfs", "added", "/mnt/new")
+        spec.linux?.rootfsPropagation = name
+        spec.linux?.seccomp = nil
+        spec.process?.capabilities?.bounding?.append("CAP_SYS_ADMIN")
+        spec.process?.capabilities?.permitted?.append("CAP_SYS_ADMIN")
+        spec.process?.capabilities?.effective?.append("CAP_SYS_ADMIN")
+        spec.mounts?.append(
+            Spec.Mount(destination: "/mnt", type: "bind", source: folder, options: ["rbind", "rshared"]))
+        let result = try await run(bundle, spec, before: "mount --bind \(bundle.rootfs) \(bundle.rootfs)")
+        #expect(result.status == 0, "\(result)")
+        let before = try String(contentsOfFile: bundle.folder + "/before", encoding: .utf8)
+        let after = try String(contentsOfFile: bundle.folder + "/after", encoding: .utf8)
+        let added = after.dropFirst(before.count).split(separator: "\n").map { $0.split(separator: " ")[4] }
+        #expect(after.hasPrefix(before) && added.map(String.init) == [folder + "/new"], "\(after)")
     }
 }
 

@@ -57,10 +57,6 @@ struct RootBuilder {
     private func setPropagation() throws(InitFailure) {
         do throws(SystemError) {
             try MountTree.setPropagationOfAll(plan.propagation.ofHost)
-            // What goes on top of it, which is the container's root, would go on top of the host's as well.
-            if plan.propagation.isShared {
-                try MountTree.setPropagationOfAll(MountOptions.privately, recursive: false)
-            }
         } catch {
             throw InitFailure(.propagation, 0, error)
         }
@@ -79,8 +75,13 @@ struct RootBuilder {
             throw InitFailure(.root, 0, error)
         }
         do throws(SystemError) {
-            // What is mounted in a shared root would be mounted in the host's directory too.
-            if plan.propagation.isShared { try MountTree.setAttributes(of: root, propagation: MountOptions.privately) }
+            if plan.propagation.isShared {
+                // What is mounted in a shared root would be mounted in the host's directory too.
+                try MountTree.setAttributes(of: root, propagation: MountOptions.privately)
+                // And the root itself on the host's. No other mount: what is copied from it for the container, asked to be
+                // shared, would be no peer of the host's.
+                try MountTree.setPropagation(MountOptions.privately, ofMountAround: place ?? "/")
+            }
             // It has to be attached somewhere for `pivot_root` and for mounts in it. On top of the host's root it
             // needs no directory; this process goes on seeing the host's root, which is where it started from.
             try MountTree.attach(root, toPath: place ?? "/")
@@ -90,10 +91,9 @@ struct RootBuilder {
         return root
     }
 
-    /// The root's own directory, where hooks look for it, and binds of what is mounted in it. Below a mount that is shared
-    /// nothing can be entered by `pivot_root`; and an overlay has none.
+    /// The root's own directory, where hooks look for it, and binds of what is mounted in it. An overlay has none.
     private var place: String? {
-        guard case .directory(let path) = plan.root, !plan.propagation.isShared else { return nil }
+        guard case .directory(let path) = plan.root, plan.pivots || !plan.propagation.isShared else { return nil }
         // With the slash also where it is a link to one.
         return path + "/"
     }
