@@ -215,11 +215,61 @@ struct DriverTests {
             #expect(try await host.run(["ip", "link", "show", "nic0"]).status == 0)
             #expect(try await host.json(["ip", "-j", "link"], at: .inside("a")).items.count == 1)
             try await host.net("connect", "card", "b")
+            // It stays where it is known to be while another has its name.
+            try await host.must(["ip", "link", "add", "nic0", "type", "veth", "peer", "name", "nic9"])
+            try await refuses(host, "nic0 cannot come back from b", ["disconnect", "card", "b"])
+            try await refuses(host, "b", ["rm", "card"])
+            try await host.must(["ip", "link", "del", "nic0"])
+            // It is found by its mark, whatever it is called by now, and loses it.
+            try await host.shell("ip link set eth0 down; ip link set eth0 name other", at: .inside("b"))
             try await host.net("disconnect", "card", "b")
+            let home = try await host.json(["ip", "-j", "link", "show", "nic0"])[0]
+            #expect(home["ifname"].text == "nic0" && home["ifalias"].text ?? "" == "", "\(home)")
             // What is a port of something else is not taken away from it.
             try await host.shell("ip link add br0 type bridge; ip link set nic0 master br0")
             try await refuses(host, "br0", ["connect", "card", "a"])
             try await host.net("rm", "card")
+        }
+    }
+
+    @Test func `packets smaller than those of IPv6`() async throws {
+        try await NetworkHost.with { host in
+            for name in ["a", "b"] { try await host.must(["ip", "netns", "add", name]) }
+            for (name, flags) in [
+                ("small", [] as [String]), ("wide", ["-d", "vxlan", "-o", "vni=7", "-o", "peers=192.0.2.2"]),
+            ] {
+                try await host.net(["create", name, "--subnet", "10.44.0.0/24", "--mtu", "1000"] + flags)
+                for sandbox in ["a", "b"] { try await host.net("connect", name, sandbox) }
+                let link = try await host.json(["ip", "-j", "link", "show", "dev", "eth0"], at: .inside("a"))[0]
+                #expect(link["mtu"].integer == 1000)
+                #expect(try await reaches(host, .inside("a"), "10.44.0.3"))
+                #expect(try await host.net("check") == "")
+                for sandbox in ["a", "b"] { try await host.net("disconnect", name, sandbox) }
+                try await host.net("rm", name)
+            }
+        }
+    }
+
+    @Test func `a macvlan that has its parent to itself has the Ethernet address that is asked for`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell("ip link add nic0 type veth peer name nic1; ip link set nic0 up; ip link set nic1 up")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net(
+                "create", "pass", "-d", "macvlan", "-o", "parent=nic0", "-o", "mode=passthru", "--subnet",
+                "10.44.0.0/24")
+            try await host.net("connect", "pass", "web", "--mac", "02:00:00:00:00:66")
+            let link = try await host.json(["ip", "-j", "link", "show", "dev", "eth0"], at: .inside("web"))[0]
+            #expect(link["address"].text == "02:00:00:00:00:66")
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    @Test func `an internal network on what is somebody else's is said to have no more than no way out`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "link", "add", "br0", "type", "bridge"])
+            let made = try await host.swnet(
+                "create", "lan", "-o", "bridge=br0", "--subnet", "10.44.0.0/24", "--internal")
+            #expect(made.status == 0 && made.errors.contains("the host filters nothing on br0"), "\(made)")
         }
     }
 

@@ -99,7 +99,8 @@ struct EndpointDriver {
         do {
             // Up last, and by itself: of other changes to a link that is up the kernel tells everybody, and looks for it in
             // all routes of IPv6, as long as it has no carrier.
-            var changes: [Change] = [.set(.index(link.index), settings(isPort: master != nil, isLocked: isQuiet))]
+            let settings = settings(isPort: master != nil, isLocked: isQuiet, mtu: bridgeMTU ?? mtu)
+            var changes: [Change] = [.set(.index(link.index), settings)]
             if master != nil { changes.append(.set(.index(link.index), LinkSettings(up: true))) }
             try host.apply(changes)
             if master == nil { try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host) }
@@ -117,13 +118,13 @@ struct EndpointDriver {
     }
 
     /// What the host's end of a pair is besides what it is made as.
-    private func settings(isPort: Bool, isLocked: Bool) -> LinkSettings {
+    private func settings(isPort: Bool, isLocked: Bool, mtu: UInt32?) -> LinkSettings {
         var settings = LinkSettings(alias: alias)
         guard isPort else { return settings }
         settings.port = port
         if isLocked { settings.port?.locked = true }
-        // A port passes frames on and needs no address of its own.
-        if HostInterface.hasIPv6 { settings.generatesAddress = false }
+        // A port passes frames on and needs no address of its own. With less than 1280 it can have none (RFC 8200).
+        if HostInterface.hasIPv6, mtu.map({ $0 >= 1280 }) != false { settings.generatesAddress = false }
         return settings
     }
 
@@ -135,8 +136,10 @@ struct EndpointDriver {
                 endpoint.interface, kind, mtu: endpoint.mtu.map { UInt32($0) }, address: endpoint.macAddress,
                 namespaceDescriptor: namespace.descriptor.rawValue))
         do {
+            // In this mode it is made with its parent's (`macvlan_common_newlink`, drivers/net/macvlan.c).
+            let isPassthru = if case .macvlan(_, mode: .passthru) = endpoint.link { true } else { false }
             try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored).configure(
-                namespace, LinkSettings(alias: alias))
+                namespace, LinkSettings(address: isPassthru ? endpoint.macAddress : nil, alias: alias))
         } catch {
             try? namespace.withLinks { links in try links.delete(.index(link.index)) }
             throw error
@@ -146,9 +149,12 @@ struct EndpointDriver {
     private func move(_ device: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace) throws {
         let link = try find(device, &host)
         try HostInterface.check(link, for: endpoint.network, &host)
+        // By the mark it is found again, whatever it is called then. What its owner has written there stays.
         try host.set(
             .index(link.index),
-            LinkSettings(name: endpoint.interface, namespaceDescriptor: namespace.descriptor.rawValue))
+            LinkSettings(
+                name: endpoint.interface, alias: link.alias == nil || mark.isOn(link) ? alias : nil,
+                namespaceDescriptor: namespace.descriptor.rawValue))
         do {
             try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored).configure(
                 namespace,
@@ -209,11 +215,7 @@ extension EndpointDriver {
         guard identity.isAlive else { return }
         try removeRoutes(identity)
         let namespace = try Namespace(path: identity.path, kind: .net)
-        if case .moved(let device) = endpoint.link {
-            // Not when the host has it: then the interface of that name in the sandbox is another.
-            if try host.link(named: device) == nil { try returnDevice(device, &host, namespace) }
-            return
-        }
+        if case .moved(let device) = endpoint.link { return try returnDevice(device, &host, namespace) }
         try namespace.withLinks { links in
             // One without an alias is ours too: it is set after the link is made, and the name was free before.
             let names = [endpoint.interface, NewLink.interimName(for: endpoint.interface)]
@@ -255,10 +257,21 @@ extension EndpointDriver {
         _ device: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace
     ) throws {
         let home = try Namespace.current(.net)
+        let isThere = try host.link(named: device) != nil
         try namespace.withLinks { links in
-            guard let link = try links.link(named: endpoint.interface) else { return }
+            let marked = try links.links().first { $0.alias == alias }
+            // When the host has it, the interface of that name in the sandbox is another.
+            guard let link = try marked ?? (isThere ? nil : links.link(named: endpoint.interface)) else { return }
+            guard !isThere else {
+                throw NetworkError(
+                    .taken,
+                    "network \(endpoint.network): \(device) cannot come back from \(sandbox): the host has another"
+                        + " interface of that name by now (ip link set \(device) name OTHER)")
+            }
             try links.set(
-                .index(link.index), LinkSettings(name: device, namespaceDescriptor: home.descriptor.rawValue))
+                .index(link.index),
+                LinkSettings(
+                    name: device, alias: marked == nil ? nil : "", namespaceDescriptor: home.descriptor.rawValue))
         }
     }
 }
