@@ -1,3 +1,5 @@
+import Addressing
+
 /// A kernel parameter of one interface, in docker's words: `net.ipv4.conf.IFNAME.forwarding=1`.
 ///
 /// IFNAME stands for the interface, whatever its name turns out to be; no other interface can be named.
@@ -21,7 +23,12 @@ public struct InterfaceSysctl: Hashable, Sendable {
 
     /// Whether two values are the same to the kernel, which separates numbers by tabs.
     public static func isSame(_ a: String, _ b: String) -> Bool {
-        a.split(whereSeparator: { $0 == " " || $0 == "\t" }) == b.split(whereSeparator: { $0 == " " || $0 == "\t" })
+        if a.split(whereSeparator: { $0 == " " || $0 == "\t" }) == b.split(whereSeparator: { $0 == " " || $0 == "\t" })
+        {
+            return true
+        }
+        // The kernel writes an address of IPv6 in full (`stable_secret`).
+        return IPAddress(a).map { $0 == IPAddress(b) } ?? false
     }
 
     /// The same parameter, whatever the value.

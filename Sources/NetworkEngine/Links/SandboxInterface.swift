@@ -45,6 +45,11 @@ struct SandboxInterface {
             try restoreSubnets(index, &inside)
         }
         arrival?.end()
+        // A link that comes up has the size of its packets for IPv6 again (`addrconf_notify`, net/ipv6/addrconf.c).
+        for sysctl in endpoint.options.sysctls
+        where sysctl.path(interface: endpoint.interface) == "net/ipv6/conf/\(endpoint.interface)/mtu" {
+            try namespace.enter(.net) { try Self.write(sysctl, of: endpoint.interface) }
+        }
         guard isRestored, endpoint.hasDefaultRoute else { return }
         try inside.apply(
             try inside.routes(table: Route.mainTable).filter { isLeftOver($0, index) }.map(Change.deleteRoute))
@@ -200,7 +205,15 @@ extension SandboxInterface {
     /// Sets a parameter that a person asked for: one that this kernel lacks is an error then.
     private static func write(_ sysctl: InterfaceSysctl, of interface: String) throws {
         let path = sysctl.path(interface: interface)
-        guard let current = try Sysctl.read(path) else {
+        let current: String?
+        do throws(SystemError) {
+            current = try Sysctl.read(path)
+        } catch {
+            // A secret that nobody has set cannot be read (`addrconf_sysctl_stable_secret`, net/ipv6/addrconf.c).
+            guard error.errno == .ioError else { throw error }
+            current = ""
+        }
+        guard let current else {
             throw SystemError("set sysctl \(path) to", sysctl.value, errno: .noSuchFileOrDirectory)
         }
         if InterfaceSysctl.isSame(current, sysctl.value) { return }
