@@ -83,7 +83,7 @@ extension PortRequest {
         var transport = TransportProtocol.tcp
         if let slash = rest.lastIndex(of: "/") {
             let name = String(rest[rest.index(after: slash)...])
-            guard let known = TransportProtocol(rawValue: name) else {
+            guard let known = TransportProtocol(rawValue: name.lowercased()) else {
                 throw refuse("protocol '\(name)' is not known (tcp, udp or sctp)")
             }
             transport = known

@@ -5,6 +5,35 @@ import Testing
 @Suite("published ports")
 struct PublishTests {
     /// With and without bridged packets passing the firewall: the same answers.
+    @Test func `a port that the host connects from is nobody's`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web")
+            let server = try host.start(["socat", "TCP-LISTEN:77,fork", "EXEC:cat"], at: .neighbour)
+            let connected = try await eventually {
+                try await host.run(["socat", "-u", "OPEN:/dev/null", "TCP:192.0.2.2:77"]).status == 0
+            }
+            #expect(connected)
+            let client = try host.start(["socat", "TCP:192.0.2.2:77,sourceport=39626", "EXEC:sleep 60"])
+            let isOpen = try await eventually {
+                try await host.must(["ss", "-Htn", "state", "established", "sport", "=", ":39626"]) != ""
+            }
+            #expect(isOpen)
+            try await host.net("publish", "web", "39626:80")
+            try await host.net("unpublish", "web", "39626:80")
+            // And one that listens there is somebody.
+            await client.stop()
+            let listener = try host.start(["socat", "TCP-LISTEN:39627", "EXEC:cat"])
+            let refused = try await eventually {
+                try await host.swnet("publish", "web", "39627:80", "--dry-run").errors.contains("socat")
+            }
+            #expect(refused)
+            await listener.stop()
+            await server.stop()
+        }
+    }
+
     @Test(arguments: ["tcp", "udp"], [0, 1])
     func `all addresses, from everywhere`(transport: String, bridgeFilter: Int) async throws {
         try await NetworkHost.with { host in

@@ -52,7 +52,7 @@ import Testing
         (" 80:80", "host port ' 80'"),
         ("80:80/dccp", "protocol 'dccp'"),
         ("80:80/", "protocol ''"),
-        ("80:80/TCP", "protocol 'TCP'"),
+        ("80:80/icmp", "protocol 'icmp'"),
         ("90-80:90-80", "run backwards"),
         ("80-81:80", "80-81 is 2 ports and 80 is 1"),
         ("80-:80-", "host port '80-'"),

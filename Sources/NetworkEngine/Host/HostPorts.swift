@@ -32,6 +32,8 @@ enum HostPorts {
                 case .taken:
                     // Now that it is an error, there is time to find out whose it is.
                     if try checkList([mapping], index) { continue }
+                    // Connections of the host's own go on by what the kernel remembers of them.
+                    if mapping.transport == .tcp, try isConnected(port) { continue }
                     throw taken(mapping, port, "a process of the host")
                 }
             }
@@ -44,6 +46,11 @@ enum HostPorts {
         return !index.hasRelay(at: port, besides: mapping) || (try? checkList([mapping], index)) != true
     }
 
+    /// Whether the host has the address that a port is published at.
+    static func hasAddress(_ mapping: PortMapping) -> Bool {
+        if case .noSuchAddress = attempt(mapping, port: 0) { false } else { true }
+    }
+
     private enum Answer { case free, taken, noSuchAddress }
 
     /// Asks the kernel by binding a socket. The corresponding system call is `bind`.
@@ -54,11 +61,21 @@ enum HostPorts {
         if answer == EAFNOSUPPORT && mapping.hostAddress == nil {
             answer = bindSocket(.v4(.any), port, mapping.transport)
         }
+        if case .v4(let single)? = mapping.hostAddress, single != .any, isBroadcast(single) { return .noSuchAddress }
         return switch answer {
         case EADDRINUSE: .taken
         case EADDRNOTAVAIL: .noSuchAddress
         default: .free
         }
+    }
+
+    /// Whether an address is that of all on a link, which a socket may be bound to. The kernel lets nobody send there who has
+    /// not asked for it (`SO_BROADCAST`, ip(7)).
+    private static func isBroadcast(_ address: IPv4Address) -> Bool {
+        let number = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else { return false }
+        let descriptor = Descriptor(owning: number)
+        return SocketName(.v4(address), port: 9).connect(descriptor.rawValue) != 0 && swn_errno() == EACCES
     }
 
     /// - Returns: 0 or an errno.
@@ -108,6 +125,12 @@ enum HostPorts {
             }
         }
         return hasRelay
+    }
+
+    /// Whether a connection of the host has a port, or had it until a moment ago.
+    private static func isConnected(_ port: UInt16) throws -> Bool {
+        var diagnostics = try SocketDiagnostics()
+        return try diagnostics.connectedSockets().contains { $0.port == port }
     }
 
     private static func taken(_ mapping: PortMapping, _ port: UInt16, _ owner: String) -> NetworkError {
