@@ -87,6 +87,10 @@ extension StaticRoute {
         if let subnet = network.subnets.first(where: { $0.prefix == destination }) {
             throw invalid("its destination is the network's own subnet \(subnet.prefix)")
         }
+        for subnet in network.subnets where subnet.prefix.contains(destination.address) {
+            guard let own = subnet.gateway, destination.contains(own) else { continue }
+            throw invalid("its destination contains the network's own gateway \(own)")
+        }
         guard let gateway else {
             if destination.length == 0 && metric == nil {
                 throw invalid("beside the default route it needs a metric of its own (blackhole:PREFIX,METRIC)")

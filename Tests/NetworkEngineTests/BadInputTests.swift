@@ -71,6 +71,22 @@ struct BadInputTests {
         ("publish web 8090:80/xyz", 64, "protocol 'xyz' is not known"),
         ("publish web 8090-8099:80-85", 64, "8090-8099 is 10 ports and 80-85 is 6"),
         ("publish web 192.0.2.99:8090:80", 1, "192.0.2.99 is no address of this host"),
+        ("publish web 192.0.2.255:8090:80", 1, "192.0.2.255 is no address of this host"),
+        ("publish web 127.255.255.255:8090:80/udp", 1, "127.255.255.255 is no address of this host"),
+        (
+            "create a -d macvlan --opt parent=sw-lab --subnet 10.48.0.0/24", 1,
+            "network a: interface sw-lab is part of a network of ours (swnet network lab)"
+        ),
+        (
+            "create a -d vxlan --opt vni=9 --opt group=239.1.1.1 --opt parent=sw-lab", 1,
+            "interface sw-lab is part of a network of ours"
+        ),
+        ("create a -d host-device --opt device=sw-lab --subnet 10.48.0.0/24", 1, "sw-lab is part of a network of ours"),
+        (
+            "create a --subnet 10.48.0.0/24 --route 10.48.0.0/25,10.48.0.9", 1,
+            "route '10.48.0.0/25,10.48.0.9': its destination contains the network's own gateway 10.48.0.1"
+        ),
+        ("create a --subnet 10.48.0.0/24 --route blackhole:10.48.0.1/32", 1, "the network's own gateway 10.48.0.1"),
         ("publish both [fe80::1]:8090:80", 1, "fe80::1 is link-local"),
         ("publish both [fe80::1]::80/udp", 1, "fe80::1 is link-local"),
         ("publish both [fe80::1%eth0]:8090:80", 64, "fe80::1%eth0 is link-local"),

@@ -89,7 +89,7 @@ extension Session {
             if !superfluous.isEmpty { try execute(.unforward(superfluous)) }
             for network in try store.routedNetworks() {
                 guard let network = try store.network(network), network.needsForwarding,
-                    let needed = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
+                    let needed = try neededForwarding(for: network)
                 else { continue }
                 try noteForwarding { $0.merging(needed) }
                 try commitWhatIsThere(FirewallChange(added: needed.elements))

@@ -13,11 +13,13 @@ enum Forwarding {
 
     static func isOn(_ family: IPFamily) throws -> Bool { try Sysctl.read(parameter(family)) != "0" }
 
-    /// What has to be done so that the host forwards these families; nil when it does already.
-    static func needed(_ families: [IPFamily], _ links: inout Rtnetlink) throws -> HostForwarding? {
-        let missing = try families.filter { try !isOn($0) }
-        if missing.isEmpty { return nil }
-        let names = try foreignLinks(&links)
+    /// What has to be done so that the host forwards these families, which it does not yet.
+    ///
+    /// - Parameter own: The names of our interfaces, whatever mark they carry by now: guarded, they would be cut off.
+    fileprivate static func needed(
+        _ missing: [IPFamily], _ links: inout Rtnetlink, own: Set<String>
+    ) throws -> HostForwarding {
+        let names = try foreignLinks(&links, own)
         var forwarding = HostForwarding()
         for family in missing { forwarding[family] = names }
         if missing.contains(.v6) {
@@ -47,8 +49,10 @@ enum Forwarding {
     }
 
     /// The part of what we switched on that nobody else can have come to rely on: no interface has come since.
-    static func restorable(_ forwarding: HostForwarding, _ links: inout Rtnetlink) throws -> HostForwarding {
-        let present = try foreignLinks(&links)
+    static func restorable(
+        _ forwarding: HostForwarding, _ links: inout Rtnetlink, own: Set<String>
+    ) throws -> HostForwarding {
+        let present = try foreignLinks(&links, own)
         var restorable = forwarding
         for family in forwarding.families where !present.allSatisfy({ forwarding[family]?.contains($0) == true }) {
             restorable[family] = nil
@@ -57,8 +61,8 @@ enum Forwarding {
         return restorable
     }
 
-    private static func foreignLinks(_ links: inout Rtnetlink) throws -> [String] {
-        try links.links().filter { !$0.flags.contains(.loopback) && !$0.isOurs }.map(\.name)
+    private static func foreignLinks(_ links: inout Rtnetlink, _ own: Set<String>) throws -> [String] {
+        try links.links().filter { !$0.flags.contains(.loopback) && !$0.isOurs && !own.contains($0.name) }.map(\.name)
     }
 }
 
@@ -68,6 +72,24 @@ extension Link {
 }
 
 extension Session {
+    /// The names of the host's interfaces that networks and endpoints of ours have.
+    func ownInterfaces() throws -> Set<String> {
+        var names = Set(try store.sandboxes { _, _ in }.flatMap { $0.endpoints.flatMap(\.link.hostInterfaces) })
+        for network in try networks({ _ in }) where network.driver.ownsBridge {
+            if let bridge = network.bridgeName { names.insert(bridge) }
+            names.insert(network.vxlanName)
+        }
+        return names
+    }
+
+    /// What has to be done so that the host forwards for a network; nil when it does already.
+    mutating func neededForwarding(for network: Network) throws -> HostForwarding? {
+        let missing = try network.subnets.map(\.prefix.family).filter { try !Forwarding.isOn($0) }
+        if missing.isEmpty { return nil }
+        let own = try ownInterfaces()
+        return try Forwarding.needed(missing, &links, own: own)
+    }
+
     /// What was switched on so that the host forwards.
     ///
     /// Where its record is missing or damaged, it is what our table still guards: a host that goes on forwarding without

@@ -84,6 +84,17 @@ enum HostInterface {
         try check(link, for: network.name, &links)
     }
 
+    /// Refuses what is an end of a network of ours: it goes when that network does, and what it leads to would be reached
+    /// past that network's rules.
+    static func checkOwner(_ link: Link, for network: String) throws {
+        // A card that a sandbox had comes back with the mark when that sandbox ends, and is the host's own.
+        guard LinkMark.isOnAny(link), let kind = link.kind, ["bridge", "veth", "vxlan", "ifb"].contains(kind) else {
+            return
+        }
+        throw NetworkError(
+            .inUse, "network \(network): interface \(link.name) is part of a network of ours (\(link.alias ?? ""))")
+    }
+
     /// Refuses loopback, and a port of something that takes all it receives.
     static func check(_ link: Link, for network: String, _ links: inout Rtnetlink) throws {
         guard !link.flags.contains(.loopback) else {

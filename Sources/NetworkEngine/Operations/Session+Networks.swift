@@ -99,6 +99,14 @@ extension Session {
     /// Refuses what the host has to have and what cannot come by itself later. An interface that is to be given away may be
     /// away now: a sandbox has it, or it is plugged in later.
     private mutating func checkPlace(_ network: Network) throws {
+        if let parent = network.driver.parent, let link = try links.link(named: parent.text) {
+            try HostInterface.checkOwner(link, for: network.name)
+        }
+        if network.isInternal, !network.driver.isRoutedByHost, network.driver.parent != nil {
+            notice(
+                "the host filters nothing on \(network.driver.parent?.text ?? ""): that network \(network.name) is internal"
+                    + " means that its sandboxes get no default route")
+        }
         switch network.driver {
         case .vxlan(let options):
             try checkNumber(options)
@@ -160,7 +168,7 @@ extension Session {
         if !isPresent || !isMarked { raising.steps.append(.raise(network)) }
         if !isMarked { raising.elements = network.elements }
         if network.needsForwarding, !isMarked || !isPresent,
-            let forwarding = try Forwarding.needed(network.subnets.map(\.prefix.family), &links)
+            let forwarding = try neededForwarding(for: network)
         {
             // What an earlier process noted before it was killed is in the firewall already.
             let present = Set(try self.forwarding().elements)
@@ -246,7 +254,8 @@ extension Session {
     private mutating func stopForwarding() throws -> [NetworkStep] {
         let forwarding = try self.forwarding()
         if forwarding.isEmpty { return [] }
-        let restorable = try Forwarding.restorable(forwarding, &links)
+        let own = try ownInterfaces()
+        let restorable = try Forwarding.restorable(forwarding, &links, own: own)
         let left = forwarding.families.filter { restorable[$0] == nil }
         if !left.isEmpty && planned == nil {
             notice(
