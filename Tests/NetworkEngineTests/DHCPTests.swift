@@ -112,6 +112,39 @@ struct DHCPTests {
         }
     }
 
+    @Test(arguments: ["INT", "TERM", "HUP"])
+    func `who is ended while it waits takes back what it has begun`(signal: String) async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lan", "-d", "macvlan", "-o", "parent=eth0", "--ipam", "dhcp")
+            try await host.must(["ip", "netns", "add", "web"])
+            func connect(ending signal: String) async throws -> String {
+                // With job control, or what runs in the background does not hear of SIGINT.
+                try await host.shell(
+                    """
+                    set -m; \(NetworkHost.swnet) connect lan web & client=$!
+                    until ip -n web link show eth0 2>/dev/null | grep -q UP; do sleep 0.1; done
+                    sleep 0.5; kill -\(signal) $client; wait $client; echo $?
+                    """
+                ).output
+            }
+            let number = ["INT": "130", "TERM": "143", "HUP": "129"][signal] ?? ""
+            #expect(try await connect(ending: signal).hasSuffix(number))
+            #expect(try await host.json(["ip", "-j", "link"], at: .inside("web")).items.count == 1)
+            #expect(try await clients(host) == 0)
+            let network = try await host.json([NetworkHost.swnet, "inspect", "lan"])[0]
+            #expect(network["sandboxes"].items.isEmpty, "\(network)")
+            #expect(try await host.net("check") == "")
+            // What cannot be held back is told, until a server answers.
+            #expect(try await connect(ending: "KILL").hasSuffix("137"))
+            let isTold = try await eventually {
+                try await host.swnet("check").output.contains("web on lan: it has no IPv4 address")
+            }
+            #expect(isTold)
+            try await host.net("disconnect", "lan", "web")
+            #expect(try await host.net("check") == "")
+        }
+    }
+
     @Test func `without a server nothing is left, and who cannot have it is told so`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lan", "-d", "macvlan", "-o", "parent=eth0", "--ipam", "dhcp")

@@ -113,4 +113,16 @@ struct DHCPClient {
         else { return nil }
         return recorded.process
     }
+
+    /// Whether it has asked for so long that a server should have answered.
+    func isOverdue(_ runRoot: String) -> Bool {
+        guard let process = running(runRoot), let facts = ProcessHandle.facts(of: process) else { return false }
+        var now = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &now)
+        // In hundredths of a second since the boot (proc(5), `starttime`).
+        return Int(now.tv_sec) - Int(facts.startTime / 100) > Self.patience
+    }
+
+    /// Seconds that a server may take to answer a new endpoint.
+    static let patience = 12
 }

@@ -43,10 +43,39 @@ extension Session {
     }
 }
 
-extension NetworkEngine {
-    /// How long a DHCP server may take to answer a new endpoint.
-    private static let patience = Duration.seconds(12)
+/// Holds back what is about to end the program, so that what it has begun can be undone first.
+private struct Interruption {
+    private var signals = sigset_t()
+    private var before = sigset_t()
 
+    init() {
+        sigemptyset(&signals)
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            var action = sigaction()
+            sigaction(signal, nil, &action)
+            // Who has it ignored, as nohup(1) does, goes on. SIG_IGN is 1.
+            if unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) != 1 { sigaddset(&signals, signal) }
+        }
+        sigprocmask(SIG_BLOCK, &signals, &before)
+    }
+
+    /// Equivalent to `sigtimedwait(2)`.
+    ///
+    /// - Returns: The signal that came in this time.
+    func wait(nanoseconds: Int) -> Int32? {
+        var (signals, time) = (signals, timespec(tv_sec: 0, tv_nsec: nanoseconds))
+        let signal = sigtimedwait(&signals, nil, &time)
+        return signal > 0 ? signal : nil
+    }
+
+    /// What comes from now on, and what has come meanwhile, has its usual effect.
+    func end() {
+        var before = before
+        sigprocmask(SIG_SETMASK, &before, nil)
+    }
+}
+
+extension NetworkEngine {
     /// Waits until DHCP servers have answered the new endpoints of a sandbox. Nobody else waits meanwhile: the engine's
     /// lock is free.
     ///
@@ -55,7 +84,9 @@ extension NetworkEngine {
         guard planned == nil, !request.attachments.isEmpty else { return sandbox }
         let joined = sandbox.endpoints.suffix(request.attachments.count)
         guard joined.contains(where: { $0.isLeased || $0.configuresItself }) else { return sandbox }
-        let end = ContinuousClock.now + Self.patience
+        let end = ContinuousClock.now + .seconds(DHCPClient.patience)
+        let interruption = Interruption()
+        defer { interruption.end() }
         while true {
             guard let now = try self.sandbox(named: sandbox.name) else {
                 throw NetworkError(.notFound, "\(request.operation): \(sandbox.name) is gone again")
@@ -71,7 +102,10 @@ extension NetworkEngine {
                 try operate { session in try session.giveUp(Array(joined), of: sandbox.name) }
                 throw NetworkError(.failed, "\(request.operation): \(missing) in 12 seconds")
             }
-            usleep(20_000)
+            guard let signal = interruption.wait(nanoseconds: 20_000_000) else { continue }
+            try operate { session in try session.giveUp(Array(joined), of: sandbox.name) }
+            interruption.end()
+            raise(signal)
         }
     }
 
