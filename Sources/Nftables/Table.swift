@@ -20,6 +20,8 @@ public struct Table: Hashable, Sendable {
     /// Whether it belongs to the socket that makes it: the kernel removes it with that, and nobody else can change it.
     /// A `flush ruleset` of somebody else's leaves it alone (Linux 5.12).
     public var isOwned = false
+    /// Whether its chains are called by nobody (`flags dormant`), when it was read from the kernel.
+    public internal(set) var isDormant = false
     /// The number that the kernel gave it, when it was read from there.
     public var handle: UInt64?
 

@@ -163,6 +163,21 @@ struct AntispoofTests {
             #expect(try await host.must(set).contains("10.44.0.2"))
             try await host.net("disconnect", "lab", "third")
             #expect(try await !host.must(set).contains("10.44.0.4"))
+            // One that is there and not in force is none.
+            for table in ["inet", "bridge"] {
+                try await host.must(["nft", "add", "table", table, "swnet", "{ flags dormant; }"])
+                let found = try await host.swnet("check")
+                #expect(found.output.contains("the table \(table) swnet is dormant"), "\(found)")
+                try await host.net("repair")
+                #expect(try await host.net("check") == "")
+                let again = try await host.must(["nft", "list", "table", table, "swnet"])
+                #expect(!again.contains("dormant"))
+            }
+            // Also who changes something else of the firewall, when all of it was taken.
+            try await host.must(["nft", "flush", "ruleset"])
+            try await host.net("publish", "web", "8099:80")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.must(set).contains("10.44.0.3"))
             for name in ["web", "peer"] { try await host.net("disconnect", "lab", name) }
             try await host.net("rm", "lab")
             #expect(try await host.must(["nft", "list", "tables"]) == "table inet swnet")

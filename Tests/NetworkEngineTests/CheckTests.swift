@@ -11,6 +11,53 @@ struct CheckTests {
         #expect(try await host.net("check") == "")
     }
 
+    @Test func `a network that is used and not defined any more is left as it is`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must(["mv", "/var/lib/swnet/networks/lab.json", "/run/lab.json"])
+            let before = try await host.must(["nft", "list", "table", "inet", "swnet"])
+            let repaired = try await host.swnet("repair")
+            #expect(
+                (repaired.output + repaired.errors).contains("write lab.json again, or disconnect web"), "\(repaired)")
+            #expect(try await host.must(["nft", "list", "table", "inet", "swnet"]) == before)
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour)?.hasSuffix("web") == true)
+            try await host.must(["mv", "/run/lab.json", "/var/lib/swnet/networks/lab.json"])
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    @Test func `a bridge whose mark was changed is not taken for somebody else's`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.shell("ip link set sw-lab alias mine; sysctl -qw net.ipv4.ip_forward=0")
+            _ = try await host.swnet("repair")
+            #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "1")
+            #expect(try await !host.elements("guarded").description.contains("sw-lab"))
+            try await host.must(["ip", "link", "set", "sw-lab", "alias", "swnet network lab"])
+            #expect(try await host.net("check") == "")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour)?.hasSuffix("web") == true)
+            #expect(try await host.run(["ping", "-c1", "-w30", "192.0.2.2"], at: .inside("web")).status == 0)
+        }
+    }
+
+    @Test func `addresses of the host that went away`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "address", "add", "192.0.2.25/24", "dev", "eth0"])
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--source", "192.0.2.25")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net(
+                "connect", "lab", "web", "-p", "192.0.2.25:8080:80", "-p", "127.0.0.9:8081:80", "-p", "0.0.0.0:8082:80")
+            #expect(try await host.net("check") == "")
+            try await host.must(["ip", "address", "delete", "192.0.2.25/24", "dev", "eth0"])
+            let found = try await host.swnet("check")
+            #expect(found.status == 1 && found.output.contains("network lab: what goes out is to come from 192.0.2.25"))
+            #expect(found.output.contains("sandbox web: port '192.0.2.25:8080:80/tcp' is published at"), "\(found)")
+            #expect(!found.output.contains("127.0.0.9"), "\(found)")
+            try await host.must(["ip", "address", "add", "192.0.2.25/24", "dev", "eth0"])
+            #expect(try await host.net("check") == "")
+        }
+    }
+
     @Test(arguments: [
         ("ip link del sw-lab", "sw-lab"), ("ip link set sw-lab down", "sw-lab is down"),
         ("ip addr del 10.44.0.1/24 dev sw-lab", "10.44.0.1/24"), ("ip link set sw-lab mtu 1300", "mtu 1300"),
@@ -24,6 +71,13 @@ struct CheckTests {
         ("ip -n web link set eth0 down; ip -n web link set eth0 name up0", "eth0 is missing"),
         ("nft flush ruleset", "table inet swnet is missing"), ("nft flush chain inet swnet forward", "forward"),
         ("nft flush map inet swnet published4", "published4"),
+        ("nft add table inet swnet '{ flags dormant; }'", "the table inet swnet is dormant"),
+        (
+            """
+            (echo delete table inet swnet; nft list table inet swnet |
+                sed 's/hook forward priority filter/hook forward priority 10/') >/run/moved; nft -f /run/moved
+            """, "chain forward is called at another place"
+        ),
         ("nft add element inet swnet published4 '{ tcp . 99 : 10.44.0.2 . 99 }'", "published4"),
         ("sysctl -qw net.ipv4.ip_forward=0", "forwarding of IPv4"),
         ("rm /run/swnet/networks/lab/leases/10.44.0.2", "10.44.0.2"),

@@ -25,7 +25,7 @@ extension Firewall {
     private mutating func check(
         _ table: FirewallTable, _ facts: [FirewallElement], _ check: inout NetworkCheck
     ) throws {
-        guard let layout = try layout(of: table, for: facts) else { return Self.reportMissing(table, &check) }
+        guard let layout = try layout(of: table, for: facts) else { return try reportMissing(table, &check) }
         try checkRules(layout, &check)
         try checkElements(layout, facts, &check)
     }
@@ -40,8 +40,10 @@ extension Firewall {
         }
     }
 
-    private static func reportMissing(_ table: FirewallTable, _ check: inout NetworkCheck) {
-        check.report("firewall", "the table \(table.table) is missing, or of another layout", .firewall)
+    private mutating func reportMissing(_ table: FirewallTable, _ check: inout NetworkCheck) throws {
+        let isDormant = try socket.table(table.table.family, table.table.name)?.isDormant == true
+        let problem = isDormant ? "dormant: none of its rules is in force" : "missing, or of another layout"
+        check.report("firewall", "the table \(table.table) is \(problem)", .firewall)
     }
 
     private mutating func checkRules(_ layout: TableLayout, _ check: inout NetworkCheck) throws {
@@ -63,6 +65,8 @@ extension Firewall {
             let own = unknown.remove(at: index)
             if let policy = own.base?.policy, policy != chain.base?.policy {
                 check.report("firewall", "chain \(name) has the policy \(policy), which it should not", .firewall)
+            } else if own.base != chain.base {
+                check.report("firewall", "chain \(name) is called at another place than it should", .firewall)
             }
         }
         report(unknown.map { "chain \($0.reference.name) is in our table, and nothing asks for it" }, &check)
@@ -71,7 +75,7 @@ extension Firewall {
     /// Looks whether the table holds some facts, whatever else it holds.
     mutating func check(holding facts: [FirewallElement], _ check: inout NetworkCheck) throws {
         for table in FirewallTable.allCases where facts.contains(where: table.concerns) {
-            guard try layout(of: table, for: facts) != nil else { return Self.reportMissing(table, &check) }
+            guard try layout(of: table, for: facts) != nil else { return try reportMissing(table, &check) }
         }
         for group in ElementGroups(facts).groups {
             let present = try elementsByKey(of: group.set)

@@ -61,6 +61,13 @@ struct NetworkCheck {
         report("network \(name)", "its definition cannot be read", .person("\(error)"))
     }
 
+    /// Says that a network is used and not defined any more: what it may have is left alone, too.
+    mutating func reportUndefined(network name: String, user: String) {
+        unknownNetworks.insert(name)
+        report(
+            "network \(name)", "its definition is gone", .person("write \(name).json again, or disconnect \(user)"))
+    }
+
     /// Whether a link's mark says that it belongs to something of which nothing can be read.
     func isUnknown(_ link: Link) -> Bool {
         // `swnet NETWORK SANDBOX`, or `swnet network NETWORK`.

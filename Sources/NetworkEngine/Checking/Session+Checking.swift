@@ -45,6 +45,7 @@ extension Session {
             }
         }
         try checkRecords(&check)
+        checkHostAddresses(&check)
         try checkRelays(&check)
         try checkForwarding(&check)
         // What belongs to what cannot be read cannot be told from what belongs to nobody.
@@ -99,9 +100,7 @@ extension Session {
         for name in try store.raisedNetworks()
         where check.networks[name] == nil && !check.unknownNetworks.contains(name) {
             if let user = users[name] {
-                check.report(
-                    "network \(name)", "its definition is gone",
-                    .person("write \(name).json again, or disconnect \(user)"))
+                check.reportUndefined(network: name, user: user)
             } else {
                 check.report("network \(name)", "it has been removed, and not all of it", .remains(name))
             }
@@ -200,12 +199,41 @@ extension Session {
                 object, "the DHCP client\(client.family == .v6 ? " for IPv6" : "") is not running",
                 .interface(sandbox.name, network: endpoint.network))
         }
+        for client in DHCPClient.all(of: endpoint, sandbox: sandbox.name)
+        where endpoint.address(client.family) == nil && client.isOverdue(runRoot) {
+            check.report(
+                object, "it has no \(client.family.word) address: no DHCP server has answered",
+                .person("wait for a server, or swnet disconnect \(endpoint.network) \(sandbox.name)"))
+        }
         for problem in problems(state) {
             check.report(object, problem, .interface(sandbox.name, network: endpoint.network))
         }
     }
 
     // MARK: Records and host
+
+    /// Addresses that the host had when something was made that needs them.
+    private func checkHostAddresses(_ check: inout NetworkCheck) {
+        for network in check.networks.values.sorted(by: { $0.name < $1.name }) {
+            for source in network.policy.sources where !check.host.has(source) {
+                check.report(
+                    "network \(network.name)",
+                    "what goes out is to come from \(source), which is no address of this host",
+                    .person("give it back: ip address add \(source) dev INTERFACE"))
+            }
+        }
+        var seen: Set<IPAddress> = []
+        for sandbox in check.sandboxes {
+            for mapping in sandbox.ports {
+                guard let address = mapping.singleAddress, seen.insert(address).inserted,
+                    !HostPorts.hasAddress(mapping)
+                else { continue }
+                check.report(
+                    "sandbox \(sandbox.name)", "port '\(mapping)' is published at what is no address of this host",
+                    .person("give it back: ip address add \(address) dev INTERFACE; or swnet unpublish"))
+            }
+        }
+    }
 
     private func checkRecords(_ check: inout NetworkCheck) throws {
         for network in check.networks.keys.sorted() {

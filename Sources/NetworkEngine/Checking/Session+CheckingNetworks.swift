@@ -84,5 +84,10 @@ extension Session {
         for peer in options.peers where !peers.contains(peer) && !check.host.has(peer) {
             check.report(object, "the VXLAN \(network.vxlanName) does not send to \(peer)", remedy)
         }
+        for peer in peers where !options.peers.contains(peer) && peer != options.group {
+            let line = "bridge fdb del 00:00:00:00:00:00 dev \(network.vxlanName) dst \(peer)"
+            check.report(
+                object, "the VXLAN \(network.vxlanName) sends to \(peer), which nothing asks for", .person(line))
+        }
     }
 }

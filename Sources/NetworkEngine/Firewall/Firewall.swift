@@ -13,18 +13,24 @@ struct Firewall: ~Copyable {
     /// The firewall of the calling thread's network namespace.
     init() throws { socket = try NftablesSocket() }
 
-    /// Whether a table is there with a layout that this program knows.
+    /// Whether a table is there with a layout that this program knows, and in force.
     mutating func isBuilt(_ table: FirewallTable) throws -> Bool {
-        let comment = try socket.table(table.table.family, table.table.name)?.comment
+        guard let present = try socket.table(table.table.family, table.table.name), !present.isDormant else {
+            return false
+        }
+        let comment = present.comment
         return switch table {
         case .networks: Ruleset.parts(comment: comment) != nil
         case .sources: comment == SourceGuard.table.comment
         }
     }
 
-    /// The parts that the first table has; nil when it is missing, or of another layout.
+    /// The parts that the first table has; nil when it is missing, not in force, or of another layout.
     mutating func parts() throws -> Set<String>? {
-        Ruleset.parts(comment: try socket.table(Ruleset.table.family, Ruleset.table.name)?.comment)
+        guard let present = try socket.table(Ruleset.table.family, Ruleset.table.name), !present.isDormant else {
+            return nil
+        }
+        return Ruleset.parts(comment: present.comment)
     }
 
     /// The tables that a change needs and that are not there, or not with all that it needs.

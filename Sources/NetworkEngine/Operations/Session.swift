@@ -275,7 +275,11 @@ extension Session {
     }
 
     private mutating func changeFirewall(_ change: FirewallChange) throws {
-        let missing = try firewall.missing(for: change) { try !store.routedNetworks().isEmpty }
+        var missing = try firewall.missing(for: change) { try !store.routedNetworks().isEmpty }
+        // Who has flushed all rules has flushed the other table, too.
+        if missing.contains(.networks), !missing.contains(.sources), try isGuarding(), try !firewall.isBuilt(.sources) {
+            missing.append(.sources)
+        }
         if missing.isEmpty {
             try firewall.commit(change)
         } else {
@@ -307,7 +311,10 @@ extension Session {
     ///
     /// All records are read for it, so what goes as it should leaves a part for the next who needs it.
     mutating func shrinkFirewall() throws {
-        guard let parts = try firewall.parts() else { return }
+        // What a network needs that is not defined any more cannot be told.
+        guard try store.raisedNetworks().allSatisfy({ try store.network($0) != nil }),
+            let parts = try firewall.parts()
+        else { return }
         let recorded = try recordedElements(of: try store.sandboxes())
         guard !parts.isSubset(of: Ruleset.parts(of: recorded)) else { return }
         try firewall.build([.networks], recorded: recorded)

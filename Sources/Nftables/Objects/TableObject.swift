@@ -53,6 +53,7 @@ import SystemPackage
             handle: nftnl_table_get_u64(pointer, UInt16(NFTNL_TABLE_HANDLE.rawValue)))
         let flags = unsafe nftnl_table_get_u32(pointer, UInt16(NFTNL_TABLE_FLAGS.rawValue))
         table.isOwned = flags & NFT_TABLE_F_OWNER.rawValue != 0
+        table.isDormant = flags & NFT_TABLE_F_DORMANT.rawValue != 0
         return table
     }
 }
