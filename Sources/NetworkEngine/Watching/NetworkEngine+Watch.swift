@@ -44,10 +44,10 @@ extension NetworkEngine {
                 let (repaired, left) = try repair()
                 messages += repaired.map(WatchNews.repaired) + left.filter { !told.contains($0) }.map(WatchNews.left)
                 told = left
-                fight.note(repaired.count)
+                fight.note(repaired.map { "\($0)" })
             } catch {
                 messages.append(.failed("\(error)"))
-                fight.note(1)
+                fight.note(["\(error)"])
             }
             pace.end()
             if let seconds = fight.pause {
@@ -66,28 +66,37 @@ extension NetworkEngine {
 /// Whether somebody undoes what is repaired, again and again.
 struct Fight {
     private let clock = ContinuousClock()
-    private var repairs: [ContinuousClock.Instant] = []
+    /// When what was repaired.
+    private var repairs: [(time: ContinuousClock.Instant, what: String)] = []
 
-    /// So many repairs in a minute are no accident.
+    /// So many repairs of the same in a minute are no accident.
     private static let patience = 5
     private static let minute: Duration = .seconds(60)
 
-    mutating func note(_ count: Int) {
+    /// - Parameter repaired: What it was, in words; each counts for itself.
+    mutating func note(_ repaired: [String]) {
         let now = clock.now
-        if count > 0 { repairs.append(now) }
+        repairs += Set(repaired).map { (now, $0) }
+        let last = count(of: Set(repaired))
         // A long pause must not make it forget why.
-        let span = Self.minute + .seconds(pauseLength * 2)
-        repairs.removeAll { now - $0 > span }
-        isNew = count > 0
+        let span = Self.minute + .seconds(Self.length(count(of: Set(repairs.map(\.what)))) * 2)
+        repairs.removeAll { now - $0.time > span }
+        pauseLength = Self.length(last)
     }
 
-    private var isNew = false
-    private var pauseLength: Int {
-        repairs.count < Self.patience ? 0 : min(60, 1 << min(repairs.count - Self.patience, 6))
+    private var pauseLength = 0
+
+    /// How often that has been repaired which has been most often.
+    private func count(of repaired: Set<String>) -> Int {
+        Dictionary(grouping: repairs.filter { repaired.contains($0.what) }, by: \.what).values.map(\.count).max() ?? 0
+    }
+
+    private static func length(_ count: Int) -> Int {
+        count < patience ? 0 : min(60, 1 << min(count - patience, 6))
     }
 
     /// Seconds to stand back; nil when there is no fight, or it rests.
-    var pause: Int? { isNew && pauseLength > 0 ? pauseLength : nil }
+    var pause: Int? { pauseLength > 0 ? pauseLength : nil }
 }
 
 extension WatchPace {
