@@ -101,6 +101,9 @@ extension CNIResult.NameService {
         search = try object["search"].strings()
         options = try object["options"].strings()
         try Self.check(servers, object["nameservers"])
+        try Self.checkWords([domain], object["domain"])
+        try Self.checkWords(search, object["search"])
+        try Self.checkWords(options, object["options"])
     }
 
     /// The capability `dns`, which has other names for the same.
@@ -110,11 +113,20 @@ extension CNIResult.NameService {
         search = try object["searches"].strings()
         options = try object["options"].strings()
         try Self.check(servers, object["servers"])
+        try Self.checkWords(search, object["searches"])
+        try Self.checkWords(options, object["options"])
     }
 
     private static func check(_ servers: [String], _ field: Field) throws(CNIError) {
         if let server = servers.first(where: { IPAddress($0) == nil }) {
             throw field.invalid("'\(server)' is no IP address")
+        }
+    }
+
+    /// Refuses what would be another line, or another word, of resolv.conf(5).
+    private static func checkWords(_ words: [String], _ field: Field) throws(CNIError) {
+        if let word = words.first(where: { $0.contains { $0.isWhitespace || $0.asciiValue.map { $0 < 32 } == true } }) {
+            throw field.invalid("'\(word)' is not one word")
         }
     }
 

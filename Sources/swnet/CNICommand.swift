@@ -164,6 +164,14 @@ extension CNICommand {
         }
         _ = try request.configuration()
         let (sandbox, endpoint) = try find(attachment)
+        if let namespace = try? Namespace(path: request.namespace, kind: .net),
+            namespace.identity.inode != sandbox.identity.inode
+        {
+            throw CNIError(
+                .unknownContainer,
+                "CNI_NETNS: container \(attachment.container) is attached in another namespace than \(request.namespace)"
+            )
+        }
         let own = previous.routes.filter { $0.destination == .everything($0.destination.family) }.compactMap(\.gateway)
         let expected = ExpectedEndpoint(
             network: request.network, interface: attachment.interface.text,

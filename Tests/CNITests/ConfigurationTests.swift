@@ -93,6 +93,8 @@ import Testing
         (#""isGateway": false, "ipam": {"routes": [{"dst": "0.0.0.0/0"}]}"#, 7, "ipam.routes[0]: a route to 0.0.0.0/0"),
         (#""ipam": {"routes": [{}]}"#, 7, "ipam.routes[0].dst"), (#""ipam": {"routes": [{"dst": "all"}]}"#, 7, "'all'"),
         (#""ipam": {"routes": [{"dst": "::/0", "gw": "10.1.0.1"}]}"#, 7, "ipam.routes[0].gw"),
+        (#""dns": {"search": ["a\nnameserver 8.8.8.8"]}"#, 7, "is not one word"),
+        (#""runtimeConfig": {"dns": {"options": ["a b"]}}"#, 7, "is not one word"),
         (#""dns": {"nameservers": ["localhost"]}"#, 7, "localhost"), (#""dns": {"search": "lab"}"#, 6, "dns.search"),
         (#""dns": []"#, 6, "dns"), (#""args": []"#, 6, "args"), (#""runtimeConfig": "no""#, 6, "runtimeConfig"),
     ])
