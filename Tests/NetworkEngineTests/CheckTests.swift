@@ -62,6 +62,8 @@ struct CheckTests {
         ("ip link del sw-lab", "sw-lab"), ("ip link set sw-lab down", "sw-lab is down"),
         ("ip addr del 10.44.0.1/24 dev sw-lab", "10.44.0.1/24"), ("ip link set sw-lab mtu 1300", "mtu 1300"),
         ("sysctl -qw net.ipv4.conf.sw-lab.route_localnet=0", "route_localnet"),
+        ("sysctl -qw net.ipv4.conf.sw-lab.forwarding=0", "ipv4/conf/sw-lab/forwarding is 0 instead of 1"),
+        ("sysctl -qw net.ipv6.conf.sw-lab.forwarding=0", "ipv6/conf/sw-lab/forwarding is 0 instead of 1"),
         ("ip link set $(ip -j link show master sw-lab | jq -r .[0].ifname) nomaster", "no port of sw-lab"),
         ("ip link del $(ip -j link show master sw-lab | jq -r .[0].ifname)", "is missing"),
         ("ip -n web link set eth0 down", "eth0 is down"), ("ip -n web addr flush dev eth0", "10.44.0.2/24"),

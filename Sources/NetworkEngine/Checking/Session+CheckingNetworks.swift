@@ -45,9 +45,10 @@ extension Session {
                 check.report(object, "the route to \(address.network) is missing", remedy)
             }
         }
-        for problem in HostInterface.problems(bridge, hasIPv6: network.hasSubnet(.v6)) {
-            check.report(object, problem, remedy)
-        }
+        let problems =
+            HostInterface.problems(bridge, hasIPv6: network.hasSubnet(.v6))
+            + HostInterface.problems(bridge, try HostInterface.forwarding(of: network))
+        for problem in problems { check.report(object, problem, remedy) }
         if case .vxlan(let options) = network.driver {
             try checkVXLAN(options, of: network, on: bridge, object, remedy, &check)
         }

@@ -82,6 +82,9 @@ struct BridgeDriver {
 
     private func configure(_ bridge: Link, _ links: inout Rtnetlink) throws {
         try HostInterface.protect(bridge.name, hasIPv6: network.hasSubnet(.v6))
+        for (parameter, value) in try HostInterface.forwarding(of: network) {
+            try Sysctl.set(parameter.path(bridge.name), to: "\(value)")
+        }
         var changes = network.hostAddresses.map { prefix in
             // There is nobody to ask yet whether the address is taken, and asking would delay its use by a second.
             Change.replaceAddress(

@@ -28,6 +28,14 @@ enum HostInterface {
                 ] : [])
     }
 
+    /// The switches of a network's bridge, where the host forwards at all: the kernel asks only them about what comes in.
+    static func forwarding(of network: Network) throws -> [(LinkParameter, Int32)] {
+        guard network.needsForwarding else { return [] }
+        return try [(LinkParameter.forwarding, 1), (.forwardingIPv6, 1)].filter { parameter, _ in
+            try network.hasSubnet(parameter.family) && Forwarding.isOn(parameter.family)
+        }
+    }
+
     /// Which parameters of such an interface are not as they should be.
     static func problems(_ link: Link, hasIPv6: Bool) -> [String] {
         problems(link, parameters(hasIPv6: hasIPv6))

@@ -11,6 +11,8 @@ public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
     case acceptRouterAdvertisements, acceptDuplicateDetection, disableIPv6, neighbourNotify, autoconfiguration
     /// Milliseconds.
     case listenerReportInterval
+    /// Whether what comes in by it is forwarded.
+    case forwarding, forwardingIPv6
 
     /// The parameter's file below `/proc/sys`.
     public func path(_ link: String) -> String { "\(Self.folder(family, link))/\(name)" }
@@ -33,6 +35,7 @@ public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
         case .neighbourNotify: "ndisc_notify"
         case .autoconfiguration: "autoconf"
         case .listenerReportInterval: "mldv2_unsolicited_report_interval"
+        case .forwarding, .forwardingIPv6: "forwarding"
         }
     }
 
@@ -47,6 +50,8 @@ public enum LinkParameter: Int, Hashable, Sendable, CaseIterable {
         case .neighbourNotify: (Int(AF_INET6), Int(DEVCONF_NDISC_NOTIFY))
         case .autoconfiguration: (Int(AF_INET6), Int(DEVCONF_AUTOCONF))
         case .listenerReportInterval: (Int(AF_INET6), Int(DEVCONF_MLDV2_UNSOLICITED_REPORT_INTERVAL))
+        case .forwarding: (Int(AF_INET), Int(IPV4_DEVCONF_FORWARDING) - 1)
+        case .forwardingIPv6: (Int(AF_INET6), Int(DEVCONF_FORWARDING))
         }
     }
 
