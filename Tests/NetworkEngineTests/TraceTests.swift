@@ -196,6 +196,19 @@ struct TraceTests {
         }
     }
 
+    @Test func `who waits behind a translation hears of the answer`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let (v4, _) = try await host.addresses(of: "web")
+            let tracing = try host.start([NetworkHost.swnet, "trace", "--wait", "-t", "60", "tcp", "\(v4):80"])
+            let tables = { try await host.must(["nft", "list", "tables"]) }
+            #expect(try await eventually { try await tables().contains("swnet-trace") })
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            let result = await tracing.result
+            #expect(result.status == 0 && result.output.contains("answered: sandbox web answers"), "\(result)")
+        }
+    }
+
     @Test func `a trace that is killed leaves nothing, and its table is nobody else's`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)

@@ -196,9 +196,13 @@ extension TraceRun {
         case .udp: transport = .udp
         case .icmp: transport = packet.source.family == .v4 ? .icmp : .icmpv6
         }
-        let filter = ConntrackFilter(
-            transport: transport, source: packet.source,
-            destination: packet.destination, sourcePort: packet.sourcePort, destinationPort: packet.destinationPort)
-        return (try? socket.connections(filter))?.contains { $0.status.contains(.seenReply) } == true
+        let filter = ConntrackFilter(transport: transport, source: packet.source, sourcePort: packet.sourcePort)
+        return (try? socket.connections(filter))?.contains { connection in
+            // A packet that was seen behind a translation first is known by who answers it.
+            let (asked, answering) = (connection.original, connection.reply)
+            return connection.status.contains(.seenReply)
+                && ((asked.destination, asked.destinationPort) == (packet.destination, packet.destinationPort)
+                    || (answering.source, answering.sourcePort) == (packet.destination, packet.destinationPort))
+        } == true
     }
 }
