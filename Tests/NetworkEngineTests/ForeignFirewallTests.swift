@@ -14,6 +14,17 @@ struct ForeignFirewallTests {
         ),
         (
             """
+            nft add table inet theirs
+            nft add chain inet theirs p '{ type filter hook prerouting priority -50; policy drop; }'
+            nft add rule inet theirs p 'iifname { "lo", "eth0" } accept'
+            nft add rule inet theirs p 'ct state established,related accept'
+            nft add chain inet theirs o '{ type filter hook postrouting priority 10; policy drop; }'
+            nft add rule inet theirs o 'oifname { "lo", "eth0" } accept'
+            nft add rule inet theirs o 'ct state established,related accept'
+            """, "inet theirs p"
+        ),
+        (
+            """
             nft add table inet firewalld
             nft add chain inet firewalld filter_FORWARD '{ type filter hook forward priority filter + 10; }'
             nft add rule inet firewalld filter_FORWARD ct state established accept

@@ -20,7 +20,7 @@ struct ForeignChain {
     var problem: String { Self.problem(hook) }
 
     static func problem(_ hook: Chain.Hook) -> String {
-        let packets = hook == .forward ? "packets of our networks" : "questions for the names of sandboxes"
+        let packets = hook == .input ? "questions for the names of sandboxes" : "packets of our networks"
         return "it drops what it does not know, \(packets) too"
     }
 
@@ -62,7 +62,11 @@ struct ForeignChain {
     private static func wanted(_ chain: Chain, _ hook: Chain.Hook) -> [Rule] {
         let from = Statement.match(.iifname, prefix: Network.interfaceMark)
         let to = Statement.match(.oifname, prefix: Network.interfaceMark)
-        guard hook == .forward else {
+        switch hook {
+        case .prerouting: return [rule(chain, [from], "what our networks send")]
+        case .postrouting: return [rule(chain, [to], "what enters them is for table inet swnet")]
+        case .forward: break
+        default:
             return [InternetProtocol.udp, .tcp].map { transport in
                 rule(
                     chain,

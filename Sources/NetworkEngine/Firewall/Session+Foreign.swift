@@ -13,7 +13,9 @@ extension Session {
     /// The same in tables of the old packet filter.
     func legacyObstacles() throws -> [ForeignLegacyChain] {
         let hooks = try hooksOfOurs()
-        return hooks.isEmpty ? [] : try ForeignLegacyChain.all(hooks).filter { !$0.isOpen }
+        // Its table `filter` has no others.
+        let chains = try ForeignLegacyChain.all(hooks.filter { $0 == .forward || $0 == .input })
+        return chains.filter { !$0.isOpen }
     }
 
     /// Where the host's own packet filters see packets of our networks.
@@ -21,7 +23,7 @@ extension Session {
         let networks = try store.routedNetworks().compactMap { try store.network($0) }
         guard !networks.isEmpty else { return [] }
         let isAsked = NameService.isInstalled && networks.contains(where: \.hasNames)
-        return isAsked ? [.forward, .input] : [.forward]
+        return [.prerouting, .forward, .postrouting] + (isAsked ? [.input] : [])
     }
 
     /// Says what stands in the way, when a network is raised or the first port is published.
