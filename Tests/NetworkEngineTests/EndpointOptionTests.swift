@@ -20,6 +20,20 @@ struct EndpointOptionKernelTests {
         }.sorted { Int($0.split(separator: " ")[2]) ?? 0 < Int($1.split(separator: " ")[2]) ?? 0 }
     }
 
+    @Test func `a default route that somebody else has made is not taken away, and is said to be that`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.shell(
+                "ip netns add web; ip -n web link set lo up; ip -n web route add default dev lo")
+            let refused = try await host.swnet("connect", "lab", "web")
+            #expect(refused.status == 1 && refused.errors.contains("somebody else has made such a route"), "\(refused)")
+            #expect(try await host.net("check") == "")
+            try await host.net("connect", "lab", "web", "--metric", "7")
+            let routes = try await host.must(["ip", "route", "show", "default"], at: .inside("web"))
+            #expect(routes.contains("dev lo") && routes.contains("via 10.44.0.1 dev eth0 metric 7"), "\(routes)")
+        }
+    }
+
     @Test func `parameters that the kernel resets, and that nobody can read before they are set`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "fd00:44::/64")

@@ -41,6 +41,11 @@ struct SandboxInterface {
         do throws(NetlinkError) {
             try inside.apply(changes(index, settings) + (later == LinkSettings() ? [] : [.set(.index(index), later)]))
         } catch {
+            if error.errno == .fileExists {
+                var taken = error
+                taken.hint = "somebody else has made such a route there: delete it, or give ours another --metric"
+                throw taken
+            }
             guard error.errno == .noRouteToHost, endpoint.address(.v6) != nil else { throw error }
             try restoreSubnets(index, &inside)
         }
