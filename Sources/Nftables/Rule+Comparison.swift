@@ -25,10 +25,22 @@ extension Rule {
 
     /// Whether every packet that reaches it is dropped or refused.
     public var dropsEverything: Bool {
-        guard let instructions, let last = instructions.last, instructions.count == 1 else { return false }
-        return switch last {
-        case .verdict(.drop), .reject: true
+        switch onlyInstruction {
+        case .verdict(.drop)?, .reject?: true
         default: false
         }
+    }
+
+    /// The chain in which every packet that reaches it goes on; nil when not all do.
+    public var successor: Chain.Reference? {
+        switch onlyInstruction {
+        case .verdict(.jump(let name))?, .verdict(.goto(let name))?: Chain.Reference(name, in: chain.table)
+        default: nil
+        }
+    }
+
+    private var onlyInstruction: Expression? {
+        guard let instructions, instructions.count == 1 else { return nil }
+        return instructions[0]
     }
 }

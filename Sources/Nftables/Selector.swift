@@ -132,6 +132,10 @@ extension Selector {
     public static let iifname = Selector("iifname", .meta(NFT_META_IIFNAME.rawValue), .ifname)
     /// The name of the interface that the packet leaves by; empty before the routing decision.
     public static let oifname = Selector("oifname", .meta(NFT_META_OIFNAME.rawValue), .ifname)
+    /// The name of the bridge that the packet came in by a port of; the bridge family alone, as the next.
+    public static let ibrname = Selector("meta ibrname", .meta(NFT_META_BRI_IIFNAME.rawValue), .ifname)
+    /// The name of the bridge that the packet leaves by a port of.
+    public static let obrname = Selector("meta obrname", .meta(NFT_META_BRI_OIFNAME.rawValue), .ifname)
     /// The number of the interface that the packet came in by.
     public static let iif = Selector("iif", .meta(NFT_META_IIF.rawValue), .ifaceIndex)
     /// The number of the interface that the packet leaves by.

@@ -33,6 +33,16 @@ struct ForeignFirewallTests {
         ),
         (
             """
+            nft add table inet theirs
+            nft add chain inet theirs last; nft add rule inet theirs last counter drop
+            nft add chain inet theirs inner
+            nft add rule inet theirs inner tcp dport 25 return; nft add rule inet theirs inner goto last
+            nft add chain inet theirs f '{ type filter hook forward priority 10; policy accept; }'
+            nft add rule inet theirs f ct state established accept; nft add rule inet theirs f jump inner
+            """, "inet theirs f"
+        ),
+        (
+            """
             for t in ip ip6; do nft add table $t a
             nft add chain $t a f '{ type filter hook forward priority 1; policy drop; }'; done
             """, "ip a f"
@@ -133,6 +143,41 @@ struct ForeignFirewallTests {
                 nft add chain inet others b '{ type filter hook input priority 20; policy drop; }'
                 """)
             #expect(try await host.net("check") == "")
+        }
+    }
+
+    @Test(
+        .enabled("nftables of this kernel know no bridges by name") {
+            let line = """
+                nft add table bridge t && nft add chain bridge t c '{ type filter hook forward priority 0; }' &&
+                    nft add rule bridge t c meta ibrname x accept
+                """
+            return try await Command.run(["unshare", "-n", "bash", "-c", line]).status == 0
+        }, arguments: ["forward", "input", "output", "prerouting", "postrouting"])
+    func `chains that frames of bridges go through`(hook: String) async throws {
+        try await NetworkHost.with { host in
+            _ = try await host.serve("one", on: "bridge")
+            _ = try await host.serve("two", on: "bridge")
+            let (v4, v6) = try await host.addresses(of: "two")
+            try await host.must([
+                "nft",
+                "add table bridge theirs; add chain bridge theirs c { type filter hook \(hook) priority 0; policy drop; }",
+            ])
+            let isReached = {
+                let answers = [
+                    try await host.ask("TCP:\(v4):80", at: .inside("one")), try await host.ask("TCP:[\(v6)]:80"),
+                ]
+                return !answers.contains(nil)
+            }
+            #expect(try await !isReached())
+            let found = try await host.swnet("check")
+            #expect(found.status == 0 && found.output.contains("chain bridge theirs c: it drops"), "\(found)")
+            try await host.net("repair", "--foreign")
+            #expect(try await eventually { try await isReached() })
+            #expect(try await host.net("check") == "")
+            for name in ["one", "two"] { try await host.net("disconnect", "bridge", name) }
+            try await host.net("rm", "bridge")
+            #expect(try await !host.must(["nft", "list", "ruleset"]).contains("sw-"))
         }
     }
 

@@ -17,7 +17,7 @@ struct ForeignChain {
     /// What every rule of ours in a chain that is not ours begins its comment with.
     static let mark = "swnet: "
 
-    var problem: String { Self.problem(hook) }
+    var problem: String { Self.problem(base.table.family == .bridge ? .forward : hook) }
 
     static func problem(_ hook: Chain.Hook) -> String {
         let packets = hook == .input ? "questions for the names of sandboxes" : "packets of our networks"
@@ -26,12 +26,14 @@ struct ForeignChain {
 
     static let advice = "'swnet repair --foreign' adds rules there that let them through"
 
-    init(_ base: Chain, in chains: [Chain], rules: [Rule]) {
+    /// nil for a chain that lets pass what none of its rules knows.
+    init?(_ base: Chain, in chains: [Chain], rules: [Rule]) {
+        guard let way = Self.wayToDrop(base, rules) else { return nil }
         let hook = base.base?.hook ?? .forward
         let user = Chain.Reference("DOCKER-USER", in: base.table)
         let door = hook == .forward ? chains.first { $0.reference == user } ?? base : base
         let wanted = Self.wanted(door, hook)
-        let own = rules.filter { $0.chain == base.reference || $0.chain == door.reference }
+        let own = rules.filter { way.contains($0.chain) || $0.chain == door.reference }
         let isHeld = { (rule: Rule) in own.contains { $0.does(theSameAs: rule) } }
         isOpen = wanted.allSatisfy(isHeld) || hook == .forward && Self.plain(door).allSatisfy(isHeld)
         self.base = base
@@ -40,12 +42,22 @@ struct ForeignChain {
         self.wanted = wanted
     }
 
-    /// Whether a chain drops what none of its rules knows.
-    static func drops(_ chain: Chain, _ rules: [Rule]) -> Bool {
-        guard let base = chain.base, base.type == .filter, [.ip, .ip6, .inet].contains(chain.table.family) else {
-            return false
+    /// The chains that what none of their rules knows goes through until it is dropped; nil when it is not.
+    private static func wayToDrop(_ chain: Chain, _ rules: [Rule]) -> [Chain.Reference]? {
+        guard let base = chain.base, base.type == .filter,
+            [.ip, .ip6, .inet, .bridge].contains(chain.table.family)
+        else { return nil }
+        return wayToDrop([chain.reference], rules) ?? (base.policy == .drop ? [chain.reference] : nil)
+    }
+
+    private static func wayToDrop(_ way: [Chain.Reference], _ rules: [Rule]) -> [Chain.Reference]? {
+        // The kernel goes no deeper (`NFT_JUMP_STACK_SIZE`, net/netfilter/nf_tables.h).
+        guard let last = way.last, way.count <= 16 else { return nil }
+        for rule in rules where rule.chain == last {
+            if rule.dropsEverything { return way }
+            if let next = rule.successor, let further = wayToDrop(way + [next], rules) { return further }
         }
-        return base.policy == .drop || rules.last { $0.chain == chain.reference }?.dropsEverything == true
+        return nil
     }
 
     private static func rule(_ chain: Chain, _ statements: [Statement], _ comment: String) -> Rule {
@@ -59,7 +71,15 @@ struct ForeignChain {
         ]
     }
 
+    /// Frames of a bridge are told by the bridge: its ports have names of all kinds.
+    private static func wantedOfBridge(_ chain: Chain, _ hook: Chain.Hook) -> Rule {
+        let leaves = hook == .output || hook == .postrouting
+        return rule(
+            chain, [.match(leaves ? .obrname : .ibrname, prefix: Network.interfaceMark)], "frames on our bridges")
+    }
+
     private static func wanted(_ chain: Chain, _ hook: Chain.Hook) -> [Rule] {
+        if chain.table.family == .bridge { return [wantedOfBridge(chain, hook)] }
         let from = Statement.match(.iifname, prefix: Network.interfaceMark)
         let to = Statement.match(.oifname, prefix: Network.interfaceMark)
         switch hook {
@@ -90,19 +110,19 @@ struct ForeignChain {
 extension Firewall {
     /// Chains of others that drop what they do not know.
     ///
-    /// - Parameter hooks: Where that concerns us.
+    /// - Parameter hooks: Where that concerns us; where frames of bridges do, every one concerns us.
     mutating func foreignDrops(_ hooks: [Chain.Hook]) throws -> [ForeignChain] {
         let ours = [Ruleset.table.reference, SourceGuard.table.reference]
         let chains = try socket.chains().filter { !ours.contains($0.table) }
         var rules: [Table.Reference: [Rule]] = [:]
         var found: [ForeignChain] = []
         for chain in chains {
-            guard let base = chain.base, hooks.contains(base.hook) else { continue }
+            guard let base = chain.base, chain.table.family == .bridge || hooks.contains(base.hook) else { continue }
             if rules[chain.table] == nil {
                 rules[chain.table] = try socket.rules(of: Table(chain.table.family, chain.table.name))
             }
             let present = rules[chain.table] ?? []
-            if ForeignChain.drops(chain, present) { found.append(ForeignChain(chain, in: chains, rules: present)) }
+            if let drop = ForeignChain(chain, in: chains, rules: present) { found.append(drop) }
         }
         return found
     }
