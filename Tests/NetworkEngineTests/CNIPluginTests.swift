@@ -170,6 +170,12 @@ struct CNIPluginTests {
                 let repaired = try await runtime.check("web", result)
                 #expect(repaired.status == 0, "\(repair): \(repaired)")
             }
+            // Nor is it the container's when it is asked about another namespace, whatever that one has.
+            try await host.must(["ip", "netns", "add", "other"])
+            let other = try await runtime.run(
+                "CHECK", runtime.plugins[0], "web", "/run/netns/other", "eth0", result)
+            #expect(
+                other.errorCode == 3 && other.output.contains("another namespace than /run/netns/other"), "\(other)")
             try await host.must(["nft", "delete", "table", "inet", "swnet"])
             #expect(try await runtime.check("web", result).errorCode == 102)
             // DEL goes on where a CHECK would despair.

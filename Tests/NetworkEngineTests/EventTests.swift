@@ -189,6 +189,33 @@ struct EventTests {
         }
     }
 
+    /// Many damages are no fight: each is one.
+    @Test func `a watch goes on at once as long as it is not the same again`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web")
+            let watch = try host.start([NetworkHost.swnet, "watch"], timeout: 600)
+            #expect(try await waits(watch, for: "watching"))
+            for (line, words) in [
+                ("ip link set sw-lab down", "sw-lab is down"), ("ip link set sw-lab mtu 1300", "has mtu 1300"),
+                ("ip address del 10.44.0.1/24 dev sw-lab", "lacks the address"),
+                ("ip route del 10.44.0.0/24 dev sw-lab", "the route to 10.44.0.0/24"),
+                ("ip link set sw-lab address 02:00:00:00:00:01", "02:00:00:00:00:01"),
+                ("ip link set sw-lab address 02:00:00:00:00:02", "02:00:00:00:00:02"),
+                ("ip link set sw-lab address 02:00:00:00:00:03", "02:00:00:00:00:03"),
+                ("ip link set sw-lab type bridge stp_state 1", "spanning tree"),
+            ] {
+                let made = try await host.shell(line)
+                #expect(made.status == 0, "\(made)")
+                #expect(try await waits(watch, for: words), "\(line): \(watch.outputSoFar)")
+                #expect(try await eventually { try await host.run([NetworkHost.swnet, "check"]).status == 0 })
+            }
+            #expect(!watch.outputSoFar.contains("again and again"), "\(watch.outputSoFar)")
+            await watch.stop()
+        }
+    }
+
     @Test func `a watch does not fight for ever`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
