@@ -70,6 +70,9 @@ public struct NetlinkSocket: ~Copyable, Sendable {
         return unsafe setsockopt(descriptor.rawValue, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
     }
 
+    /// For calls that take the socket's number.
+    public var rawValue: Int32 { descriptor.rawValue }
+
     /// Takes `count` sequence numbers that no other message of this socket has, and returns the first.
     public mutating func takeSequenceNumbers(_ count: Int = 1) -> UInt32 {
         // 0 is what the kernel puts on messages that nobody asked for.

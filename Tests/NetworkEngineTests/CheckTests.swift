@@ -30,10 +30,13 @@ struct CheckTests {
         try await NetworkHost.with { host in
             try await prepare(host)
             try await host.shell("ip link set sw-lab alias mine; sysctl -qw net.ipv4.ip_forward=0")
-            _ = try await host.swnet("repair")
+            let found = try await host.swnet("check")
+            #expect(found.output.contains("sw-lab does not carry the mark 'swnet network lab'"), "\(found)")
+            try await host.net("repair")
             #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "1")
             #expect(try await !host.elements("guarded").description.contains("sw-lab"))
-            try await host.must(["ip", "link", "set", "sw-lab", "alias", "swnet network lab"])
+            let alias = try await host.json(["ip", "-j", "link", "show", "sw-lab"])[0]["ifalias"].text
+            #expect(alias == "swnet network lab")
             #expect(try await host.net("check") == "")
             #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour)?.hasSuffix("web") == true)
             #expect(try await host.run(["ping", "-c1", "-w30", "192.0.2.2"], at: .inside("web")).status == 0)
@@ -57,6 +60,9 @@ struct CheckTests {
             #expect(try await host.net("check") == "")
         }
     }
+
+    /// The one port of the bridge, in the words of a shell.
+    private static let port = "$(ip -j link show master sw-lab | jq -r .[0].ifname)"
 
     @Test(arguments: [
         ("ip link del sw-lab", "sw-lab"), ("ip link set sw-lab down", "sw-lab is down"),
@@ -115,6 +121,34 @@ struct CheckTests {
             #"nft delete element inet swnet networks '{ "sw-lab" . "sw-lab" }'"#, "networks lacks bridge sw-lab"
         ),
         ("nft add element inet swnet guarded '{ ipv4 . \"eth9\" }'", "guarded has"),
+        ("nft add set inet swnet theirs '{ type ipv4_addr; }'", "set inet swnet theirs is in our table"),
+        (
+            """
+            nft delete element inet swnet published4 '{ tcp . 8080 }'
+            nft add element inet swnet published4 '{ tcp . 8080 comment "theirs" : 10.44.0.2 . 80 }'
+            """, "published4 has tcp . 8080 comment \"theirs\""
+        ),
+        ("bridge link set dev \(port) state disabled", "is disabled"),
+        ("bridge link set dev \(port) learning off", "has learning off"),
+        ("bridge link set dev \(port) guard on", "has guard on"),
+        ("bridge link set dev \(port) root_block on", "has root_block on"),
+        ("bridge link set dev \(port) flood off", "has flood off"),
+        ("bridge link set dev \(port) mcast_flood off", "has mcast_flood off"),
+        ("bridge link set dev \(port) bcast_flood off", "has bcast_flood off"),
+        ("bridge link set dev \(port) neigh_suppress on", "has neigh_suppress on"),
+        (
+            "ip neigh replace 10.44.0.2 lladdr 02:00:00:00:00:99 nud permanent dev sw-lab",
+            "the host takes 10.44.0.2 to be at 02:00:00:00:00:99"
+        ),
+        (
+            "ip neigh replace fd00:44::2 lladdr 02:00:00:00:00:99 nud permanent dev sw-lab",
+            "the host takes fd00:44::2 to be at 02:00:00:00:00:99"
+        ),
+        ("ip -n web link set lo down", "web on lab: lo is down"),
+        ("ip -n web address change 10.44.0.2/24 dev eth0 valid_lft 900 preferred_lft 900", "for a limited time"),
+        ("ip -n web address change fd00:44::2/64 dev eth0 valid_lft 900 preferred_lft 900", "for a limited time"),
+        ("ip address change 10.44.0.1/24 dev sw-lab valid_lft 900 preferred_lft 900", "for a limited time"),
+        ("ip address change fd00:44::1/64 dev sw-lab valid_lft 900 preferred_lft 900", "for a limited time"),
     ])
     func `whatever breaks`(line: String, names: String) async throws {
         try await NetworkHost.with { host in
@@ -183,6 +217,8 @@ struct CheckTests {
                 ("ip addr flush dev \(end)", "lacks the address 10.45.0.1"), ("ip link set \(end) down", "is down"),
                 ("sysctl -qw net.ipv4.conf.\(end).route_localnet=0", "route_localnet is 0"),
                 ("bridge fdb del 00:00:00:00:00:00 dev vx-x dst 192.0.2.3", "does not send to 192.0.2.3"),
+                ("ip address change 10.45.0.1/32 dev \(end) valid_lft 900 preferred_lft 900", "for a limited time"),
+                ("bridge link set dev vx-x flood off", "the port vx-x has flood off"),
             ] {
                 let broken = try await host.shell(line)
                 try #require(broken.status == 0, "\(broken)")
@@ -192,6 +228,106 @@ struct CheckTests {
                 #expect(repaired.status == 0 && repaired.output.contains(words), "\(repaired)")
                 #expect(try await host.net("check") == "")
                 #expect(try await host.answer("TCP:10.45.0.2:80")?.hasSuffix("one") == true)
+            }
+            // Who else is told what everybody should hear: that may be meant, by somebody else.
+            let stranger = "00:00:00:00:00:00 dev vx-x dst 192.0.2.66"
+            try await host.must(["bash", "-c", "bridge fdb append \(stranger)"])
+            let found = try await host.swnet("check")
+            #expect(
+                found.status == 1 && found.output.contains("sends to 192.0.2.66, which nothing asks for"), "\(found)")
+            #expect(found.output.contains("bridge fdb del \(stranger)"), "\(found)")
+            #expect(try await host.swnet("repair").status == 1)
+            try await host.must(["bash", "-c", "bridge fdb del \(stranger)"])
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    @Test func `the mode of a macvlan`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "wire", "-d", "macvlan", "-o", "parent=eth0", "--subnet", "192.0.2.0/24")
+            try await host.must(["ip", "netns", "add", "one"])
+            try await host.net("connect", "wire", "one", "--ip", "192.0.2.77")
+            #expect(try await host.net("check") == "")
+            try await host.must(["ip", "-n", "one", "link", "set", "eth0", "type", "macvlan", "mode", "private"])
+            let found = try await host.swnet("check")
+            #expect(
+                found.status == 1 && found.output.contains("eth0 has the mode private instead of bridge"), "\(found)")
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            let link = try await host.json(["ip", "-d", "-j", "link", "show", "eth0"], at: .inside("one"))[0]
+            #expect(link["linkinfo"]["info_data"]["mode"].text == "bridge")
+        }
+    }
+
+    @Test(
+        .enabled("this kernel's bridges filter no VLANs") {
+            let line = "ip link add x type bridge && ip link set x type bridge vlan_filtering 1"
+            return try await Command.run(["unshare", "-n", "bash", "-c", line]).status == 0
+        })
+    func `a bridge that filters VLANs`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.shell(
+                "ip link set sw-lab type bridge vlan_filtering 1; bridge vlan del vid 1 dev \(Self.port)")
+            #expect(try await host.ask("TCP:127.0.0.1:8080") == nil)
+            let found = try await host.swnet("check")
+            #expect(found.status == 1 && found.output.contains("the bridge sw-lab filters VLANs"), "\(found)")
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.answer("TCP:127.0.0.1:8080")?.hasSuffix("web") == true)
+        }
+    }
+
+    /// What leads packets elsewhere that are for a sandbox, and how it is taken back.
+    @Test(arguments: [
+        ("ip rule add to 10.44.0.0/24 blackhole", "ip rule del to 10.44.0.0/24 blackhole", "10.44.0.2 is thrown away"),
+        (
+            "ip rule add to 10.44.0.0/24 prohibit", "ip rule del to 10.44.0.0/24 prohibit",
+            "10.44.0.2 is refused: Permission denied"
+        ),
+        (
+            "ip rule add to 10.44.0.0/24 table 77; ip route add 10.44.0.0/24 dev eth0 table 77",
+            "ip rule del to 10.44.0.0/24 table 77", "10.44.0.2 goes out by eth0"
+        ),
+        ("ip route add 10.44.0.2/32 dev eth0", "ip route del 10.44.0.2/32 dev eth0", "10.44.0.2 goes out by eth0"),
+        ("ip route add 10.44.0.0/28 dev eth0", "ip route del 10.44.0.0/28 dev eth0", "10.44.0.2 goes out by eth0"),
+        ("ip route add blackhole 10.44.0.2", "ip route del blackhole 10.44.0.2", "10.44.0.2 is thrown away"),
+        (
+            "ip route add fd00:44::2/128 dev eth0", "ip route del fd00:44::2/128 dev eth0",
+            "fd00:44::2 goes out by eth0"
+        ),
+        (
+            "ip route add fd00:44::/64 dev eth0 metric 9", "ip route del fd00:44::/64 dev eth0 metric 9",
+            "fd00:44::2 goes out by eth0"
+        ),
+    ])
+    func `somebody else's routes and rules`(line: String, undo: String, words: String) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            // What leads others elsewhere is theirs.
+            try await host.must(["ip", "route", "add", "10.99.0.0/16", "dev", "eth0"])
+            try await host.must(["ip", "rule", "add", "to", "10.98.0.0/16", "blackhole"])
+            #expect(try await host.net("check") == "")
+            try await host.shell(line)
+            let found = try await host.swnet("check")
+            #expect(
+                found.status == 1 && found.output.contains("network lab: what the host has for \(words)"), "\(found)")
+            // It is not ours to take away.
+            #expect(try await host.swnet("repair").status == 1)
+            try await host.must(["bash", "-c", undo])
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    @Test func `records that others may write`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            for folder in ["/run/swnet", "/var/lib/swnet/networks"] {
+                try await host.must(["chmod", "777", folder])
+                let found = try await host.swnet("check")
+                #expect(found.status == 1 && found.output.contains("folder \(folder): others may write"), "\(found)")
+                try await host.must(["chmod", "go-w", folder])
+                #expect(try await host.net("check") == "")
             }
         }
     }

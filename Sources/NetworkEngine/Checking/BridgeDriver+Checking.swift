@@ -13,6 +13,9 @@ extension BridgeDriver {
         if bridge.hasSpanningTree {
             problems.append("the bridge \(bridge.name) runs a spanning tree")
         }
+        if bridge.filtersVLANs {
+            problems.append("the bridge \(bridge.name) filters VLANs")
+        }
         if lacksLinkLocal(bridge, addresses) {
             problems.append("the bridge \(bridge.name) lacks its link-local address")
         }
@@ -33,5 +36,10 @@ extension Link {
     /// Whether it looks for loops, and closes ports meanwhile.
     var hasSpanningTree: Bool {
         if case .bridge(let settings)? = details { settings.stp == true } else { false }
+    }
+
+    /// Whether its ports pass on what is of their VLANs alone.
+    var filtersVLANs: Bool {
+        if case .bridge(let settings)? = details { settings.vlanFiltering == true } else { false }
     }
 }

@@ -27,6 +27,7 @@ extension Firewall {
     ) throws {
         guard let layout = try layout(of: table, for: facts) else { return try reportMissing(table, &check) }
         try checkRules(layout, &check)
+        try checkSets(layout, &check)
         try checkElements(layout, facts, &check)
     }
 
@@ -72,6 +73,14 @@ extension Firewall {
         report(unknown.map { "chain \($0.reference.name) is in our table, and nothing asks for it" }, &check)
     }
 
+    /// Sets are as the layout's comment says, which nobody can change but together with all else; there may be more.
+    private mutating func checkSets(_ layout: TableLayout, _ check: inout NetworkCheck) throws {
+        let known = layout.sets.map(\.name)
+        // Those that are written in a rule go with it, and have names of the kernel's.
+        let unknown = try socket.sets(of: layout.table).filter { !$0.name.hasPrefix("__") && !known.contains($0.name) }
+        report(unknown.map { "\($0) is in our table, and nothing asks for it" }, &check)
+    }
+
     /// Looks whether the table holds some facts, whatever else it holds.
     mutating func check(holding facts: [FirewallElement], _ check: inout NetworkCheck) throws {
         for table in FirewallTable.allCases where facts.contains(where: table.concerns) {
@@ -92,6 +101,12 @@ extension Firewall {
             let present = try elementsByKey(of: set)
             let missing = wanted.filter { present[$0.key]?.content != $0.content }
             if !missing.isEmpty { checkLack(of: facts, in: set, present, &check) }
+            let renamed = wanted.compactMap { wanted -> String? in
+                guard let found = present[wanted.key], found.content == wanted.content, found.comment != wanted.comment
+                else { return nil }
+                return "\(set.name) has \(found) instead of \(wanted)"
+            }
+            report(renamed, &check)
             // Without what is missing both are as many, unless there is more.
             guard present.count != wanted.count - missing.count else { continue }
             let keys = Set(wanted.map(\.key))

@@ -6,9 +6,13 @@ extension HostEnd {
     /// How the host's end of a pair that is no port of a bridge differs from what it should be.
     func problems(_ link: Link, _ host: HostState) -> [String] {
         var problems = HostInterface.problems(link, hasIPv6: endpoint.address(.v6) != nil)
-        let present = Set(host.addresses(of: link).map(\.prefix.address))
-        for gateway in endpoint.gateways where !present.contains(gateway) {
-            problems.append("the host's end \(name) lacks the address \(gateway)")
+        let present = host.addresses(of: link)
+        for gateway in endpoint.gateways {
+            guard let own = present.first(where: { $0.prefix.address == gateway }) else {
+                problems.append("the host's end \(name) lacks the address \(gateway)")
+                continue
+            }
+            if own.expires { problems.append("the host's end \(name) has the address \(gateway) for a limited time") }
         }
         let routes = Set(host.routes(by: link).map(\.destination))
         for prefix in endpoint.addresses where !routes.contains(prefix.network) {

@@ -7,13 +7,19 @@ struct HostState {
     let links: [String: Link]
     private let addresses: [UInt32: [InterfaceAddress]]
     private let routes: [UInt32: [Route]]
+    /// Those of no link, and of more than one.
+    private let otherRoutes: [Route]
+    /// Whether somebody has made rules by which packets may take other routes than those.
+    let hasOwnRules: Bool
 
     init(_ host: inout Rtnetlink) throws {
         links = Dictionary(try host.links().map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         addresses = Dictionary(grouping: try host.addresses(), by: \.link)
-        routes = Dictionary(grouping: try host.routes(table: Route.mainTable).filter { $0.link != nil }) {
-            $0.link ?? 0
-        }
+        let all = try host.routes(table: Route.mainTable)
+        routes = Dictionary(grouping: all.filter { $0.link != nil }) { $0.link ?? 0 }
+        otherRoutes = all.filter { $0.link == nil }
+        // A kernel without policy routing has none.
+        hasOwnRules = ((try? host.rules()) ?? []).contains { !$0.isUsual }
     }
 
     func addresses(of link: Link) -> [InterfaceAddress] { addresses[link.index] ?? [] }
@@ -23,6 +29,15 @@ struct HostState {
     }
 
     func routes(by link: Link) -> [Route] { routes[link.index] ?? [] }
+
+    /// Whether a route to a part of a subnet, or all of it, leads elsewhere than by some links.
+    func hasRoutes(within subnet: IPPrefix, notBy links: Set<UInt32>) -> Bool {
+        let isWithin = { (route: Route) in
+            route.destination.length >= subnet.length && subnet.contains(route.destination.address)
+        }
+        return otherRoutes.contains(where: isWithin)
+            || routes.contains { !links.contains($0.key) && $0.value.contains(where: isWithin) }
+    }
 }
 
 /// What is compared with the kernel, and what was found.

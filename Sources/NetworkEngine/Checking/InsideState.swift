@@ -6,11 +6,12 @@ import Rtnetlink
 /// What an endpoint's interface is like, seen from inside of its sandbox.
 struct InsideState {
     let link: Link
-    let addresses: Set<IPPrefix>
+    let addresses: [InterfaceAddress]
     /// Every route of the main table, of the families that the endpoint has any of.
     let routes: [Route]
     /// Parameters that were asked for, with what they are.
     let sysctls: [(wanted: InterfaceSysctl, value: String?)]
+    private let isLoopbackUp: Bool
 
     /// - Parameter home: The host's namespace.
     /// - Returns: nil when there is no interface of the name.
@@ -18,7 +19,8 @@ struct InsideState {
         var inside = try Rtnetlink(in: namespace, from: home.descriptor)
         guard let link = try inside.link(named: endpoint.interface) else { return nil }
         self.link = link
-        addresses = Set(try inside.addresses(link: link.index).map(\.prefix))
+        addresses = try inside.addresses(link: link.index)
+        isLoopbackUp = inside.isUp("lo") != false
         let routed =
             endpoint.gateways.map(\.family) + endpoint.deviceRoutes + endpoint.routes.map(\.destination.family)
             + endpoint.addresses.map(\.family)
@@ -45,7 +47,8 @@ struct InsideState {
         if let mtu = endpoint.mtu, link.mtu != UInt32(clamping: mtu) {
             problems.append("\(name) has mtu \(link.mtu) instead of \(mtu)")
         }
-        for prefix in endpoint.addresses where !addresses.contains(prefix) {
+        if let problem = modeProblem(endpoint) { problems.append(problem) }
+        for prefix in endpoint.addresses where !addresses.contains(where: { $0.prefix == prefix }) {
             problems.append("\(name) lacks the address \(prefix)")
         }
         let interface = SandboxInterface(endpoint: endpoint, sandbox: "")
@@ -66,12 +69,28 @@ struct InsideState {
             && (route.metric ?? 0) == wanted.metric ?? (wanted.family == .v6 ? 1024 : 0)
     }
 
-    /// Subnets that are not reached any more although their addresses are there.
+    private func modeProblem(_ endpoint: Endpoint) -> String? {
+        let (own, wanted): (String, String)
+        switch (link.details, endpoint.link) {
+        case (.macvlan(let details), .macvlan(_, let mode)): (own, wanted) = (details.mode.rawValue, mode.rawValue)
+        case (.ipvlan(let details), .ipvlan(_, let mode)): (own, wanted) = (details.mode.rawValue, mode.rawValue)
+        default: return nil
+        }
+        return own == wanted ? nil : "\(link.name) has the mode \(own) instead of \(wanted)"
+    }
+
+    /// Addresses that go by themselves, and subnets that are not reached any more although their addresses are there.
     func subnetProblems(_ endpoint: Endpoint) -> [String] {
         // What others give they may give without.
         if endpoint.isLeased || endpoint.configuresItself { return [] }
-        return SandboxInterface(endpoint: endpoint, sandbox: "").subnetRoutes(link.index).filter { wanted in
-            link.isUp && addresses.contains { $0.network == wanted.destination }
+        return addresses.filter { $0.expires && endpoint.addresses.contains($0.prefix) }.map {
+            "\(link.name) has the address \($0.prefix) for a limited time"
+        } + lostSubnets(endpoint)
+    }
+
+    private func lostSubnets(_ endpoint: Endpoint) -> [String] {
+        SandboxInterface(endpoint: endpoint, sandbox: "").subnetRoutes(link.index).filter { wanted in
+            link.isUp && addresses.contains { $0.prefix.network == wanted.destination }
                 && !routes.contains {
                     $0.destination == wanted.destination && $0.link == link.index && $0.gateway == nil
                 }
@@ -80,6 +99,7 @@ struct InsideState {
 
     func parameterProblems(_ endpoint: Endpoint) -> [String] {
         var problems = HostInterface.problems(link, SandboxInterface.parameters(of: endpoint))
+        if !isLoopbackUp { problems.append("lo is down") }
         for (wanted, value) in sysctls where value.map({ InterfaceSysctl.isSame($0, wanted.value) }) != true {
             problems.append(
                 "\(wanted.path(interface: link.name)) is \(value ?? "missing") instead of \(wanted.value)")

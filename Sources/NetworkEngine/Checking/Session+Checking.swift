@@ -46,6 +46,7 @@ extension Session {
         }
         try checkRecords(&check)
         checkHostAddresses(&check)
+        try checkWays(&check)
         try checkRelays(&check)
         try checkForwarding(&check)
         // What belongs to what cannot be read cannot be told from what belongs to nobody.
@@ -236,6 +237,11 @@ extension Session {
     }
 
     private func checkRecords(_ check: inout NetworkCheck) throws {
+        for (path, isOpen) in try store.openness() where isOpen {
+            check.report(
+                "folder \(path)", "others may write in it, and so say what is recorded",
+                .person("look whether somebody has, then chmod go-w \(path)"))
+        }
         for network in check.networks.keys.sorted() {
             for (address, owner) in try orphanedLeases(network, check.records)
             where !check.unknownSandboxes.contains(owner) {

@@ -62,8 +62,10 @@ extension Session {
             if let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)) { try release(sandbox) }
         case .network(let name):
             if let network = try store.network(name) {
+                try markBridge(of: network)
                 try BridgeDriver(network: network, mark: mark).restore(&links)
                 try noteBridge(of: network)
+                try forgetStrangeNeighbours(network)
             }
         case .endpoint(let name, let network):
             try withEndpoint(name, network) { driver, identity, links in
@@ -100,6 +102,21 @@ extension Session {
         // Before all else.
         case .folder, .person, .advice: break
         }
+    }
+
+    /// Puts our mark back on a bridge that is known by its index.
+    private mutating func markBridge(of network: Network) throws {
+        guard network.driver.ownsBridge, let bridge = try network.bridgeName.flatMap({ try links.link(named: $0) }),
+            try isOwnBridge(bridge, of: network), bridge.alias != mark.alias(of: network)
+        else { return }
+        try links.set(.index(bridge.index), LinkSettings(alias: mark.alias(of: network)))
+    }
+
+    private mutating func forgetStrangeNeighbours(_ network: Network) throws {
+        guard network.driver.ownsBridge, let bridge = try network.bridgeName.flatMap({ try links.link(named: $0) })
+        else { return }
+        let strange = try strangeNeighbours(network, on: bridge, try store.sandboxes { _, _ in })
+        try links.apply(strange.map { .deleteNeighbour(Neighbour($0.address, link: bridge.index)) })
     }
 
     /// Builds the tables that are needed, and removes those that are not.

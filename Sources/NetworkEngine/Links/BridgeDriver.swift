@@ -107,6 +107,9 @@ struct BridgeDriver {
             try links.set(.index(bridge.index), LinkSettings(kind: .bridge(.init(stp: false))))
             try links.set(.index(bridge.index), LinkSettings(kind: .bridge(Self.settings)))
         }
+        if bridge.filtersVLANs {
+            try links.set(.index(bridge.index), LinkSettings(kind: .bridge(.init(vlanFiltering: false))))
+        }
         if let macAddress, bridge.address != macAddress {
             try links.set(.index(bridge.index), LinkSettings(address: macAddress))
             tellOwnAddress(macAddress, bridge)
@@ -122,7 +125,10 @@ struct BridgeDriver {
             return
         }
         try links.set(.index(vxlan.index), LinkSettings(up: true, mtu: mtu, master: bridge.index))
-        try links.set(.index(vxlan.index), LinkSettings(port: vxlanPort))
+        var port = BridgePort.usual
+        port.isolated = vxlanPort.isolated
+        try links.set(.index(vxlan.index), LinkSettings(port: port))
+        try links.openPort(vxlan.index)
         let present = try links.peers(of: vxlan)
         try links.apply(Self.everybody(try others(options, &links).filter { !present.contains($0) }, vxlan))
     }

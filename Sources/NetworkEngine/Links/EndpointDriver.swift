@@ -31,23 +31,10 @@ struct EndpointDriver {
         case .pointToPoint(let name): try attachPair(name, &host, namespace, master: nil)
         case .macvlan(let parent, let mode):
             let parent = try find(parent, &host).index
-            let mode: NewLink.Macvlan.Mode =
-                switch mode {
-                case .bridge: .bridge
-                case .private: .private
-                case .vepa: .vepa
-                case .passthru: .passthru
-                }
-            try attachInside(.macvlan(.init(mode: mode), parent: parent), &host, namespace)
+            try attachInside(.macvlan(.init(mode: mode.ofLink), parent: parent), &host, namespace)
         case .ipvlan(let parent, let mode):
             let parent = try find(parent, &host).index
-            let mode: NewLink.IPVlan.Mode =
-                switch mode {
-                case .l2: .l2
-                case .l3: .l3
-                case .l3s: .l3s
-                }
-            try attachInside(.ipvlan(.init(mode: mode), parent: parent), &host, namespace)
+            try attachInside(.ipvlan(.init(mode: mode.ofLink), parent: parent), &host, namespace)
         case .vlan(let parent, let identifier):
             let parent = try find(parent, &host).index
             try attachInside(.vlan(.init(UInt16(clamping: identifier)), parent: parent), &host, namespace)
@@ -60,6 +47,14 @@ struct EndpointDriver {
     /// through the same port.
     private var port: BridgePort {
         BridgePort(hairpin: true, isolated: endpoint.isIsolated, locked: endpoint.isOnOwnBridge ? false : nil)
+    }
+
+    /// The same, with what others may have changed.
+    private var restoredPort: BridgePort {
+        guard endpoint.isOnOwnBridge else { return port }
+        var restored = BridgePort.usual
+        (restored.hairpin, restored.isolated, restored.locked) = (port.hairpin, port.isolated, port.locked)
+        return restored
     }
 
     private func find(_ name: String, _ host: inout Rtnetlink) throws -> Link {
@@ -178,7 +173,8 @@ extension EndpointDriver {
             let link = try findOwn(name, &host)
             try host.set(.index(link.index), LinkSettings(up: true, mtu: master.mtu, master: master.index))
             if link.alias != alias { try host.set(.index(link.index), LinkSettings(alias: alias)) }
-            try host.set(.index(link.index), LinkSettings(port: port))
+            try host.set(.index(link.index), LinkSettings(port: restoredPort))
+            if endpoint.isOnOwnBridge { try host.openPort(link.index) }
         case .pointToPoint(let name):
             let link = try findOwn(name, &host)
             if let mtu { try host.set(.index(link.index), LinkSettings(mtu: mtu)) }
@@ -186,8 +182,15 @@ extension EndpointDriver {
         default: break
         }
         if endpoint.options.hasLimits { try limiter.apply(&host) }
+        // The parent's index is said only of a new link.
+        let kind: NewLink.Kind? =
+            switch endpoint.link {
+            case .macvlan(_, let mode): .macvlan(.init(mode: mode.ofLink), parent: 0)
+            case .ipvlan(_, let mode): .ipvlan(.init(mode: mode.ofLink), parent: 0)
+            default: nil
+            }
         try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: true).configure(
-            namespace, LinkSettings(mtu: mtu, address: endpoint.macAddress))
+            namespace, LinkSettings(mtu: mtu, address: endpoint.macAddress, kind: kind))
     }
 }
 
@@ -276,10 +279,42 @@ extension EndpointDriver {
     }
 }
 
+extension NetworkDriver.MacvlanMode {
+    var ofLink: NewLink.Macvlan.Mode {
+        switch self {
+        case .bridge: .bridge
+        case .private: .private
+        case .vepa: .vepa
+        case .passthru: .passthru
+        }
+    }
+}
+
+extension NetworkDriver.IPVlanMode {
+    var ofLink: NewLink.IPVlan.Mode {
+        switch self {
+        case .l2: .l2
+        case .l3: .l3
+        case .l3s: .l3s
+        }
+    }
+}
+
 extension Endpoint {
     /// Whether it is on a bridge of ours, whose ports are locked only while they are set up (`QuietArrival`): the owner of
     /// another may have reasons to lock one (IEEE 802.1X).
     var isOnOwnBridge: Bool { link.bridge?.hasPrefix(Network.interfaceMark) == true }
+}
+
+extension Rtnetlink {
+    /// Has a port pass on what comes, unless it has no carrier: it will by itself then, when there is one.
+    mutating func openPort(_ index: UInt32) throws(NetlinkError) {
+        do throws(NetlinkError) {
+            try set(.index(index), LinkSettings(port: BridgePort(state: .forwarding)))
+        } catch {
+            if error.errno != .networkDown { throw error }
+        }
+    }
 }
 
 extension Namespace {

@@ -64,6 +64,11 @@ extension Store {
         return strange
     }
 
+    /// The folders that all others are in, and whether others than their owner may write there.
+    borrowing func openness() throws(SystemError) -> [(path: String, isOpen: Bool)] {
+        [(run.path, try run.isOpenToOthers()), (definitions.path, try definitions.isOpenToOthers())]
+    }
+
     /// Removes what lies in the place of a folder, and makes it. What was in it is made again by those who need it.
     borrowing func restoreFolder(_ name: String) throws(SystemError) {
         try run.remove(name)

@@ -31,6 +31,8 @@ public struct InterfaceAddress: Hashable, Sendable {
     }
 
     public var family: IPFamily { prefix.family }
+    /// Whether the kernel takes it away when its time is over.
+    public var expires: Bool { !flags.contains(.permanent) }
 }
 
 extension InterfaceAddress {

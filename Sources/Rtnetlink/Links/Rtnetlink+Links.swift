@@ -29,6 +29,16 @@ extension Rtnetlink {
         }
     }
 
+    /// Whether a link is up; nil when there is none of the name. The corresponding request is `SIOCGIFFLAGS`, an ioctl,
+    /// which costs a tenth of what an answer with all that the kernel knows of the link does.
+    public func isUp(_ name: String) -> Bool? {
+        // A `struct ifreq`, of which there is one in two modules: the name in IFNAMSIZ bytes, then the flags.
+        var request = Array(name.utf8.prefix(Int(IF_NAMESIZE) - 1))
+        request += [UInt8](repeating: 0, count: 64 - request.count)
+        guard unsafe swn_ioctl_pointer(socket.rawValue, UInt(SIOCGIFFLAGS), &request) == 0 else { return nil }
+        return LinkFlags(rawValue: UInt32(request[Int(IF_NAMESIZE)])).contains(.up)
+    }
+
     /// Makes a link and returns it as it then is: `index` is its own, `peer` that of a veth's other end.
     ///
     /// Creation and look-up are one system call. When a later setting is refused (an alias that is too long), the link is

@@ -70,6 +70,23 @@ public struct RoutingRule: Hashable, Sendable {
     }
 }
 
+extension RoutingRule {
+    /// Whether it is one of those that every namespace begins with (`fib_default_rules_init`, net/ipv4/fib_rules.c): all
+    /// packets, to the tables `local`, `main` and `default`.
+    public var isUsual: Bool {
+        let table: UInt32
+        switch priority ?? 0 {
+        case 0: table = UInt32(RT_TABLE_LOCAL.rawValue)
+        case 32766: table = UInt32(RT_TABLE_MAIN.rawValue)
+        case 32767: table = UInt32(RT_TABLE_DEFAULT.rawValue)
+        default: return false
+        }
+        return action == .table(table) && source == nil && destination == nil && inputLink == nil
+            && outputLink == nil && mark == nil && `protocol` == nil && sourcePorts == nil && destinationPorts == nil
+            && !isInverted
+    }
+}
+
 extension RoutingRule: CustomStringConvertible {
     /// As `ip rule` would be told, in short: `from 10.0.0.0/8 to 10.1.0.0/16 table 100`.
     public var description: String {

@@ -5,6 +5,17 @@ import Netlink
 ///
 /// Source: `br_setport`, net/bridge/br_netlink.c. Equivalent to `bridge link set dev $link isolated on learning off …`.
 public struct BridgePort: Hashable, Sendable {
+    /// What passes at the port (`BR_STATE_*`, linux/if_bridge.h).
+    public enum State: UInt8, Hashable, Sendable {
+        /// Nothing, as when the link or its bridge is down.
+        case disabled
+        /// Nothing yet: the spanning tree is looking for loops, and then for who is where.
+        case listening, learning
+        case forwarding
+        /// Nothing: the way would be a loop.
+        case blocking
+    }
+
     /// The bridge sends frames back through the port that they came from.
     public var hairpin: Bool?
     /// No frame passes between it and another isolated port.
@@ -29,12 +40,14 @@ public struct BridgePort: Hashable, Sendable {
     public var priority: UInt16?
     /// 1 to 65535, for the spanning tree.
     public var cost: UInt32?
+    /// Can be set where no spanning tree decides it and the link has a carrier; else EBUSY, ENETDOWN.
+    public var state: State?
 
     public init(
         hairpin: Bool? = nil, isolated: Bool? = nil, learning: Bool? = nil, isGuarded: Bool? = nil,
         blocksRoot: Bool? = nil, floods: Bool? = nil, floodsMulticast: Bool? = nil, floodsBroadcast: Bool? = nil,
         fastLeave: Bool? = nil, suppressesNeighbours: Bool? = nil, locked: Bool? = nil, priority: UInt16? = nil,
-        cost: UInt32? = nil
+        cost: UInt32? = nil, state: State? = nil
     ) {
         self.hairpin = hairpin
         self.isolated = isolated
@@ -49,7 +62,15 @@ public struct BridgePort: Hashable, Sendable {
         self.locked = locked
         self.priority = priority
         self.cost = cost
+        self.state = state
     }
+}
+
+extension BridgePort {
+    /// How the kernel makes a port.
+    public static let usual = BridgePort(
+        hairpin: false, isolated: false, learning: true, isGuarded: false, blocksRoot: false, floods: true,
+        floodsMulticast: true, floodsBroadcast: true, suppressesNeighbours: false)
 }
 
 extension BridgePort {
@@ -67,6 +88,7 @@ extension BridgePort {
         message.put(IFLA_BRPORT_LOCKED, optional: locked)
         message.put(IFLA_BRPORT_PRIORITY, optional: priority)
         message.put(IFLA_BRPORT_COST, optional: cost)
+        message.put(IFLA_BRPORT_STATE, optional: state?.rawValue)
     }
 
     /// In one pass: a list of links has a thousand ports.
@@ -87,6 +109,7 @@ extension BridgePort {
             case IFLA_BRPORT_LOCKED: locked = attribute.bool
             case IFLA_BRPORT_PRIORITY: priority = attribute.u16
             case IFLA_BRPORT_COST: cost = attribute.u32
+            case IFLA_BRPORT_STATE: state = attribute.u8.flatMap(State.init)
             default: break
             }
         }
