@@ -19,7 +19,9 @@ enum SwrunCommands {
                     "root", value: "DIR",
                     help: "where containers are remembered (/run/swrun; $XDG_RUNTIME_DIR/swrun for whoever is not root)"
                 ),
-                .init("log", value: "FILE", help: "a file to write errors to besides standard error"),
+                .init(
+                    "log", value: "FILE",
+                    help: "a file to write errors to besides standard error, or syslog:NAME or journald:NAME"),
                 .init("log-format", value: "FORMAT", help: "text or json"),
                 .init("debug", help: "say what is done, step by step, in the log or on standard error"),
                 .init("systemd-cgroup", help: "systemd makes the cgroup: cgroupsPath is slice:prefix:name"),
@@ -29,11 +31,24 @@ enum SwrunCommands {
                     help: "true, false or auto: whether to do without a cgroup where none may be made nor is asked for"),
                 .init("criu", value: "FILE", help: ""),
             ],
-            commands: [
-                create, start, run, state, kill, delete, exec, list, processes, pause, resume, update, events, spec,
-                features, checkpoint, restore,
-            ],
-            layout: .runc, context: { try runtime($0, program) }, explain: { explain($0, $1, program) })
+            commands: commands, layout: .runc, context: { try runtime($0, program) },
+            explain: { explain($0, $1, program) })
+    }
+
+    private static var commands: [Command<OCIRuntime>] {
+        [
+            create, start, run, state, kill, delete, exec, list, processes, pause, resume, update, events, spec,
+            features,
+            checkpoint, restore,
+        ]
+    }
+
+    /// The container that a command line without flags before the command is about; nil for none.
+    static func container(in words: [String]) -> String? {
+        guard let command = commands.first(where: { $0.name == words.first }), let grammar = command.grammar() else {
+            return nil
+        }
+        return try? grammar.parse(words.dropFirst()).arguments.first
     }
 
     /// The usual place, which is missing until there is a first container.
@@ -64,7 +79,8 @@ enum SwrunCommands {
         guard ["text", "json"].contains(format) else {
             throw CommandFailure("unknown log-format '\(format)' (text or json)")
         }
-        try Log(globals: flags).check()
+        let log = Log(globals: flags, program)
+        try log.check()
         let manager = flags.value("cgroup-manager") ?? "cgroupfs"
         guard ["cgroupfs", "systemd", "disabled"].contains(manager) else {
             throw CommandFailure("unknown cgroup-manager '\(manager)' (cgroupfs, systemd or disabled)")
@@ -77,12 +93,11 @@ enum SwrunCommands {
         runtime.name = program.name
         runtime.networkDevices = HostDevices.mover
         runtime.warn = { message in
-            let log = Log(globals: flags)
             // Standard error is the container's, too: docker would show a warning as something that the program said.
-            if log.isThere { log.write(message, level: "warning") } else { program.warn(message) }
+            if !log.write(message, level: "warning") { program.warn(message) }
         }
         if flags.isOn("debug") {
-            runtime.debug = { Log(globals: flags).write($0, level: "debug") }
+            runtime.debug = { log.debug($0) }
             runtime.debug?("containers are remembered in \(root)")
         }
         return runtime

@@ -32,6 +32,80 @@ struct RuntimeLogTests {
         }
     }
 
+    /// `heard SOCKET COUNT` listens, and writes each datagram to /run/heard as Python does a string. /dev is one's own.
+    private static let listening = #"""
+        set -u
+        mkdir -p /run/dev /run/systemd/journal
+        for node in null zero full random urandom tty; do touch /run/dev/$node; mount --bind /dev/$node /run/dev/$node; done
+        mount --rbind /run/dev /dev
+        heard() {
+            python3 -c 'import socket, sys
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); s.settimeout(30)
+        for _ in range(int(sys.argv[2])): print(repr(s.recv(1 << 17).decode()))' "$1" "$2" >/run/heard &
+            until [ -S "$1" ]; do sleep 0.05; done
+        }
+        swrun() { "\#(Products.path("swrun"))" "$@" >>/run/said 2>&1; }
+
+        """#
+
+    @Test func `syslog gets what goes wrong, with its level, from the container or whom it is named after`()
+        async throws
+    {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "true", #".process.capabilities.bounding += ["CAP_UNKNOWN"]"#)
+            let script = #"""
+                heard /dev/log 5
+                swrun --log syslog: state box
+                swrun --log syslog:engine --log-format json state box
+                swrun --log syslog:engine run --bundle /run/bundle box; echo "run $?" >>/run/said
+                swrun --log syslog: spec --bundle /nowhere
+                swrun --log syslog: --debug list
+                wait
+                cat /run/said /run/heard
+                """#
+            let lines = try await host.run(["unshare", "-m", "bash", "-c", Self.listening + script]).lines
+            let unknown = "container does not exist"
+            // Errors are on standard error as well, a warning is not.
+            #expect(lines.filter { $0.hasSuffix(unknown) }.count == 2 && lines.contains("run 0"), "\(lines)")
+            let heard = lines.filter { $0.hasPrefix("'<") }
+            try #require(heard.count == 5, "\(lines)")
+            #expect(heard[0] == "'<11>box: \(unknown)'")
+            #expect(heard[1].hasPrefix(#"'<11>engine: {"level":"error","msg":"\#(unknown)","time":""#), "\(heard)")
+            #expect(heard[2].hasPrefix("'<12>engine: ") && heard[2].contains("[CAP_UNKNOWN]"), "\(heard)")
+            #expect(heard[3].hasPrefix("'<11>swrun: "), "\(heard)")
+            #expect(heard[4] == "'<15>swrun: containers are remembered in /run/swrun'", "\(heard)")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `the journal gets fields, and a service that is not there loses nothing`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "true", #".process.capabilities.bounding += ["CAP_UNKNOWN"]"#)
+            let script = #"""
+                socket=/run/systemd/journal/socket
+                heard $socket 3
+                swrun --log journald: state box
+                swrun --log journald:engine exec --user 5:5 box id
+                swrun --log journald:engine list a
+                wait
+                rm $socket; echo without >>/run/said
+                swrun --log journald:engine run --bundle /run/bundle box; echo "run $?" >>/run/said
+                swrun --log syslog:engine state box; echo "state $?" >>/run/said
+                cat /run/heard /run/said
+                """#
+            let lines = try await host.run(["unshare", "-m", "bash", "-c", Self.listening + script]).lines
+            let unknown = "container does not exist"
+            #expect(lines.first == #"'MESSAGE=\#(unknown)\nPRIORITY=3\nSYSLOG_IDENTIFIER=box\nID=box\n'"#, "\(lines)")
+            try #require(lines.count > 3, "\(lines)")
+            #expect(lines[1].hasSuffix(#"PRIORITY=3\nSYSLOG_IDENTIFIER=engine\nID=box\n'"#), "\(lines)")
+            #expect(lines[2].hasSuffix(#"PRIORITY=3\nSYSLOG_IDENTIFIER=engine\nID=a\n'"#), "\(lines)")
+            let without = lines.split(separator: "without").last.map(Array.init) ?? []
+            #expect(without.first?.contains("[CAP_UNKNOWN]") == true, "\(lines)")
+            #expect(without.dropFirst() == ["run 0", "swrun: \(unknown)", "state 1"], "\(lines)")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test func `--debug says each step on standard error, where the program's own output is not`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "echo the program")

@@ -80,12 +80,7 @@ final class NotifySocket {
     }
 
     /// A manager that does not listen is its own loss.
-    private func tell(_ line: [UInt8]) {
-        let target = unsafe swn_unix_socket(Int32(SOCK_DGRAM.rawValue), manager, 0)
-        guard target >= 0 else { return }
-        _ = unsafe send(target, line, line.count, Int32(MSG_NOSIGNAL))
-        close(target)
-    }
+    private func tell(_ line: [UInt8]) { try? LocalDatagram.send(line, to: manager) }
 
     /// Waits until the program of a container that nobody stays with is ready, or has ended.
     ///
