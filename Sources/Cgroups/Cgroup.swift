@@ -53,7 +53,7 @@ public struct Cgroup: Hashable, Sendable {
     /// - Throws: `CgroupError` as `create`. What was set before the one that was refused is taken back.
     public func update(_ limits: CgroupLimits) throws(CgroupError) {
         var made: [CgroupDirectory] = []
-        var before: [PresentValue] = []
+        var before: PresentLimits?
         do throws(CgroupError) {
             let plan = try CgroupPlan(try completed(limits), tracking: [], root: root)
             // A second program would not lift what the first one refuses.
@@ -69,8 +69,7 @@ public struct Cgroup: Hashable, Sendable {
                 try moveProcesses(into: directory)
             }
         } catch {
-            // Some only go back after others, as in `write(_:)` of several.
-            for _ in 0..<2 { for value in before.reversed() { value.putBack() } }
+            before?.putBack()
             throw error.path(path)
         }
     }

@@ -22,17 +22,46 @@ struct PresentValue {
     }
 }
 
+/// Limits that were in force at a time, to come back to.
+public struct PresentLimits {
+    private let values: [PresentValue]
+
+    init(_ values: [PresentValue]) { self.values = values }
+
+    /// Puts back what has changed since, as far as the kernel takes it.
+    public func putBack() {
+        // Some only go back after others, as in `write(_:)` of several.
+        for _ in 0..<2 { for value in values.reversed() { value.putBack() } }
+    }
+}
+
 extension Cgroup {
+    /// What is in force of the limits that systemd writes for its units, whether or not they are being changed: of what one
+    /// controller has, it writes everything again as it knows it.
+    public func limitsOfUnit() -> PresentLimits {
+        let files: [(CgroupController, [String])] = [
+            (.memory, ["memory.limit_in_bytes", "memory.min", "memory.low", "memory.high", "memory.max"]),
+            (.memory, ["memory.swap.max"]), (.pids, ["pids.max"]), (.cpuset, ["cpuset.cpus", "cpuset.mems"]),
+            (.cpu, ["cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.weight", "cpu.idle", "cpu.max"]),
+            (.io, ["blkio.weight", "blkio.bfq.weight", "io.weight", "io.bfq.weight"]),
+        ]
+        return PresentLimits(
+            files.flatMap { controller, files in
+                directory(of: controller).map { directory in files.compactMap { PresentValue(directory, $0) } } ?? []
+            })
+    }
+
     /// What the files hold that a plan is about to change.
-    func presentValues(_ plan: CgroupPlan) -> [PresentValue] {
+    func presentValues(_ plan: CgroupPlan) -> PresentLimits {
         let settings =
             plan.version1Settings.map { (directory(of: $0.controller), $0) }
             + plan.version2Settings.map { (unifiedDirectory, $0) }
-        return settings.compactMap { directory, setting in
-            guard let directory else { return nil }
-            return PresentValue(directory, setting.file)
-                ?? setting.fallback.flatMap { PresentValue(directory, $0.file) }
-        }
+        return PresentLimits(
+            settings.compactMap { directory, setting in
+                guard let directory else { return nil }
+                return PresentValue(directory, setting.file)
+                    ?? setting.fallback.flatMap { PresentValue(directory, $0.file) }
+            })
     }
 
     /// Limits together with what is in force, where cgroup v2 has one file for what the specification has two members

@@ -38,6 +38,9 @@ public struct UnitRequest: JSONObjectRepresentable, Hashable, Sendable {
 
     public static let annotationPrefix = "org.systemd.property."
 
+    /// What follows the request of an `update` that is not to be in the end.
+    public static let takeBack: [UInt8] = [UInt8(ascii: "\n")]
+
     public init() {}
 
     public mutating func exchange(_ fields: inout JSONFields) throws(JSONCodingError) {

@@ -63,4 +63,20 @@ final class BusMessage {
             }
         }
     }
+
+    /// Reads a number, or bytes: what limits are.
+    func value(_ signature: String) -> UnitValue? {
+        if signature == "ay" {
+            var bytes: UnsafeRawPointer?
+            var count = 0
+            guard sd_bus_message_read_array(pointer, CChar(UInt8(ascii: "y")), &bytes, &count) >= 0 else { return nil }
+            let list = UnsafeRawBufferPointer(start: bytes, count: count).map { UnitValue.byte($0) }
+            return .array(signature: "y", list)
+        }
+        var number: UInt64 = 0
+        guard signature == "t", sd_bus_message_read_basic(pointer, CChar(UInt8(ascii: "t")), &number) > 0 else {
+            return nil
+        }
+        return .uint64(number)
+    }
 }

@@ -114,6 +114,21 @@ final class SystemBus {
         }
     }
 
+    /// What a unit has of some properties, among them what is not set, which systemd has a number for.
+    func present(_ properties: [UnitProperty], of unit: String) -> [UnitProperty] {
+        guard let object = try? object(of: unit) else { return [] }
+        let interface = "\(Self.destination).\(unit.hasSuffix(".slice") ? "Slice" : "Scope")"
+        return properties.compactMap { property in
+            var failure = sd_bus_error()
+            defer { sd_bus_error_free(&failure) }
+            var reply: OpaquePointer?
+            let answer = sd_bus_get_property(
+                bus, Self.destination, object, interface, property.name, &failure, &reply, property.value.signature)
+            guard answer >= 0, let reply else { return nil }
+            return BusMessage(reply).value(property.value.signature).map { UnitProperty(property.name, $0) }
+        }
+    }
+
     /// Changes properties until the next start of the machine.
     func set(_ unit: String, _ properties: [UnitProperty]) throws(UnitError) {
         _ = try call("SetUnitProperties", unit) { message in

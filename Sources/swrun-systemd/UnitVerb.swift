@@ -5,6 +5,8 @@ import SystemdUnits
 struct UnitVerb {
     private let request: UnitRequest
     private let bus: SystemBus
+    /// What an update has changed, as it was.
+    private var before: [UnitProperty] = []
 
     init(_ request: UnitRequest) throws(UnitError) {
         self.request = request
@@ -12,7 +14,7 @@ struct UnitVerb {
     }
 
     /// - Returns: Where a started unit is.
-    func carryOut(_ verb: String) throws(UnitError) -> String? {
+    mutating func carryOut(_ verb: String) throws(UnitError) -> String? {
         switch verb {
         case "start":
             let version = try bus.version() ?? 0
@@ -23,6 +25,7 @@ struct UnitVerb {
             return try bus.controlGroup(of: request.unit)
         case "update":
             let properties = try request.limitProperties(version: try bus.version() ?? 0)
+            before = bus.present(properties, of: request.unit)
             if !properties.isEmpty { try bus.set(request.unit, properties) }
             return nil
         case "attach":
@@ -40,5 +43,10 @@ struct UnitVerb {
             try bus.stop(request.unit)
             return nil
         }
+    }
+
+    /// Gives the unit again what it had before the update, as far as systemd takes it.
+    func takeBack() {
+        for property in before { try? bus.set(request.unit, [property]) }
     }
 }

@@ -7,7 +7,7 @@ import SystemdUnits
 ///
 /// One verb, one request on standard input, one reply on standard output. `start` makes itself the first process of a
 /// scope, because systemd makes none without, and stays until standard input ends: the runtime has its container in
-/// there by then.
+/// there by then. `update` stays as long, for a further byte that has it taken back.
 let program = Program(name: "swrun-systemd")
 
 program.main {
@@ -19,17 +19,24 @@ program.main {
     // Whoever leaves the runtime by Ctrl-C leaves this process to it.
     _ = setsid()
     var reply = UnitReply()
+    var done: UnitVerb?
     do {
         let request = try UnitRequest(line: try readLine())
-        reply.controlGroup = try UnitVerb(request).carryOut(verb)
+        var carried = try UnitVerb(request)
+        reply.controlGroup = try carried.carryOut(verb)
+        done = carried
     } catch {
         reply.error = "\(error)"
     }
     // Whoever does not listen any more says why itself.
     guard (try? Descriptor(owning: dup(STDOUT_FILENO)).writeAll(reply.line)) != nil else { return .failure }
-    if verb == "start", reply.error == nil {
+    if verb == "start" || verb == "update", reply.error == nil {
         var byte: UInt8 = 0
-        while retryingOnInterrupt({ read(STDIN_FILENO, &byte, 1) }) > 0 {}
+        while retryingOnInterrupt({ read(STDIN_FILENO, &byte, 1) }) > 0 {
+            guard verb == "update" else { continue }
+            done?.takeBack()
+            try? Descriptor(owning: dup(STDOUT_FILENO)).writeAll(UnitReply().line)
+        }
     }
     return reply.error == nil ? .success : .failure
 }

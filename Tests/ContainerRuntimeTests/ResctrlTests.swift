@@ -103,10 +103,15 @@ struct ResctrlTests {
     @Test func `other shares are written into the group that is there`() throws {
         let fake = try FakeResctrl()
         try fake.fill("gold", [("schemata", ""), ("tasks", "")])
-        try fake.group(#"{"closID": "gold", "memBwSchema": "MB:0=20"}"#).update()
+        let group = try fake.group(#"{"closID": "gold", "memBwSchema": "MB:0=20"}"#)
+        #expect(try group.update() == [])
+        #expect(fake.text("gold/schemata") == "MB:0=20\n")
+        // What a later step refuses is taken back.
+        #expect(try fake.group(#"{"closID": "gold", "memBwSchema": "MB:0=70"}"#).update() == ["MB:0=20"])
+        group.putBack(["MB:0=20"])
         #expect(fake.text("gold/schemata") == "MB:0=20\n")
         let error = #expect(throws: SpecError.self) {
-            try fake.group(#"{"closID": "silver", "memBwSchema": "MB:0=20"}"#).update()
+            _ = try fake.group(#"{"closID": "silver", "memBwSchema": "MB:0=20"}"#).update()
         }
         #expect(error?.field == "linux.intelRdt" && !fake.exists("silver"))
     }

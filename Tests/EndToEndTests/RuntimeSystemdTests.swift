@@ -64,6 +64,39 @@ struct RuntimeSystemdTests {
         #expect(lines.suffix(2) == ["not permitted", "deleted 0"], "\(result)")
     }
 
+    @Test("an update that the kernel refuses leaves systemd's limits, and one that it takes leaves the others exact")
+    func refusedUpdate() async throws {
+        let result = try await Self.run(
+            #"""
+            change '.linux.resources += {memory: {limit: 67108864}, cpu: {shares: 512, quota: 50005, period: 100000},
+                pids: {limit: 50}}'
+            made box; echo "created $?"
+            properties='MemoryMax MemoryLimit CPUWeight CPUShares CPUQuotaPerSecUSec CPUQuotaPeriodUSec TasksMax AllowedCPUs'
+            files='cpu.shares cpu.weight cpu.cfs_quota_us cpu.max memory.limit_in_bytes memory.max pids.max'
+            now() {
+                for p in $properties; do echo "$p $(systemctl show pre-box.scope --value -p $p)"; done
+                for f in $files; do
+                    find /sys/fs/cgroup -path "*pre-box.scope/$f" | xargs -r grep -H . | sed 's,.*/,,'
+                done
+            }
+            now >/run/before
+            $R update --memory 33554432 --cpu-share 600 --cpu-quota 70000 --cpu-period 50000 --pids-limit 20 \
+                --cpuset-cpus 4000 box 2>&1; echo "updated $?"
+            now | diff /run/before - && echo same
+            $R update --cpu-share 600 box; echo "updated $?"
+            now | diff /run/before - | grep '^>'
+            \#(Self.swrun) delete --force box; left box
+            """#)
+        let lines = result.lines
+        #expect(lines.first == "created 0" && lines.contains("updated 1") && lines.contains("same"), "\(result)")
+        #expect(lines.contains { $0.contains("linux.resources.cpu.cpus") }, "\(result)")
+        // What was asked for, to systemd and to the kernel, and no more.
+        let shares = Array(lines.drop { $0 != "updated 0" }.dropFirst())
+        #expect(
+            [["> CPUShares 600", "> cpu.shares:600"], ["> CPUWeight 24", "> cpu.weight:24"]].contains(shares),
+            "\(result)")
+    }
+
     @Test("a container that has ended takes its scope along, and one without a name for it gets one")
     func ends() async throws {
         let result = try await Self.run(

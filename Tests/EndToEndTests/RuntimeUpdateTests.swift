@@ -46,6 +46,34 @@ struct RuntimeUpdateTests {
         }
     }
 
+    @Test func `an update that fails takes back what it has given to a group of resctrl`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)
+            try await bundle.create()
+            // A directory plays resctrl, for a process that is told it is mounted.
+            try await host.must([
+                "bash", "-ec",
+                """
+                mkdir -p /run/resctrl/box; printf 'L3:0=3\\nMB:0= 100\\n' >/run/resctrl/box/schemata
+                (cat /proc/self/mountinfo; echo '999 1 0:99 / /run/resctrl rw - resctrl resctrl rw') >/run/mountinfo
+                """,
+            ])
+            func update(_ words: String) async throws -> CommandResult {
+                try await host.shell(
+                    "unshare -m bash -c 'mount --bind /run/mountinfo /proc/$$/mountinfo && exec \(Products.path("swrun")) update \(words) box'"
+                )
+            }
+            let group = ["head", "-1", "/run/resctrl/box/schemata"]
+            let refused = try await update("--l3-cache-schema L3:0=f --cpu-share 600 --cpuset-cpus 4000")
+            expectRefusal(refused, status: 1, names: "linux.resources.cpu.cpus")
+            #expect(try await host.must(group) == "L3:0=3")
+            let taken = try await update("--l3-cache-schema L3:0=f --cpu-share 600")
+            #expect(taken.status == 0, "\(taken)")
+            #expect(try await host.must(group) == "L3:0=f")
+            try await bundle.must("delete", "--force", "box")
+        }
+    }
+
     @Test func `update knows every flag of its peers, and leaves devices alone`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)

@@ -231,7 +231,7 @@ public struct OCIRuntime: Sendable {
         return try container.spec().hasOwnProcesses ? ProcessSearch.processes(besides: record.pid) : [record.pid]
     }
 
-    /// Changes the limits of a container that has not stopped.
+    /// Changes the limits of a container that has not stopped. What was changed before one that is refused is taken back.
     ///
     /// Rules of devices are left as they are, as by runc: an engine that changes a limit sends all that it knows of a
     /// container, and cgroup v1 would deny every device between the first rule and the last.
@@ -246,17 +246,34 @@ public struct OCIRuntime: Sendable {
         guard let cgroup else { throw ContainerError(.failed, "cannot limit a container without a cgroup") }
         try resources.validate()
         let limits = try CgroupLimits(resources)
-        if var settings = control {
-            var spec = try store.open(identifier).spec()
-            settings.closID = spec.linux?.intelRdt?.closID
-            spec.linux = spec.linux ?? Spec.Linux()
-            spec.linux?.intelRdt = settings
-            try ResctrlGroup(spec, container: identifier)?.update()
+        guard var settings = control else { return try update(cgroup, of: record, resources, limits) }
+        var spec = try store.open(identifier).spec()
+        settings.closID = spec.linux?.intelRdt?.closID
+        spec.linux = spec.linux ?? Spec.Linux()
+        spec.linux?.intelRdt = settings
+        let group = try ResctrlGroup(spec, container: identifier)
+        let before = try group?.update() ?? []
+        do {
+            try update(cgroup, of: record, resources, limits)
+        } catch {
+            group?.putBack(before)
+            throw error
         }
-        try record.updateUnit(resources)
+    }
+
+    /// The cgroup's limits, and what systemd knows of them where it has made the cgroup.
+    private func update(
+        _ cgroup: Cgroup, of record: StateRecord, _ resources: Spec.Linux.Resources, _ limits: CgroupLimits
+    ) throws {
+        let before = record.unit == nil ? nil : cgroup.limitsOfUnit()
+        let change = try record.updateUnit(resources)
+        // What systemd has written is rounded.
+        before?.putBack()
         do throws(CgroupError) {
             try cgroup.update(limits)
         } catch {
+            change?.takeBack()
+            before?.putBack()
             throw resources.explain(error)
         }
     }

@@ -109,11 +109,35 @@ struct ResctrlGroup {
     }
 
     /// Changes what there is already.
-    func update() throws(SpecError) {
+    ///
+    /// - Returns: What the group had before, for `putBack`.
+    /// - Throws: `SpecError` that names the field. What was changed before the line that is refused is taken back.
+    func update() throws(SpecError) -> [Substring] {
         guard unsafe access(directory, F_OK) == 0 else {
             throw SpecError(field, "the container has no group '\(group)' in \(root)")
         }
-        try write()
+        let before = Self.lines(of: "\(directory)/schemata")
+        do throws(SpecError) {
+            try write()
+        } catch {
+            putBack(before)
+            throw error
+        }
+        return before
+    }
+
+    /// Gives the group again what it had, as far as the kernel takes it.
+    func putBack(_ before: [Substring]) {
+        let now = Self.lines(of: "\(directory)/schemata")
+        for line in before where !now.contains(line) {
+            try? Descriptor.open("\(directory)/schemata", O_WRONLY).write(text: "\(line)\n")
+        }
+    }
+
+    /// The kernel's files, one to a line, without the blanks that put resources' names below each other.
+    private static func lines(of path: String) -> [Substring] {
+        let bytes = (try? Descriptor.open(path).readAll(limit: 1 << 20)) ?? []
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { $0.drop { $0 == " " } }
     }
 
     /// Each line in a write of its own, which is what the kernel answers for.
@@ -132,10 +156,7 @@ struct ResctrlGroup {
     private func compare() throws(SpecError) {
         guard !schemata.isEmpty else { return }
         var present: [String: String] = [:]
-        let text = (try? Descriptor.open("\(directory)/schemata").readAll(limit: 1 << 20)) ?? []
-        for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
-            present.merge(Self.values(String(line))) { $1 }
-        }
+        for line in Self.lines(of: "\(directory)/schemata") { present.merge(Self.values(String(line))) { $1 } }
         for (field, line) in schemata {
             for (key, value) in Self.values(line) where present[key] != value {
                 throw SpecError(

@@ -38,6 +38,9 @@ struct SystemdHelper: ~Copyable {
         self.conversation = conversation
     }
 
+    /// Has an update taken back. Whoever asks has a reason already, which says more than that this could not be done.
+    func takeBack() { _ = try? conversation.ask(UnitRequest.takeBack) }
+
     private static func start(_ verb: String, for unit: String) throws(SystemError) -> HelperConversation {
         let name = "swrun-systemd"
         // Where the user's manager is.

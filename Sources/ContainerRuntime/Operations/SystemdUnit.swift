@@ -120,10 +120,11 @@ extension StateRecord {
 
     /// Has systemd know of other limits.
     ///
+    /// - Returns: Who can take that back; nil where systemd has not made the cgroup.
     /// - Throws: `ContainerError` in systemd's words.
-    func updateUnit(_ resources: Spec.Linux.Resources) throws {
-        guard let request = unitRequest(resources) else { return }
-        _ = try SystemdHelper("update", request)
+    func updateUnit(_ resources: Spec.Linux.Resources) throws -> SystemdHelper? {
+        guard let request = unitRequest(resources) else { return nil }
+        return try SystemdHelper("update", request)
     }
 
     /// Has systemd take the container's unit away, and waits until it has.
