@@ -92,23 +92,30 @@ extension CgroupRoot {
     /// Equivalent to `echo PID > freezer/cgroup.procs`.
     public func release(frozen process: Int32) throws(CgroupError) {
         guard let freezer = hierarchy(of: .freezer) else { return }
+        guard let place = try Self.place(of: process, in: .freezer), let path = try? CgroupPath(place) else { return }
+        let directory = CgroupDirectory(mountPoint: freezer.mountPoint, path: path)
+        // What is mounted may show only a part, which the process is not in: nobody knows then.
+        if try directory.read("freezer.state")?.hasPrefix("THAWED") == true { return }
+        try CgroupDirectory(path: freezer.mountPoint).write("\(process)", to: "cgroup.procs")
+    }
+
+    /// Where a process is in the hierarchy of v1 that has a controller, with a leading slash. The corresponding file is
+    /// /proc/PID/cgroup, lines of HIERARCHY:CONTROLLERS:PATH (cgroups(7)).
+    static func place(of process: Int32, in controller: CgroupController) throws(CgroupError) -> String? {
         let groups: [UInt8]
         do throws(SystemError) {
             groups = try Descriptor.open("/proc/\(process)/cgroup").readAll(limit: 1 << 16)
         } catch {
             throw CgroupError("find cgroups of", "\(process)", error)
         }
-        // HIERARCHY:CONTROLLERS:PATH of cgroups(7).
         for line in String(decoding: groups, as: UTF8.self).split(separator: "\n") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3, fields[1].split(separator: ",").contains("freezer"),
-                let path = try? CgroupPath(String(fields[2]))
-            else { continue }
-            let directory = CgroupDirectory(mountPoint: freezer.mountPoint, path: path)
-            // What is mounted may show only a part, which the process is not in: nobody knows then.
-            if try directory.read("freezer.state")?.hasPrefix("THAWED") == true { continue }
-            try CgroupDirectory(path: freezer.mountPoint).write("\(process)", to: "cgroup.procs")
+            guard fields.count == 3 else { continue }
+            for name in fields[1].split(separator: ",") where name == controller.version1Name {
+                return String(fields[2])
+            }
         }
+        return nil
     }
 }
 

@@ -7,6 +7,8 @@ public struct CgroupStatistics: Hashable, Sendable {
     public var blockIO = BlockIO()
     /// Bytes of huge pages, by the size of a page as the kernel writes it, `2MB`.
     public var hugePages: [String: Amount] = [:]
+    /// Where its processes may run; v1 only.
+    public var cpuset: CPUSet?
 
     /// Bytes.
     public struct Memory: Hashable, Sendable {
@@ -72,6 +74,23 @@ public struct CgroupStatistics: Hashable, Sendable {
         public var throttledTime: UInt64
     }
 
+    /// Numbers are the kernel's, 1 for what is on (Documentation/admin-guide/cgroup-v1/cpusets.rst).
+    public struct CPUSet: Hashable, Sendable {
+        public var processors: [UInt16] = []
+        public var memoryNodes: [UInt16] = []
+        public var processorsAreExclusive: UInt64 = 0
+        public var memoryIsExclusive: UInt64 = 0
+        public var memoryIsHardwalled: UInt64 = 0
+        public var memoryMigrates: UInt64 = 0
+        public var memoryPressure: UInt64 = 0
+        public var memorySpreadsPages: UInt64 = 0
+        public var memorySpreadsSlabs: UInt64 = 0
+        public var balancesLoad: UInt64 = 0
+        public var relaxDomainLevel: Int64 = 0
+
+        public init() {}
+    }
+
     public struct Pids: Hashable, Sendable {
         public var current: UInt64
         /// Nil is no limit.
@@ -86,7 +105,7 @@ extension Cgroup {
     public func statistics() throws(CgroupError) -> CgroupStatistics {
         CgroupStatistics(
             memory: try memoryStatistics(), cpu: try cpuStatistics(), pids: try pidsStatistics(),
-            blockIO: try blockIOStatistics(), hugePages: try hugePageStatistics())
+            blockIO: try blockIOStatistics(), hugePages: try hugePageStatistics(), cpuset: try cpusetStatistics())
     }
 
     /// How many processes of the cgroup the OOM killer has killed; 0 where memory is not accounted.
@@ -230,11 +249,48 @@ extension Cgroup {
         return statistics
     }
 
+    /// Of the cgroup or, where it was not made in this hierarchy, of the one that its first process is in.
+    private func cpusetStatistics() throws(CgroupError) -> CgroupStatistics.CPUSet? {
+        guard let hierarchy = root.hierarchy(of: .cpuset) else { return nil }
+        var directory = CgroupDirectory(mountPoint: hierarchy.mountPoint, path: path)
+        if !directory.exists {
+            guard let process = try processes().min(),
+                let place = try CgroupRoot.place(of: process, in: .cpuset), !place.contains("..")
+            else { return nil }
+            directory = CgroupDirectory(path: hierarchy.mountPoint + place)
+        }
+        var set = CgroupStatistics.CPUSet()
+        set.processors = try directory.readRanges("cpuset.cpus")
+        set.memoryNodes = try directory.readRanges("cpuset.mems")
+        set.processorsAreExclusive = try directory.readNumber("cpuset.cpu_exclusive") ?? 0
+        set.memoryIsExclusive = try directory.readNumber("cpuset.mem_exclusive") ?? 0
+        set.memoryIsHardwalled = try directory.readNumber("cpuset.mem_hardwall") ?? 0
+        set.memoryMigrates = try directory.readNumber("cpuset.memory_migrate") ?? 0
+        set.memoryPressure = try directory.readNumber("cpuset.memory_pressure") ?? 0
+        set.memorySpreadsPages = try directory.readNumber("cpuset.memory_spread_page") ?? 0
+        set.memorySpreadsSlabs = try directory.readNumber("cpuset.memory_spread_slab") ?? 0
+        set.balancesLoad = try directory.readNumber("cpuset.sched_load_balance") ?? 0
+        set.relaxDomainLevel = try directory.readValue("cpuset.sched_relax_domain_level").flatMap { Int64($0) } ?? 0
+        return set
+    }
+
     private func pidsStatistics() throws(CgroupError) -> CgroupStatistics.Pids? {
         guard let directory = directory(of: .pids), let current = try directory.readNumber("pids.current") else {
             return nil
         }
         return CgroupStatistics.Pids(current: current, limit: try directory.readNumber("pids.max"))
+    }
+}
+
+extension CgroupDirectory {
+    /// Reads a list such as `0-3,7`; empty where the kernel does not have the file.
+    fileprivate func readRanges(_ file: String) throws(CgroupError) -> [UInt16] {
+        var numbers: [UInt16] = []
+        for part in try readValue(file)?.split(separator: ",") ?? [] {
+            let ends = part.split(separator: "-").compactMap { UInt16($0) }
+            if let first = ends.first, let last = ends.last, first <= last { numbers += first...last }
+        }
+        return numbers
     }
 }
 

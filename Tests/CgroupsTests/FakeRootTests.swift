@@ -213,8 +213,22 @@ struct FakeRootTests {
                 "hugetlb.2MB.limit_in_bytes": "9223372036852678656\n", "hugetlb.2MB.failcnt": "2\n",
                 "hugetlb.2MB.rsvd.limit_in_bytes": "9223372036852678656\n",
             ])
-        let root = CgroupRoot(hierarchies: [memory, time, pages], unified: nil)
+        let processors = try fake.hierarchy(
+            "cpuset", controllers: ["cpuset"],
+            files: [
+                "cpuset.cpus": "0-2,7\n", "cpuset.mems": "1\n", "cpuset.cpu_exclusive": "1\n",
+                "cpuset.mem_exclusive": "0\n", "cpuset.mem_hardwall": "1\n", "cpuset.memory_migrate": "1\n",
+                "cpuset.memory_pressure": "12\n", "cpuset.memory_spread_page": "0\n",
+                "cpuset.memory_spread_slab": "1\n",
+                "cpuset.sched_load_balance": "1\n", "cpuset.sched_relax_domain_level": "-1\n",
+            ])
+        let root = CgroupRoot(hierarchies: [memory, time, pages, processors], unified: nil)
         let statistics = try Cgroup(fake.path, root: root).statistics()
+        var set = CgroupStatistics.CPUSet()
+        (set.processors, set.memoryNodes) = ([0, 1, 2, 7], [1])
+        (set.processorsAreExclusive, set.memoryIsHardwalled, set.memoryMigrates) = (1, 1, 1)
+        (set.memoryPressure, set.memorySpreadsSlabs, set.balancesLoad, set.relaxDomainLevel) = (12, 1, 1, -1)
+        #expect(statistics.cpuset == set)
         #expect(statistics.hugePages == ["2MB": .init(usage: 4_194_304, peak: 6_291_456, failures: 2)])
         #expect(statistics.memory?.failures == 3 && statistics.memory?.cache == 80)
         #expect(statistics.memory?.withSwap == .init(usage: 5100, peak: 6100, limit: 16384, failures: 4))

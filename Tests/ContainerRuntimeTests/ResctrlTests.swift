@@ -116,6 +116,36 @@ struct ResctrlTests {
         #expect(error?.field == "linux.intelRdt" && !fake.exists("silver"))
     }
 
+    @Test func `what a group has and uses is told as far as the machine counts it`() throws {
+        let fake = try FakeResctrl()
+        try fake.fill("gold", [("schemata", "    L3:0=0007f\n    MB:0=  20\n"), ("tasks", "")])
+        let group = try fake.group(#"{"closID": "gold", "enableMonitoring": true}"#)
+        var wanted = ResctrlStatistics()
+        wanted.schemata = ["L3:0=0007f", "MB:0=  20"]
+        #expect(group.statistics() == wanted)
+        try fake.fill("info/L3", [("cbm_mask", "fffff\n"), ("min_cbm_bits", "1\n"), ("num_closids", "16\n")])
+        try fake.fill(
+            "info/MB",
+            [("bandwidth_gran", "10\n"), ("delay_linear", "1\n"), ("min_bandwidth", "10\n"), ("num_closids", "8\n")])
+        try fake.fill("info/L3_MON", [("mon_features", "llc_occupancy\nmbm_total_bytes\nmbm_local_bytes\n")])
+        for (domain, count) in [("mon_L3_00", 5), ("mon_L3_01", 50)] {
+            try fake.fill(
+                "gold/mon_groups/box/mon_data/\(domain)",
+                [
+                    ("llc_occupancy", "\(count)\n"), ("mbm_total_bytes", "\(count + 2)\n"),
+                    ("mbm_local_bytes", "\(count + 1)\n"),
+                ])
+        }
+        wanted.caches = .init(
+            mask: "fffff", fewestBits: 1, groups: 16, rootSchema: "L3:0=fffff;1=fffff", schema: "L3:0=0007f")
+        wanted.bandwidth = .init(
+            granularity: 10, least: 10, delayIsLinear: 1, groups: 8, rootSchema: "MB:0= 100;1= 100", schema: "MB:0=  20"
+        )
+        wanted.traffic = [.init(total: 7, local: 6), .init(total: 52, local: 51)]
+        wanted.occupancy = [5, 50]
+        #expect(group.statistics() == wanted)
+    }
+
     @Test func `one that is not there is made only with a schema`() throws {
         let fake = try FakeResctrl()
         var missing = try fake.group(#"{"closID": "silver"}"#)

@@ -11,6 +11,7 @@ indirect enum DocumentShape: Sendable {
     case absolutePath
     case integer(ClosedRange<Double>)
     case bool
+    case nothing
     case list(DocumentShape)
     case map(DocumentShape)
     /// Members that have to be there and members that may be; others may not.
@@ -33,6 +34,7 @@ indirect enum DocumentShape: Sendable {
             }
             return []
         case .bool: return value == .bool(true) || value == .bool(false) ? [] : ["\(path): no boolean"]
+        case .nothing: return value == .null ? [] : ["\(path): not null"]
         case .list(let shape):
             guard case .array(let items) = value else { return ["\(path): no array"] }
             return items.enumerated().flatMap { shape.problems($1, "\(path)[\($0)]") }
@@ -91,10 +93,19 @@ extension DocumentShape {
         let operations = DocumentShape.list(
             .object(["major": natural, "minor": natural, "op": .text, "value": natural]))
         let each = DocumentShape.list(natural)
+        let cpuset = DocumentShape.object(
+            [
+                "cpu_exclusive": natural, "mem_exclusive": natural, "mem_hardwall": natural, "memory_migrate": natural,
+                "memory_pressure": natural, "memory_spread_page": natural, "memory_spread_slab": natural,
+                "sched_load_balance": natural, "sched_relax_domain_level": .integer(-1...5),
+            ], optional: ["cpus": each, "mems": each])
         return .object([
             "type": .word(["stats"]), "id": .text,
             "data": .object(
-                [:],
+                [
+                    "cpuset": cpuset, "intel_rdt": .object([:]), "network_interfaces": .nothing,
+                    "hugetlb": .map(.object(["usage": natural, "failcnt": natural], optional: ["max": natural])),
+                ],
                 optional: [
                     "cpu": .object([
                         "usage": .object(
@@ -110,7 +121,6 @@ extension DocumentShape {
                     "blkio": .object(
                         [:], optional: ["ioServiceBytesRecursive": operations, "ioServicedRecursive": operations]),
                     "pids": .object(["current": natural], optional: ["limit": natural]),
-                    "hugetlb": .map(.object(["usage": natural, "failcnt": natural], optional: ["max": natural])),
                 ]),
         ])
     }()

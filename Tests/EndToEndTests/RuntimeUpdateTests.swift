@@ -122,6 +122,20 @@ struct RuntimeUpdateTests {
                 let sum = each.reduce(0, +)
                 #expect(sum > 0 && each.count == data["cpu"]["usage"]["percpu_user"].items.count, "\(data)")
             }
+            // The container is in none of its own yet, and then in one.
+            for limit in [nil, "0"] {
+                if let limit { try await bundle.must("update", "--cpuset-cpus", limit, "box") }
+                guard try await host.shell("test -e /sys/fs/cgroup/cpuset").status == 0 else { continue }
+                let process = try await bundle.state()["pid"].integer ?? 0
+                let allowed = try await host.must(["sed", "-n", "s/^Cpus_allowed_list:.//p", "/proc/\(process)/status"])
+                let text = try await bundle.must("events", "--stats", "box")
+                let set = try JSONValue(text)["data"]["cpuset"]
+                let processors = set["cpus"].items.compactMap { $0.integer }
+                #expect(processors.count == Int(try await host.must(["nproc"])) || limit != nil, "\(set)")
+                #expect(allowed.contains("\(processors.last ?? -1)") && (limit == nil || processors == [0]), "\(set)")
+                #expect(set["mems"].items.first?.integer == 0 && set["sched_load_balance"].integer == 1, "\(set)")
+                #expect(set["sched_relax_domain_level"].integer == -1, "\(set)")
+            }
             if try await host.shell("test -e /sys/fs/cgroup/memory").status == 0 {
                 #expect(memory["kernel"]["usage"].integer ?? 0 > 0, "\(data)")
             }

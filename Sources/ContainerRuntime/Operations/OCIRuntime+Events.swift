@@ -1,11 +1,11 @@
 import CLinux
-public import Cgroups
+import Cgroups
 import LinuxSystem
 import SystemPackage
 
 /// What happens in a container that somebody watches.
 public enum ContainerEvent: Sendable {
-    case statistics(CgroupStatistics)
+    case statistics(ContainerStatistics)
     /// The kernel has killed a process, or stopped one, because the container's memory is used up.
     case outOfMemory
 }
@@ -24,12 +24,15 @@ extension OCIRuntime {
         guard let cgroup = try record.cgroup, cgroup.exists else {
             throw ContainerError(.failed, "a container without a cgroup has no statistics")
         }
+        let group = ResctrlGroup.of(container)
         var memory = try OutOfMemoryWatch(cgroup)
         var next = Self.now
         while true {
             if Self.now >= next {
                 // It may be gone by now.
-                if let statistics = try? cgroup.statistics() { try report(.statistics(statistics)) }
+                if let statistics = try? cgroup.statistics() {
+                    try report(.statistics(ContainerStatistics(statistics, group)))
+                }
                 next = max(next + interval, Self.now)
             }
             var events = [pollfd(fd: process.pidfd.rawValue, events: Int16(POLLIN), revents: 0)]

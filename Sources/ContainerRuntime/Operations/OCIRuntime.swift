@@ -1,4 +1,4 @@
-public import Cgroups
+import Cgroups
 import CLinux
 import LinuxSystem
 public import RuntimeSpec
@@ -279,10 +279,10 @@ public struct OCIRuntime: Sendable {
     }
 
     /// What the container has used so far.
-    public func statistics(_ identifier: String) throws -> CgroupStatistics {
+    public func statistics(_ identifier: String) throws -> ContainerStatistics {
         let (_, cgroup) = try controlled(identifier)
         guard let cgroup else { throw ContainerError(.failed, "a container without a cgroup has no statistics") }
-        return try cgroup.statistics()
+        return ContainerStatistics(try cgroup.statistics(), ResctrlGroup.of(try store.open(identifier)))
     }
 
     private func controlled(_ identifier: String) throws -> (StateRecord, Cgroup?) {

@@ -68,7 +68,10 @@ struct ResctrlGroup {
         }
     }
 
-    private var directory: String { group.isEmpty ? root : "\(root)/\(group)" }
+    var directory: String { group.isEmpty ? root : "\(root)/\(group)" }
+    /// Where what the container uses is counted.
+    var counted: String { settings.enableMonitoring == true ? monitor : directory }
+
     private var monitor: String { "\(directory)/mon_groups/\(container)" }
 
     /// The lines for `schemata`, in the specification's order.
@@ -135,7 +138,7 @@ struct ResctrlGroup {
     }
 
     /// The kernel's files, one to a line, without the blanks that put resources' names below each other.
-    private static func lines(of path: String) -> [Substring] {
+    static func lines(of path: String) -> [Substring] {
         let bytes = (try? Descriptor.open(path).readAll(limit: 1 << 20)) ?? []
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { $0.drop { $0 == " " } }
     }
