@@ -151,14 +151,16 @@ struct RuntimeHookTests {
         }
     }
 
-    @Test func `begin in the bundle or the container's root in its place, and have the caller's environment`()
+    @Test
+    func
+        `begin in the bundle or the container's root in its place, and have the caller's environment, but not in there`()
         async throws
     {
         try await TestHost.with { host in
             let change = """
                 .hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "pwd >/run/where; echo $SECRET >/run/runtime"]}]
                 | .hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c",
-                    "pwd >>/run/where; readlink proc/self/ns/mnt >/run/mnt; test -c dev/null"]}]
+                    "pwd >>/run/where; readlink proc/self/ns/mnt >/run/mnt; test -c dev/null; env >/run/env"]}]
                 | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "echo $SECRET $INSIDE >/hook"]}]
                 | .process.env += ["INSIDE=yes"]
                 """
@@ -169,7 +171,10 @@ struct RuntimeHookTests {
             #expect(try await host.must(["cat", "/run/where"]) == "/run/bundle\n/run/bundle/rootfs")
             #expect(try await host.must(["cat", "/run/runtime"]) == "host")
             #expect(try await host.must(["cat", "/run/mnt"]).hasPrefix("mnt:["))
-            // Nothing of the host's environment in the container.
+            // Nothing of the host's environment in the container, nor of the container's in the host's programs: the rest is the
+            // shell's own.
+            let variables = try await host.must(["sed", "s/=.*//", "/run/env"]).split(separator: "\n").map(String.init)
+            #expect(Set(variables).subtracting(["PWD", "OLDPWD", "SHLVL", "_"]) == [], "\(variables)")
             #expect(try await host.must(["cat", "/run/bundle/rootfs/hook"]) == "yes")
             #expect(
                 try await host.must([

@@ -6,7 +6,7 @@ struct HookStep: Sendable {
     var name: String
     var path: String
     var arguments: CStringVector
-    /// Nil for a hook without `env`, which gets its caller's: the runtime's, or in the container that of the program.
+    /// Nil for a hook without `env`, which gets its caller's: the runtime's, or inside that of the program.
     var environment: CStringVector?
     /// In milliseconds; -1 for no limit.
     var timeout: Int32
@@ -62,7 +62,14 @@ struct HookPlan: Sendable {
         }
         prestart = try steps(hooks.prestart, "prestart")
         createRuntime = try steps(hooks.createRuntime, "createRuntime")
-        createContainer = try steps(hooks.createContainer, "createContainer")
+        // Without `env` these get none, as with runc since 1.3. They are the host's programs among the container's processes:
+        // the host's environment could be read there in a pid namespace that containers share, and of the container's the
+        // linker would load the image's code into them (CVE-2025-23266).
+        createContainer = try steps(hooks.createContainer, "createContainer").map { step in
+            var step = step
+            step.environment = step.environment ?? CStringVector([] as [String])
+            return step
+        }
         startContainer = try HookStep.steps(hooks.startContainer, "startContainer")
         poststart = try steps(hooks.poststart, "poststart")
         poststop = try steps(hooks.poststop, "poststop")
