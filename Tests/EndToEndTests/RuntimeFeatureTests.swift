@@ -75,7 +75,8 @@ struct RuntimeFeatureTests {
                 """
             #expect(Set(required.split(separator: " ").map(String.init)).subtracting(options) == [])
             try await host.withMappableFolder(at: "/run/data") {
-                try await accept(trial, options, besides: "nosuchoption") { option in
+                // An option of fstab's is nobody's here: what it asks for is not done.
+                try await accept(trial, options, besides: "nofail") { option in
                     let maps =
                         #""uidMappings":[{"containerID":0,"hostID":0,"size":9}],"gidMappings":[{"containerID":0,"hostID":0,"size":9}]"#
                     let mount =

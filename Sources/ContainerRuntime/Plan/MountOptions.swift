@@ -102,9 +102,9 @@ struct MountOptions {
     }
 
     /// What other programs of the mount family read, or what is the kernel's default anyway.
-    fileprivate static let ignored = [
-        "defaults", "async", "nomand", "iversion", "noiversion", "silent", "loud", "nofail",
-    ]
+    ///
+    /// Not `nofail`, which is fstab(5)'s: no runtime goes on without a mount, so it is the file system's to refuse.
+    fileprivate static let ignored = ["defaults", "async", "nomand", "iversion", "noiversion", "silent", "loud"]
 
     fileprivate struct Change {
         var set: UInt64 = 0
