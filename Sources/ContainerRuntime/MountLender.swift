@@ -34,7 +34,7 @@ struct MountLender {
             throw SystemError("bind", errno: .invalidArgument)
         }
         let mapping = try step.mapping.map { mapping throws(SystemError) in
-            SharedDescriptor(try MappedMounts.namespace(mapping))
+            SharedDescriptor(try MappedMounts.namespace(mapping, of: step))
         }
         func copy() throws(SystemError) -> Descriptor {
             let tree = try MappedMounts.clone(path, isRecursive, step.links, in: plan.rootDirectory)

@@ -70,6 +70,22 @@ struct RuntimeRootlessTests {
         }
     }
 
+    @Test(hasMapper) func `a mount whose owners it may not map is named by its number`() async throws {
+        try await RootlessBundle.withHost { host in
+            let bundle = try await RootlessBundle(
+                host, "true",
+                """
+                .mounts += [{destination: "/mnt", type: "bind", source: "/run/rootless/bundle", options: ["bind", "idmap"],
+                    uidMappings: [{containerID: 0, hostID: 0, size: 9}], gidMappings: [{containerID: 0, hostID: 0, size: 9}]}]
+                """)
+            let count = try await host.must(["jq", ".mounts | length - 1", "\(RootlessBundle.folder)/config.json"])
+            expectRefusal(
+                try await bundle.swrun("run", "--bundle", RootlessBundle.folder, "box"), status: 1,
+                names: "mounts[\(count)].uidMappings")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test(hasMapper) func `several identifiers are mapped by newuidmap`() async throws {
         try await RootlessBundle.withHost { host in
             let bundle = try await RootlessBundle(host, "sleep 1000", Self.several)

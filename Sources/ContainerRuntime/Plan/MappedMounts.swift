@@ -38,7 +38,7 @@ final class MappedMounts: Sendable {
             if let known = namespaces[mapping] {
                 namespace = known
             } else {
-                namespace = SharedDescriptor(try Self.namespace(mapping))
+                namespace = SharedDescriptor(try Self.namespace(mapping, of: step))
                 namespaces[mapping] = namespace
             }
             if Self.place(of: path, in: root) != nil {
@@ -100,7 +100,7 @@ final class MappedMounts: Sendable {
     }
 
     /// A user namespace that nobody is in: it only says who is who.
-    static func namespace(_ mapping: MountMapping) throws(SystemError) -> Descriptor {
+    static func namespace(_ mapping: MountMapping, of step: MountStep) throws(SystemError) -> Descriptor {
         if let path = mapping.namespacePath {
             return try Namespace(path: path, kind: .user).descriptor.duplicate()
         }
@@ -116,7 +116,7 @@ final class MappedMounts: Sendable {
         guard pid > 0 else { throw SystemError("make user namespace for mounts", errno: .last) }
         let holder = HalfMadeChild(pidfd: pidfd, processIdentifier: pid)
         try UserNamespaceStep(uidMap: mapping.uidMap, gidMap: mapping.gidMap, isNew: true)
-            .write(process: holder.processIdentifier, field: "mounts")
+            .write(process: holder.processIdentifier, field: "mounts[\(step.index)]")
         return try Namespace.of(process: holder.processIdentifier, .user).descriptor.duplicate()
     }
 }
