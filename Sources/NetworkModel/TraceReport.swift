@@ -109,7 +109,7 @@ public struct TracedPacket: Hashable, Sendable {
 public struct TraceStation: Hashable, Sendable {
     /// `host`, or a sandbox's name.
     public var place: String
-    /// `prerouting`, `input`, `forward`, `output` or `postrouting`.
+    /// `prerouting`, `input`, `forward`, `output` or `postrouting`; `bridge forward` is where a bridge passes a frame on.
     public var hook: String
     /// The interface that it came in by.
     public var input: String?

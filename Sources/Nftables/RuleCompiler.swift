@@ -138,7 +138,7 @@ extension RuleCompiler {
         }
     }
 
-    private static func etherType(of network: Family) -> [UInt8] {
+    static func etherType(of network: Family) -> [UInt8] {
         var type: [UInt8] = []
         type.append(bigEndian: UInt16(network == .ip ? ETH_P_IP : network == .arp ? ETH_P_ARP : ETH_P_IPV6))
         return type

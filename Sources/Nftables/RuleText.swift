@@ -182,6 +182,11 @@ private struct Reader {
     private mutating func depend(_ operand: Operand, _ bytes: [UInt8]) -> RuleText.Dependency? {
         let text = "\(operand.text) \(Symbols.text(bytes, operand.type))"
         if operand.text == MetaKey.inputType { return RuleText.Dependency(text: text, isLink: true) }
+        let networks: [Family] = [.ip, .ip6, .arp]
+        if operand.type == .etherType, let family = networks.first(where: { RuleCompiler.etherType(of: $0) == bytes }) {
+            network = family
+            return RuleText.Dependency(text: "\(operand.text) \(family)", network: family)
+        }
         guard let byte = bytes.first, bytes.count == 1 else { return nil }
         if operand.type == .nfProto {
             network = Family(rawValue: byte)

@@ -211,7 +211,10 @@ struct JSONReference {
         ] + packet("packet", "when it was first seen")
             + [
                 ("stations[].place?", "string", "host, or sandbox NAME"),
-                ("stations[].hook?", "string", "prerouting, input, forward, output or postrouting"),
+                (
+                    "stations[].hook?", "string",
+                    "prerouting, input, forward, output or postrouting, of frames with bridge before it"
+                ),
                 ("stations[].input?", "string", "the interface that it came in by"),
                 ("stations[].output?", "string", "the interface that it leaves by"),
                 ("stations[].leftOutput?", "string", "the same after a translation, when that is another"),

@@ -196,6 +196,83 @@ struct TraceTests {
         }
     }
 
+    /// Frames between sandboxes of one network pass the host's own hooks only with br_netfilter.
+    @Test(arguments: ["0", "1"])
+    func `chains that frames of bridges go through`(filtering: String) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must(["ip", "netns", "add", "one"])
+            try await host.net("connect", "lab", "one")
+            // Where this kernel has no such parameter, it is as with 0.
+            try await host.shell("sysctl -qw net.bridge.bridge-nf-call-iptables=\(filtering)")
+            try await host.shell("sysctl -qw net.bridge.bridge-nf-call-ip6tables=\(filtering)")
+            for (hook, rule, words) in [
+                ("forward", "ip protocol tcp drop", "chain bridge theirs c drops it: ip protocol tcp drop"),
+                ("forward", "ip protocol icmp accept", "chain bridge theirs c has the policy drop"),
+                ("prerouting", "ip protocol icmp accept", "chain bridge theirs c has the policy drop"),
+                ("postrouting", "ip protocol icmp accept", "chain bridge theirs c has the policy drop"),
+            ] {
+                let policy = rule.hasSuffix("accept") ? "drop" : "accept"
+                try await host.must([
+                    "nft",
+                    """
+                    add table bridge theirs
+                    add chain bridge theirs c { type filter hook \(hook) priority 0; policy \(policy); }
+                    add rule bridge theirs c \(rule)
+                    add rule bridge theirs c ether type arp accept
+                    """,
+                ])
+                let report = try await trace(host, "-t", "20", "--from", "one", "tcp", "10.44.0.2:80")
+                #expect(
+                    report["outcome"].text == "dropped" && report["reason"].text?.contains(words) == true, "\(report)")
+                #expect(hooks(report).last == "host bridge \(hook)", "\(report)")
+                #expect(report["advice"].text?.contains("bridge theirs c") == true, "\(report)")
+                try await host.must(["nft", "delete", "table", "bridge", "theirs"])
+            }
+            // And one that lets it pass is told, too.
+            try await host.must([
+                "nft", "add table bridge theirs; add chain bridge theirs c { type filter hook forward priority 0; }",
+            ])
+            let report = try await trace(host, "-t", "60", "--from", "one", "tcp", "10.44.0.2:80")
+            #expect(report["outcome"].text == "answered" && hooks(report).contains("host bridge forward"), "\(report)")
+        }
+    }
+
+    @Test func `a chain that another has led to is named`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must([
+                "nft",
+                """
+                add table inet theirs
+                add chain inet theirs inner
+                add rule inet theirs inner tcp dport 80 drop
+                add chain inet theirs f { type filter hook forward priority 10; }
+                add rule inet theirs f jump inner
+                """,
+            ])
+            let report = try await trace(host, "--from", "neighbour", "tcp", "192.0.2.1:8080")
+            #expect(
+                report["reason"].text?.hasPrefix("chain inet theirs f > inner drops it: tcp dport 80") == true,
+                "\(report)")
+        }
+    }
+
+    @Test func `what a relay carries`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.net("publish", "web", "[::1]:7070:80", "[::1]:7071:81")
+            let report = try await trace(host, "-t", "60", "tcp", "[::1]:7070")
+            #expect(report["reason"].text == "the relay to sandbox web answers", "\(report)")
+            let places = "\(report["destination"])"
+            #expect(places.contains("the relay carries it to [fd00:44::2]:80 of sandbox web"), "\(places)")
+            #expect(places.contains("tcp port 80 there: process"), "\(places)")
+            let refused = try await trace(host, "-t", "60", "tcp", "[::1]:7071")
+            #expect(refused["outcome"].text == "refused", "\(refused)")
+            #expect(refused["reason"].text?.contains("nobody listens on fd00:44::2 in web") == true, "\(refused)")
+        }
+    }
+
     @Test func `who waits behind a translation hears of the answer`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)

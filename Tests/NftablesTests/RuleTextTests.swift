@@ -57,6 +57,23 @@ struct RuleTextTests {
         }
     }
 
+    @Test func `rules about frames read as nft prints them`() throws {
+        let host = try NetworkNamespaceFixture()
+        let rules = [
+            "ip protocol tcp drop", "ip daddr 10.0.0.1 accept", "ip6 saddr fd00::/10 accept", "ether type arp accept",
+            "ether saddr 02:00:00:00:00:01 drop", "tcp dport 22 accept", "iifname \"veth0\" drop",
+        ]
+        try host.nftLoad(
+            "table bridge t { chain c { type filter hook forward priority 0; \(rules.joined(separator: "; ")); }; }")
+        var socket = try NftablesSocket(in: host.namespace)
+        let table = try #require(try socket.table(.bridge, "t"))
+        let told = try socket.rules(of: table).map(RuleText().text)
+        let listed = try host.nftList("chain", "bridge", "t", "c").split(separator: "\n")
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+            .filter { !$0.hasPrefix("table") && !$0.hasPrefix("chain") && !$0.hasPrefix("type") && $0 != "}" }
+        #expect(told == listed)
+    }
+
     @Test func `translations read as nft prints them`() throws {
         let host = try NetworkNamespaceFixture()
         let rules = [

@@ -8,12 +8,13 @@ import Rtnetlink
 ///
 /// A table of our own switches the kernel's tracing on for the packets that are meant, before every other chain sees them.
 /// It belongs to this post's socket, so the kernel removes it however the process ends. Its other chains, at the beginning
-/// and the end of each hook, let every hook be seen, and what was translated there.
+/// and the end of each hook, let every hook be seen, and what was translated there. Where somebody, or we, have chains that
+/// frames of bridges go through, a second table does the same there.
 final class TracePost {
     let place: String
     private var socket: NftablesSocket
     private let monitor: NftablesMonitor
-    private let table: Table
+    private let tables: [Table]
     private var chains: [Chain.Reference: Chain]
     private var names: [UInt32: String] = [:]
     private(set) var passages: [TracePassage] = []
@@ -43,16 +44,23 @@ final class TracePost {
         // A kernel that counts down to a wrong packet would be worse than one that refuses: listen, then arm.
         let monitor = try NftablesMonitor(.traces, in: namespace)
         var socket = try NftablesSocket(in: namespace)
-        var table = Table(.inet, "swnet-trace-\(getpid())-\(UInt32.random(in: 0...0xffff))", comment: "swnet trace")
-        table.isOwned = true
-        try socket.commit(Self.arming(table, matches, later, input))
+        let name = "swnet-trace-\(getpid())-\(UInt32.random(in: 0...0xffff))"
+        let hasBridgeChains = try socket.chains().contains { $0.table.family == .bridge && $0.base != nil }
+        let tables = (hasBridgeChains ? [Family.bridge, .inet] : [.inet]).map { family in
+            var table = Table(family, name, comment: "swnet trace")
+            table.isOwned = true
+            return table
+        }
+        var arming = Batch()
+        for table in tables { arming.append(Self.arming(table, matches, later, input)) }
+        try socket.commit(arming)
         var links = try Rtnetlink(in: namespace)
         for link in try links.links() { names[link.index] = link.name }
         chains = Dictionary(
             try socket.chains().map { ($0.reference, $0) }, uniquingKeysWith: { first, _ in first })
         self.monitor = monitor
         self.socket = socket
-        self.table = table
+        self.tables = tables
     }
 
     private static func arming(
@@ -82,7 +90,7 @@ final class TracePost {
     // The kernel would do it too, a moment after the socket is closed.
     deinit {
         var batch = Batch()
-        batch.delete(table)
+        for table in tables { batch.delete(table) }
         try? socket.commit(batch)
     }
 
@@ -127,7 +135,8 @@ final class TracePost {
             open[step.identifier] = passages.count
             passages.append(
                 TracePassage(
-                    first: first, chain: chain, mark: step.table == table.reference ? mark(of: step.chain) : nil,
+                    first: first, chain: chain,
+                    mark: tables.contains { $0.reference == step.table } ? mark(of: step.chain) : nil,
                     input: name(first.inputLink), output: name(first.outputLink)))
         }
         guard let index = open[step.identifier] else { return }
@@ -190,4 +199,6 @@ struct TracePassage {
     var isPicked: Bool { mark == .first }
 
     var isDropped: Bool { mark == nil && (policy ?? rules.last?.verdict) == .drop }
+
+    var isOfBridge: Bool { chain.table.family == .bridge }
 }

@@ -5,6 +5,8 @@ import Nftables
 struct WatchedStation {
     var station: TraceStation
     var hook: Chain.Hook
+    /// Whether it is one that frames of a bridge go through, around the host's own or without those.
+    var isOfBridge = false
     var isComplete = false
 }
 
@@ -13,23 +15,31 @@ extension TracePost {
     /// first time.
     func stations(of flow: TraceFlow, _ direction: TraceFlow.Direction) -> [WatchedStation] {
         var stations: [WatchedStation] = []
-        var isRepeated = false
+        // Each for frames and packets.
+        var isRepeated = [false, false]
         for passage in passages where flow.direction(of: passage.first) == direction {
             guard let hook = passage.chain.base?.hook, let packet = passage.first.headers else { continue }
+            let isOfBridge = passage.isOfBridge
+            let layer = isOfBridge ? 0 : 1
+            let last = stations.lastIndex { $0.isOfBridge == isOfBridge }
             if passage.mark == .first {
-                let isAgain = stations.contains { $0.hook == hook && $0.station.input == passage.input }
-                // What br_netfilter has seen on a bridge begins at the same hook again when it is handed up, and no more.
-                isRepeated = isAgain && stations.last?.hook == hook
-                if isRepeated { continue }
+                let isAgain = stations.contains {
+                    $0.isOfBridge == isOfBridge && $0.hook == hook && $0.station.input == passage.input
+                }
+                // What br_netfilter has seen on a bridge begins at the same hook again when it is handed up, and no more;
+                // a frame that goes out by every port does so at each.
+                isRepeated[layer] = isAgain && last.map { stations[$0].hook } == hook
+                if isRepeated[layer] { continue }
                 if isAgain { break }
                 stations.append(
                     WatchedStation(
                         station: TraceStation(
-                            place: place, hook: hook.word, input: passage.input, output: passage.output, packet: packet),
-                        hook: hook))
+                            place: place, hook: (isOfBridge ? "bridge " : "") + hook.word, input: passage.input,
+                            output: passage.output, packet: packet),
+                        hook: hook, isOfBridge: isOfBridge))
                 continue
             }
-            guard let index = stations.indices.last, stations[index].hook == hook, !isRepeated else { continue }
+            guard let index = last, stations[index].hook == hook, !isRepeated[layer] else { continue }
             if passage.mark == .last {
                 stations[index].isComplete = true
                 stations[index].station.left = packet
@@ -46,7 +56,7 @@ extension TracePost {
     private func words(for passage: TracePassage) -> TraceStation.Passage {
         let reference = passage.chain.reference
         var words = TraceStation.Passage(
-            chain: "\(reference)", isOurs: reference.table == Ruleset.table.reference,
+            chain: "\(reference)", isOurs: FirewallTable.allCases.contains { $0.table == reference.table },
             priority: Int(passage.chain.base?.priority.rawValue ?? 0))
         for (chain, handle, verdict) in passage.rules {
             let found = rule(handle, of: reference.table)

@@ -11,9 +11,12 @@ extension TraceRun {
         describeDestination()
         if let station = report.stations.first(where: { $0.drop != nil }) { return explain(dropAt: station) }
         if let (drop, station) = legacyCulprit { return explain(drop, at: station) }
+        if let failure, failure.errno == .connectionReset, let relay, isHeard(behind: relay) == false {
+            return explainAnswer()
+        }
         if let failure { return explain(failure) }
         switch report.answer?.kind {
-        case .synAck, .data, .echoReply, .seen: settle(.answered, "\(nameOfDestination) answers")
+        case .synAck, .data, .echoReply, .seen: explainAnswer()
         case .reset: explainReset()
         case .icmp: explainICMP()
         case nil: explainSilence()
@@ -72,6 +75,57 @@ extension TraceRun {
         case .elsewhere: break
         }
         if let line = listenerLine { report.destination.append(line) }
+        if let relay {
+            report.destination.append(
+                "the relay carries it to \(relay.target.endpoint(port: relay.port)) of sandbox \(relay.sandbox.name)")
+            if let line = listenerLine(behind: relay) { report.destination.append(line) }
+        }
+    }
+
+    // MARK: Relays
+
+    private struct RelayedPort {
+        let sandbox: Sandbox
+        let target: IPAddress
+        let port: UInt16
+    }
+
+    /// Where the relay of a port of `::1` leads; nil when there is none.
+    private var relay: RelayedPort? {
+        guard case .v6(let address) = request.target.address, address.isLoopback, facts.sender == nil,
+            let (sandbox, mapping) = facts.publisher(of: request.target), mapping.isRelayed,
+            let target = sandbox.relays(for: [mapping]).first?.target
+        else { return nil }
+        let port = mapping.sandboxPorts.first + (request.target.port - mapping.hostPorts.first)
+        return RelayedPort(sandbox: sandbox, target: target, port: port)
+    }
+
+    private func sockets(behind relay: RelayedPort) -> [BoundSocket]? {
+        sockets(of: relay.port, in: relay.sandbox.identity.path)
+    }
+
+    /// Whether somebody listens where a relay leads; nil where that cannot be known.
+    private func isHeard(behind relay: RelayedPort) -> Bool? {
+        sockets(behind: relay)?.contains { Self.hears($0, relay.target) }
+    }
+
+    private func listenerLine(behind relay: RelayedPort) -> String? {
+        guard let all = sockets(behind: relay) else { return nil }
+        let words = "\(request.target.transport.rawValue) port \(relay.port) there: "
+        guard let socket = all.first(where: { Self.hears($0, relay.target) }) else { return words + "nobody listens" }
+        return words + SocketOwner.description(inode: socket.inode)
+    }
+
+    private mutating func explainAnswer() {
+        guard let relay else { return settle(.answered, "\(nameOfDestination) answers") }
+        // It takes a connection before it makes its own.
+        guard isHeard(behind: relay) != false else {
+            return settle(
+                .refused,
+                "the relay takes the connection, and nobody listens on \(relay.target) in \(relay.sandbox.name)",
+                "start the server, or publish the port that it has")
+        }
+        settle(.answered, "the relay to sandbox \(relay.sandbox.name) answers")
     }
 
     // MARK: Listeners
@@ -79,13 +133,15 @@ extension TraceRun {
     /// The sockets that have the packet's last port where it is going; nil where that cannot be known.
     var listeners: [BoundSocket]? {
         guard let port = lastPacket.destinationPort, request.target.transport != .icmp else { return nil }
-        let kind: BoundSocket.Transport = request.target.transport == .tcp ? .tcp : .udp
-        let path: String
         switch destinationOwner {
-        case .sandbox(let sandbox, _): path = sandbox.identity.path
-        case .host: path = "/proc/thread-self/ns/net"
+        case .sandbox(let sandbox, _): return sockets(of: port, in: sandbox.identity.path)
+        case .host: return sockets(of: port, in: "/proc/thread-self/ns/net")
         case .nobody, .elsewhere: return nil
         }
+    }
+
+    private func sockets(of port: UInt16, in path: String) -> [BoundSocket]? {
+        let kind: BoundSocket.Transport = request.target.transport == .tcp ? .tcp : .udp
         guard let namespace = try? Namespace(path: path), var sockets = try? SocketDiagnostics(in: namespace) else {
             return nil
         }

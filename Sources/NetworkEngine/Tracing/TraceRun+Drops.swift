@@ -1,5 +1,6 @@
 import Addressing
 import NetworkModel
+import Nftables
 
 /// Why a rule or a policy took the packet away, and what to do.
 extension TraceRun {
@@ -7,7 +8,8 @@ extension TraceRun {
         guard let passage = station.drop else { return }
         let packet = station.left
         if passage.isOurs, station.place == "host" {
-            let (reason, advice) = ourReason(passage, station, packet)
+            let (reason, advice) =
+                passage.isGuard ? guardsReason(passage, station, packet) : ourReason(passage, station, packet)
             return settle(.dropped, reason, advice)
         }
         let place = station.place == "host" ? "" : " of \(station.place)"
@@ -19,8 +21,11 @@ extension TraceRun {
         } else {
             let words = rule.map { $0.comment ?? $0.text } ?? "a rule"
             let verb = rule?.text.contains("reject") == true ? "rejects" : "drops"
+            // A chain that the kernel does not call itself is named with the one that led there.
+            let base = passage.chain.split(separator: " ").last.map(String.init)
+            let inner = rule.flatMap { $0.chain == base ? nil : " > \($0.chain)" } ?? ""
             settle(
-                .dropped, "chain \(passage.chain)\(place) \(verb) it: \(words) (handle \(rule?.handle ?? 0))",
+                .dropped, "chain \(passage.chain)\(inner)\(place) \(verb) it: \(words) (handle \(rule?.handle ?? 0))",
                 advice(against: passage, station))
         }
     }
@@ -39,11 +44,33 @@ extension TraceRun {
             let program = passage.chain.hasPrefix("ip6") ? "ip6tables" : "iptables"
             return "\(program) -I FORWARD \(station.output == nil ? "-i" : "-o") \(interface) -j ACCEPT"
         }
-        if station.hook == "forward" {
+        if station.hook == "forward" || station.hook.hasPrefix("bridge ") && passage.policy == "drop" {
             return "swnet repair --foreign, or accept it there: nft insert rule \(passage.chain) \(direction) "
                 + "\"\(interface)\" accept"
         }
         return "accept it there: nft insert rule \(passage.chain) \(direction) \"\(interface)\" accept"
+    }
+
+    /// Why the table that guards the ports of a network with `--antispoof` took it away.
+    private func guardsReason(
+        _ passage: TraceStation.Passage, _ station: TraceStation, _ packet: TracedPacket
+    ) -> (String, String?) {
+        let rule = passage.rules.last
+        let words = rule?.comment ?? rule?.text ?? "its policy"
+        let owner = facts.sandboxes.lazy.compactMap { sandbox in
+            sandbox.endpoints.first { $0.link.hostInterface == station.input }.map { (sandbox, $0) }
+        }.first
+        guard let (sandbox, endpoint) = owner else {
+            return ("what comes in by \(station.input ?? "the port") is guarded: \(words)", nil)
+        }
+        if endpoint.addresses.contains(where: { $0.address == packet.source }) {
+            return ("network \(endpoint.network) drops what is not \(sandbox.name)'s own: \(words)", "swnet check")
+        }
+        return (
+            "\(sandbox.name) sends from \(packet.source), and network \(endpoint.network) drops what is not from its own"
+                + " address: \(words)",
+            "take the address from \(endpoint.interface) of \(sandbox.name), or the route that uses it"
+        )
     }
 
     private func ourReason(
@@ -95,4 +122,9 @@ extension TraceRun {
         if isPublished { return ("\(port)\(sandbox.name) is not reached although it is published: \(comment)", nil) }
         return ("\(port)\(sandbox.name) is not published: \(comment)", publishing)
     }
+}
+
+extension TraceStation.Passage {
+    /// Whether it is the table that guards ports.
+    fileprivate var isGuard: Bool { chain.hasPrefix("\(SourceGuard.table.reference) ") }
 }

@@ -39,6 +39,7 @@ extension TraceRun {
             return settle(.dropped, "the answer came, and chain \(passage.chain) drops it: \(words)")
         }
         guard let last = requestStations.last else { return explainUnseen() }
+        if let (bridge, station) = lossOnBridge { return explainLoss(on: bridge, station) }
         guard last.isComplete else {
             return settle(
                 .lost,
@@ -52,6 +53,37 @@ extension TraceRun {
             settle(.lost, "it was lost behind the hook \(last.station.hook)", "is the interface up?")
         default: explainLeft(saying: nil)
         }
+    }
+
+    /// The bridge that the packet came by and did not leave, and where it was seen last, when it is one that both the sender
+    /// and the receiver are on: the host does not route it.
+    private var lossOnBridge: (bridge: String, station: TraceStation)? {
+        guard let last = requestStations.last, last.hook == .prerouting || last.isOfBridge && last.hook != .postrouting,
+            case .sandbox(_, let from) = facts.owner(of: last.station.left.source),
+            case .sandbox(_, let to) = facts.owner(of: last.station.left.destination),
+            let bridge = from.link.bridge, bridge == to.link.bridge
+        else { return nil }
+        return (bridge, last.station)
+    }
+
+    private mutating func explainLoss(on bridge: String, _ station: TraceStation) {
+        if let sender = facts.sender, let route = routeOfSender,
+            let (reason, advice) = policyOfBridge(sender.name, route.interface, route.route)
+        {
+            return settle(.lost, reason, advice)
+        }
+        settle(
+            .lost, "the bridge \(bridge) did not pass it on behind the hook \(station.hook)",
+            "swnet check tells of ports that are closed; bridge -d link show master \(bridge)")
+    }
+
+    /// By which interface the sender sends it.
+    private var routeOfSender: (interface: String, route: Route)? {
+        guard let sender = facts.sender, let namespace = try? Namespace(path: sender.path),
+            var links = try? Rtnetlink(in: namespace), let route = try? links.route(to: request.target.address),
+            let link = try? route.link.flatMap({ try links.link(index: $0) })
+        else { return nil }
+        return (link.name, route)
     }
 
     private mutating func explainUnseen() {
