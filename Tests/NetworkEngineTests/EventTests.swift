@@ -142,19 +142,29 @@ struct EventTests {
 
     @Test func `a watch repairs what is damaged, whoever it was`() async throws {
         try await NetworkHost.with { host in
-            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
+            try await host.net(
+                "create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64", "--antispoof")
             _ = try await host.serve("web", on: "lab")
-            try await host.net("publish", "web", "8080:80")
+            try await host.net("publish", "web", "8080:80", "[::1]:7070:80")
+            try await host.net("limit", "lab", "web", "--ingress", "100mbit")
             // What was damaged before it was started is its business too.
             try await host.must(["nft", "flush", "ruleset"])
-            let watch = try host.start([NetworkHost.swnet, "watch"], timeout: 600)
+            // Nothing is found because it was time to look.
+            let watch = try host.start([NetworkHost.swnet, "watch", "--every", "86400"], timeout: 600)
             #expect(try await waits(watch, for: "watching"))
             #expect(watch.outputSoFar.contains("repaired firewall"))
+            let port = "$(ip -j link show master sw-lab | jq -r .[0].ifname)"
             let damages = [
                 ("nft flush ruleset", "interfered: table inet swnet: was deleted by nft"),
                 ("ip addr del 10.44.0.1/24 dev sw-lab", "lacks the address 10.44.0.1/24"),
                 ("ip -n web route del default", "default route via 10.44.0.1"),
                 ("ip link del sw-lab", "sw-lab is missing"),
+                ("nft delete table bridge swnet", "interfered: table bridge swnet: was deleted by nft"),
+                ("sysctl -qw net.ipv4.ip_forward=0", "forwarding of IPv4 is off"),
+                ("sysctl -qw net.ipv6.conf.all.forwarding=0", "forwarding of IPv6 is off"),
+                ("sysctl -qw net.ipv4.conf.sw-lab.forwarding=0", "sw-lab/forwarding is 0"),
+                ("tc qdisc del dev \(port) root", "limit"),
+                ("kill -9 $(pidof swnet-relay || pgrep -x swnet-relay)", "relay"),
             ]
             for (line, words) in damages {
                 try await host.must(["bash", "-c", line])
@@ -164,8 +174,45 @@ struct EventTests {
             }
             #expect(try await host.answer("TCP:127.0.0.1:8080")?.hasSuffix("web") == true)
             #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.answer("TCP:[::1]:7070")?.hasSuffix("web") == true)
             try await host.must(["bash", "-c", "kill -INT $(pidof swnet)"])
             #expect(await watch.result.status == 0)
+        }
+    }
+
+    @Test func `a watch hears of what others do to their own`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                """
+                nft add table inet theirs
+                nft add chain inet theirs f '{ type filter hook forward priority 10; policy drop; }'
+                """)
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            _ = try await host.serve("web", on: "lab")
+            try await host.net("publish", "web", "8080:80")
+            try await host.net("repair", "--foreign")
+            let watch = try host.start([NetworkHost.swnet, "watch", "--every", "86400"], timeout: 600)
+            #expect(try await waits(watch, for: "watching"))
+            // A reload of that firewall takes our rules out of its chain.
+            try await host.must(["nft", "flush chain inet theirs f"])
+            #expect(try await waits(watch, for: "repaired chain inet theirs f"), "\(watch.outputSoFar)")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            for (line, undo) in [
+                ("ip route add 10.44.0.2/32 dev eth0", "ip route del 10.44.0.2/32 dev eth0"),
+                ("ip rule add to 10.44.0.0/24 blackhole", "ip rule del to 10.44.0.0/24 blackhole"),
+            ] {
+                let before = watch.outputSoFar.components(separatedBy: "left as it is: network lab").count
+                try await host.must(["bash", "-c", line])
+                let isTold = try await eventually {
+                    watch.outputSoFar.components(separatedBy: "left as it is: network lab").count > before
+                }
+                #expect(isTold, "\(line): \(watch.outputSoFar)")
+                try await host.must(["bash", "-c", undo])
+                #expect(try await host.net("check") == "")
+                // It looks again, so that the next is news.
+                try await Task.sleep(for: .seconds(1))
+            }
+            await watch.stop()
         }
     }
 

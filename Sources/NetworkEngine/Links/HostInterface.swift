@@ -56,6 +56,13 @@ enum HostInterface {
         return index == 0 ? nil : index
     }
 
+    /// The name of an interface; nil when there is none of the index. The corresponding C function is `if_indextoname`.
+    static func name(of index: UInt32) -> String? {
+        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        guard if_indextoname(index, &name) != nil else { return nil }
+        return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
     /// The largest packet of an interface in bytes; nil when there is none. The corresponding request is `SIOCGIFMTU`, an
     /// ioctl that does not wait for that lock either.
     static func mtu(of name: String) -> UInt32? {

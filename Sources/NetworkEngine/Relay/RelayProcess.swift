@@ -49,6 +49,20 @@ struct RelayProcess {
         store.run.contains(directory) ? try store.run.entries(of: directory) : []
     }
 
+    /// The numbers of those that run, as they are recorded; read without the lock.
+    static func numbers(_ runRoot: String) -> [Int32] {
+        guard let folder = try? Descriptor.openDirectory("\(runRoot)/\(directory)", forListing: true),
+            let names = try? folder.entries()
+        else { return [] }
+        return names.compactMap { name in
+            let numbers = (try? folder.readSymbolicLink(name)).flatMap(\.self)?.split(separator: "-") ?? []
+            guard numbers.count == 2, let process = Int32(numbers[0]), let start = UInt64(numbers[1]),
+                let facts = ProcessHandle.facts(of: process), facts.startTime == start, !facts.hasEnded
+            else { return nil }
+            return process
+        }
+    }
+
     /// Ends what is recorded under a name, or else the relay that has lost its record.
     static func stop(_ name: String, _ store: borrowing Store) throws {
         if let process = try recorded(name, store) {

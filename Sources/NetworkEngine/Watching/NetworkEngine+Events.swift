@@ -20,7 +20,7 @@ extension NetworkEngine {
             if news.isEnd { return }
             var told = news.interference
             if news.isLost { told.append(NetworkEvent(.lost)) }
-            if news.hasRecords || news.hasLinks || news.isLost || !told.isEmpty { pace.look() }
+            if news.hasRecords || news.hasLinks || news.hasForeignRules || news.isLost || !told.isEmpty { pace.look() }
             if pace.isDue {
                 pace.begin()
                 let now = StoreSnapshot(self)

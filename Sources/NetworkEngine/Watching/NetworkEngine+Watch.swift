@@ -36,7 +36,7 @@ extension NetworkEngine {
             if news.isEnd { return }
             for event in news.interference where !tell(.interfered(event)) { return }
             if news.hasRecords { watch.follow(StoreSnapshot(self)) }
-            if news.hasLinks || news.isLost || !news.interference.isEmpty { pace.lookSooner() }
+            if news.hasLinks || news.hasForeignRules || news.isLost || !news.interference.isEmpty { pace.lookSooner() }
             guard pace.isDue else { continue }
             pace.begin()
             var messages: [WatchNews] = []
@@ -45,6 +45,8 @@ extension NetworkEngine {
                 messages += repaired.map(WatchNews.repaired) + left.filter { !told.contains($0) }.map(WatchNews.left)
                 told = left
                 fight.note(repaired.map { "\($0)" })
+                // What was started again is followed from now on.
+                if !repaired.isEmpty { watch.follow(StoreSnapshot(self)) }
             } catch {
                 messages.append(.failed("\(error)"))
                 fight.note(["\(error)"])

@@ -1,4 +1,4 @@
-import Addressing
+public import Addressing
 import CLinux
 import Netlink
 
@@ -19,6 +19,43 @@ public enum RtnetlinkEvent: Hashable, Sendable {
         case forwarding(ForwardingEntry)
         case rule(RoutingRule)
         case qdisc(Qdisc)
+        /// What may be forwarded by a link, or by all.
+        case forwardingSwitch(ForwardingSwitch)
+    }
+}
+
+/// Whether what comes in by a link is forwarded (`net.ipv4.conf.$link.forwarding`, `net.ipv6.conf.$link.forwarding`).
+///
+/// Source: `inet_netconf_fill_devconf`, net/ipv4/devinet.c. Equivalent to a line of `ip monitor netconf`.
+public struct ForwardingSwitch: Hashable, Sendable {
+    public var family: IPFamily
+    /// The link's index; nil for the parameter `all`, which is `net.ipv4.ip_forward` too.
+    public var link: UInt32?
+    public var isOn: Bool
+}
+
+extension ForwardingSwitch {
+    /// nil for another parameter's news, and for that of the links to come (`default`).
+    init?(_ message: NetlinkMessage) {
+        // A `struct netconfmsg` has the family and nothing else, as has this.
+        guard let header = message.header(rtgenmsg.self), let family = IPFamily(number: header.rtgen_family) else {
+            return nil
+        }
+        let attributes = message.attributes(after: rtgenmsg.self)
+        guard let index = attributes[Field.index]?.i32, index != Field.default,
+            let value = attributes[Field.forwarding]?.i32
+        else { return nil }
+        self.family = family
+        link = index == Field.all ? nil : UInt32(bitPattern: index)
+        isOn = value != 0
+    }
+
+    /// `NETCONFA_*` of linux/netconf.h.
+    private enum Field {
+        static let index = 1
+        static let forwarding = 2
+        static let all: Int32 = -1
+        static let `default`: Int32 = -2
     }
 }
 
@@ -44,6 +81,7 @@ extension RtnetlinkEvent.Object {
                 ForwardingEntry(message).map(Self.forwarding) ?? Neighbour(message).map(Self.neighbour)
             case RTM_NEWRULE, RTM_DELRULE: RoutingRule(message).map(Self.rule)
             case RTM_NEWQDISC, RTM_DELQDISC: Qdisc(message).map(Self.qdisc)
+            case RTM_NEWNETCONF: ForwardingSwitch(message).map(Self.forwardingSwitch)
             default: nil
             }
         guard let object else { return nil }

@@ -6,7 +6,7 @@ import SystemPackage
 /// What happens to the links, addresses, routes and neighbours of one network namespace, as it happens.
 ///
 /// Listen first and list afterwards: then nothing is missed between the two.
-/// Equivalent to `ip monitor link address route neigh rule`.
+/// Equivalent to `ip monitor link address route neigh rule netconf`.
 public struct RtnetlinkMonitor: ~Copyable, Sendable {
     /// What is listened to.
     public struct Topics: OptionSet, Hashable, Sendable {
@@ -21,13 +21,18 @@ public struct RtnetlinkMonitor: ~Copyable, Sendable {
         public static let neighbours = Topics(rawValue: 8)
         public static let rules = Topics(rawValue: 16)
         public static let trafficControl = Topics(rawValue: 32)
-        public static let all: Topics = [.links, .addresses, .routes, .neighbours, .rules, .trafficControl]
+        /// Forwarding, by link and by all.
+        public static let forwardingSwitches = Topics(rawValue: 64)
+        public static let all: Topics = [
+            .links, .addresses, .routes, .neighbours, .rules, .trafficControl, .forwardingSwitches,
+        ]
 
         var groups: [rtnetlink_groups] {
             [
                 (Topics.links, [RTNLGRP_LINK]), (.addresses, [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR]),
                 (.routes, [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE]), (.neighbours, [RTNLGRP_NEIGH]),
                 (.rules, [RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE]), (.trafficControl, [RTNLGRP_TC]),
+                (.forwardingSwitches, [RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF]),
             ].flatMap { contains($0.0) ? $0.1 : [] }
         }
     }
