@@ -62,4 +62,20 @@ struct RuntimeCgroupTests {
             #expect(try await bundle.leftovers() == "")
         }
     }
+
+    @Test func `the kernel is told the options of the mount`() async throws {
+        try await TestHost.with { host in
+            try await showUnified(host)
+            func run(_ option: String) async throws -> CommandResult {
+                let change = #"(.mounts[] | select(.type == "cgroup")).options += ["\#(option)"]"#
+                let bundle = try await RuntimeBundle(host, "echo ran", change)
+                return try await bundle.swrun("run", "--bundle", RuntimeBundle.folder, "box")
+            }
+            let known = try await run("memory_recursiveprot")
+            #expect(known.status == 0 && known.output == "ran", "\(known)")
+            let unknown = try await run("nosuch")
+            #expect(unknown.status == 1 && unknown.errors.contains("mounts["), "\(unknown)")
+            #expect(unknown.errors.contains("'nosuch'"), "\(unknown)")
+        }
+    }
 }

@@ -5,6 +5,8 @@ import SystemPackage
 /// The container's view of its cgroups: its own cgroup is what it sees as the root.
 struct CgroupMount {
     let hierarchies: CgroupHierarchies
+    /// What the document has for the unified one.
+    let settings: [MountSetting]
     /// `MOUNT_ATTR_*`.
     let attributes: UInt64
     /// In a cgroup namespace of its own a new mount shows just that. Without one it would show the host's whole tree,
@@ -14,9 +16,7 @@ struct CgroupMount {
     func attach(to target: borrowing Descriptor) throws(SystemError) {
         switch hierarchies {
         case .unified:
-            let mount =
-                isNamespaced
-                ? try FileSystemContext("cgroup2").mount(attributes: attributes) : try bind("", controllers: "")
+            let mount = isNamespaced ? try mountUnified() : try bind("", controllers: "")
             try MountTree.attach(mount, to: target)
         case .own(let list):
             let directory = try makeDirectories(list.map { ($0.name, $0.links.map(String.init)) })
@@ -70,6 +70,12 @@ struct CgroupMount {
         return directory
     }
 
+    private func mountUnified() throws(SystemError) -> Descriptor {
+        let context = try FileSystemContext("cgroup2")
+        try context.set(settings)
+        return try context.mount(attributes: attributes)
+    }
+
     private func plainMount(_ hierarchy: CgroupHierarchies.Hierarchy) -> PlainMount? {
         PlainMount(
             "cgroup", hierarchy.settings.map { ($0.name, $0.value) },
@@ -82,13 +88,7 @@ struct CgroupMount {
         }
         let context = try FileSystemContext("cgroup")
         try context.set("source", "cgroup")
-        for setting in hierarchy.settings {
-            if let value = setting.value {
-                try context.set(setting.name, value)
-            } else {
-                try context.set(setting.name)
-            }
-        }
+        try context.set(hierarchy.settings)
         return try context.mount(attributes: attributes)
     }
 
@@ -132,6 +132,19 @@ struct CgroupMount {
             guard fields.count == 6, fields[4].elementsEqual(place.utf8) else { return nil }
             return String(decoding: fields[3], as: UTF8.self)
         }.first
+    }
+}
+
+extension FileSystemContext {
+    /// Sets options in their order.
+    borrowing func set(_ settings: [MountSetting]) throws(SystemError) {
+        for setting in settings {
+            if let value = setting.value {
+                try set(setting.name, value)
+            } else {
+                try set(setting.name)
+            }
+        }
     }
 }
 

@@ -136,8 +136,9 @@ struct RootBuilder {
         case .cgroups(let hierarchies):
             let target = try resolver.open(step.destination, isDirectory: true, isPlain: true)
             let isNamespaced = plan.makesCgroupNamespace || plan.joins.contains { $0.kind == .cgroup }
-            try CgroupMount(hierarchies: hierarchies, attributes: step.set, isNamespaced: isNamespaced)
-                .attach(to: target)
+            try CgroupMount(
+                hierarchies: hierarchies, settings: step.settings, attributes: step.set, isNamespaced: isNamespaced
+            ).attach(to: target)
         }
     }
 
@@ -169,13 +170,7 @@ struct RootBuilder {
         _ type: String, _ step: MountStep, on target: borrowing Descriptor, _ mounted: inout Mounted
     ) throws(SystemError) {
         let context = try FileSystemContext(type)
-        for setting in step.settings {
-            if let value = setting.value {
-                try context.set(setting.name, value)
-            } else {
-                try context.set(setting.name)
-            }
-        }
+        try context.set(step.settings)
         let mount = try context.mount(
             attributes: step.isFilledFirst ? step.set & ~UInt64(MOUNT_ATTR_RDONLY) : step.set)
         if step.copiesUp {

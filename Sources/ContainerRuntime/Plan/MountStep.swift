@@ -123,8 +123,10 @@ extension MountStep {
         switch type {
         case "cgroup", "cgroup2":
             let own = linux.namespace(.cgroup) == nil ? CgroupHierarchies(own: launch.cgroup.places) : nil
-            if let own { source = .cgroups(own) } else { source = .cgroups(try .current()) }
-            settings = []
+            let hierarchies = if let own { own } else { try CgroupHierarchies.current() }
+            source = .cgroups(hierarchies)
+            // Those of version 1 are told which they are, and nothing else.
+            if hierarchies != .unified { settings = [] }
             return
         case "proc": role = .proc
         case "sysfs": role = .sysfs
