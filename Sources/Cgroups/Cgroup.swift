@@ -145,7 +145,9 @@ extension Cgroup {
                 try fillCpuset(directory, in: hierarchy.mountPoint, isNew: made.last == directory)
             }
             try directory.write(
-                plan.version1Settings.filter { hierarchy.controllers.contains($0.controller.version1Name) })
+                plan.version1Settings.filter {
+                    $0.controller.map { hierarchy.controllers.contains($0.version1Name) } ?? false
+                })
             if hierarchy.controllers.contains("devices"), let rules = plan.deviceRules {
                 try directory.write(deviceRules: rules)
             }

@@ -1,6 +1,8 @@
 /// A resource that cgroups account for or limit, under the name that this library uses on both versions.
 public enum CgroupController: String, CaseIterable, Hashable, Sendable {
     case cpu, cpuset, memory, pids, io, devices, freezer, hugetlb, rdma
+    /// Limited through `unified` only: the OCI specification has no members for them.
+    case misc, dmem
     case networkClass = "net_cls"
     case networkPriority = "net_prio"
 

@@ -91,10 +91,21 @@ struct CgroupDirectory: Hashable {
             let missing = error.errno == .noSuchFileOrDirectory && exists
             var failure = CgroupError(
                 "set \(file)", name, controller: controller, value: value, errno: error.errno,
-                hint: missing ? "this kernel does not have the file" : nil)
+                hint: missing ? absence(of: file) : nil)
             failure.file = file
             throw failure
         }
+    }
+
+    /// Why a file is not there.
+    private func absence(of file: String) -> String {
+        let name = String(file.prefix { $0 != "." })
+        if name != "cgroup", let available = try? words("cgroup.controllers"), !available.isEmpty,
+            !available.contains(name)
+        {
+            return "the requested cgroup controller `\(name)` is not available"
+        }
+        return "this kernel does not have the file"
     }
 
     /// Whether processes stop that enter it, as far as this hierarchy is concerned.

@@ -39,11 +39,11 @@ struct CgroupPlan {
             deviceProgram = DeviceProgram(rules)
         }
         if !inVersion1.isEmpty {
-            version1Settings = try limits.version1Settings().filter { inVersion1.contains($0.controller) }
+            version1Settings = try limits.version1Settings().filter { $0.controller.map(inVersion1.contains) ?? false }
         }
         if !version2Controllers.isEmpty || (root.mode == .unified && limits != CgroupLimits()) {
             version2Settings = try limits.version2Settings().filter {
-                version2Controllers.contains($0.controller) || limits.unified[$0.file] != nil
+                ($0.controller.map(version2Controllers.contains) ?? false) || limits.unified[$0.file] != nil
             }
         }
         // v1 counts time apart from sharing it out; the v2 hierarchy counts it for everybody.

@@ -2,7 +2,8 @@ import SystemPackage
 
 /// One value for one file of a cgroup.
 struct CgroupSetting: Hashable {
-    var controller: CgroupController
+    /// Nil for what `unified` has of no controller known here.
+    var controller: CgroupController?
     var file: String
     var value: String
     /// What to write where when the kernel does not have `file`: block I/O weights depend on the scheduler.
@@ -16,7 +17,7 @@ struct CgroupSetting: Hashable {
         var value: String
     }
 
-    init(_ controller: CgroupController, _ file: String, value: String, fallback: Fallback? = nil) {
+    init(_ controller: CgroupController?, _ file: String, value: String, fallback: Fallback? = nil) {
         self.controller = controller
         self.file = file
         self.value = value

@@ -54,7 +54,7 @@ extension Cgroup {
     /// What the files hold that a plan is about to change.
     func presentValues(_ plan: CgroupPlan) -> PresentLimits {
         let settings =
-            plan.version1Settings.map { (directory(of: $0.controller), $0) }
+            plan.version1Settings.map { ($0.controller.flatMap { directory(of: $0) }, $0) }
             + plan.version2Settings.map { (unifiedDirectory, $0) }
         return PresentLimits(
             settings.compactMap { directory, setting in

@@ -23,7 +23,7 @@ extension CgroupLimits {
         settings += rdmaSettings
         for (file, value) in unified.sorted(by: { $0.key < $1.key }) {
             let controller = CgroupController(rawValue: String(file.prefix { $0 != "." }))
-            let setting = CgroupSetting(controller ?? .cpu, file, value: value)
+            let setting = CgroupSetting(controller, file, value: value)
             guard !file.contains("/"), file.contains(".") else {
                 throw setting.refused("the name of a file such as memory.high")
             }

@@ -67,6 +67,28 @@ struct FakeRootTests {
         #expect(entrance.directory >= 0 && entrance.taskFiles.isEmpty)
     }
 
+    @Test func version2EnablesWhatOnlyUnifiedNames() throws {
+        let fake = try FakeHierarchy()
+        try fake.fill("unified", ["cgroup.controllers": "cpu misc\n", "cgroup.subtree_control": ""])
+        try fake.fill("unified/swbox", ["cgroup.controllers": "cpu misc\n", "cgroup.subtree_control": ""])
+        try fake.fill(
+            "unified/swbox/web", ["cgroup.controllers": "cpu\n", "misc.max": "", "cgroup.max.depth": ""])
+        let root = CgroupRoot(unified: "\(fake.directory)/unified")
+        var limits = CgroupLimits()
+        limits.unified = ["misc.max": "sev 1", "cgroup.max.depth": "3"]
+        _ = try Cgroup.create(fake.path, limits: limits, root: root)
+        #expect(fake.text("unified/cgroup.subtree_control") == "+misc")
+        #expect(fake.text("unified/swbox/cgroup.subtree_control") == "+misc")
+        #expect(fake.text("unified/swbox/web/misc.max") == "sev 1")
+        #expect(fake.text("unified/swbox/web/cgroup.max.depth") == "3")
+        limits.unified = ["misc.max": "sev 1", "nosuch.max": "1"]
+        let error = #expect(throws: CgroupError.self) { try Cgroup.create(fake.path, limits: limits, root: root) }
+        #expect(
+            "\(try #require(error))"
+                == "cgroup swbox/web: set nosuch.max to '1': no such file or directory "
+                + "(the requested cgroup controller `nosuch` is not available)")
+    }
+
     @Test func whatIsOnlyTrackedCanBeMissing() throws {
         let fake = try FakeHierarchy()
         try fake.fill(

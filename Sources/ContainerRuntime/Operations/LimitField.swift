@@ -78,7 +78,7 @@ extension Spec.Linux.Resources {
             case .rdma: ("rdma", rdma?.isEmpty == false)
             case .networkClass: ("network.classID", network?.classID != nil)
             case .networkPriority: ("network.priorities", network?.priorities?.isEmpty == false)
-            case .freezer: ("", false)
+            case .freezer, .misc, .dmem: ("", false)
             }
         if isGiven { return name }
         return unified?.isEmpty == false ? "unified" : nil
