@@ -61,6 +61,12 @@ public struct UserDatabase: Sendable {
         return home
     }
 
+    /// The first name of a user; nil for one without an entry.
+    static func name(of uid: UInt32, passwd: [UInt8]) -> String? {
+        let number = "\(uid)"
+        return UserDatabase(passwd: passwd, group: []).entry(passwd, columns: 3) { $0[2] == number }?[0]
+    }
+
     /// The number of a group, by name or number.
     public func groupNumber(_ text: String) throws(ContainerUserError) -> UInt32 {
         let number = try Self.number(text)

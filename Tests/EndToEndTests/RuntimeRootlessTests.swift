@@ -111,6 +111,32 @@ struct RuntimeRootlessTests {
     @Test(
         hasMapper,
         arguments: [
+            ("", "sed -i s/tester/41234/ /etc/subuid", "0 41234 1 1 500000 65536"),
+            (#"| .linux.namespaces |= map(select(.type != "user"))"#, ":", "0 41234 1 1 500000 65536"),
+            ("", "echo other:500000:65536 >/etc/subuid", "0 41234 1"),
+            ("", "mount --bind /dev/null $(command -v newuidmap)", "0 41234 1"),
+        ])
+    func `a document without a map has the user as its root, and those that the user was given`(
+        change: String, prepare: String, map: String
+    ) async throws {
+        try await RootlessBundle.withHost { host in
+            let bundle = try await RootlessBundle(
+                host, "sleep 1000", "del(.linux.uidMappings, .linux.gidMappings) \(change)")
+            try await host.must(["bash", "-ec", prepare])
+            try await bundle.must("run", "--detach", "--bundle", RootlessBundle.folder, "box")
+            let pid = try await bundle.processIdentifier()
+            #expect(try await host.must(["xargs", "-a", "/proc/\(pid)/uid_map"]) == map)
+            let gids = try await host.must(["xargs", "-a", "/proc/\(pid)/gid_map"])
+            #expect(gids == "0 41234 1 1 500000 65536")
+            #expect(try await bundle.must("exec", "box", "id", "-u") == "0")
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test(
+        hasMapper,
+        arguments: [
             // Not the user's, by /etc/subuid.
             (".linux.uidMappings[1].hostID = 600000", "", ["linux.uidMappings", "1 600000 65536", "not allowed"]),
             (".linux.gidMappings[1].hostID = 600000", "", ["linux.gidMappings", "1 600000 65536", "not allowed"]),
@@ -141,10 +167,6 @@ struct RuntimeRootlessTests {
 
     @Test(
         arguments: [
-            (
-                #".linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)"#,
-                "linux.namespaces"
-            ),
             (".process.user.additionalGids = [7]", "process.user.additionalGids"),
             (".process.user.gid = 7", "process.user.gid"),
             (".process.oomScoreAdj = -900", "process.oomScoreAdj"),

@@ -1,4 +1,5 @@
 import CLinux
+import JSONCoding
 import LinuxSystem
 import RuntimeSpec
 import SystemPackage
@@ -17,7 +18,7 @@ struct Bundle {
     /// Absolute.
     var path: String
     var spec: Spec
-    /// The document as it was read.
+    /// The document as it was read; with what was added where an ordinary user's container could not do without.
     var bytes: [UInt8]
 
     /// - Throws: `SystemError` for a file that cannot be read, `ContainerError` that names the file and the field.
@@ -34,6 +35,7 @@ struct Bundle {
         } catch {
             throw ContainerError(.invalid, "\(file): \(error)")
         }
+        if let user = try OrdinaryUser.current(), spec.complete(for: user) { bytes = spec.json.bytes }
         if options.listenDescriptors > 0 {
             // For a program that a service manager would have started with these sockets (sd_listen_fds(3)).
             let variables = ["LISTEN_FDS=\(options.listenDescriptors)", "LISTEN_PID=1"]
