@@ -147,6 +147,18 @@ struct RuntimeLimitTests {
         }
     }
 
+    @Test(isUnified) func `an engine's container has every controller of the host`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "exec sleep 1000", #".linux.cgroupsPath = "/swrun/box""#)
+            try await bundle.create()
+            let shell = "cat /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/swrun/box/cgroup.controllers"
+            let lists = try await host.must(["sh", "-c", shell]).components(separatedBy: "\n")
+            #expect(lists.count == 2 && lists.first == lists.last && lists[0].contains("memory"), "\(lists)")
+            try await bundle.must("delete", "--force", "box")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test(isUnified) func `exec finds a place where the container has shared out its cgroup`() async throws {
         try await TestHost.with { host in
             let share = """

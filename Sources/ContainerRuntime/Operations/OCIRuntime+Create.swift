@@ -267,9 +267,11 @@ extension OCIRuntime {
         let limits = try (spec.linux?.resources).map { try CgroupLimits($0) } ?? CgroupLimits()
         // An engine looks there for what the container uses.
         let isEngines = isDetached || !(spec.linux?.cgroupsPath ?? "").isEmpty
-        let tracking: Set<CgroupController> = isEngines ? [.cpu, .memory, .pids, .io, .freezer, .cpuset] : []
         func make(_ path: CgroupPath, _ root: CgroupRoot) throws(CgroupError) -> Cgroup {
-            try Cgroup.create(
+            var tracking: Set<CgroupController> = isEngines ? [.cpu, .memory, .pids, .io, .freezer, .cpuset] : []
+            // Where it costs no hierarchy, a container that shares out its cgroup finds in it what the host has to give.
+            if isEngines, !usesSystemd, root.mode == .unified { tracking = Set(CgroupController.allCases) }
+            return try Cgroup.create(
                 path, limits: limits, tracking: root.available(tracking),
                 // systemd knows its processes by a hierarchy that controls nothing.
                 everywhere: usesSystemd || spec.linux?.namespace(.cgroup) == nil, isInhabited: usesSystemd, root: root)
