@@ -76,11 +76,20 @@ public struct Cgroup: Hashable, Sendable {
 
     /// The kernel of v1 refuses a limit below what is used, that of v2 kills until it is met.
     private func checkUsage(_ memory: CgroupLimits.Memory) throws(CgroupError) {
-        guard memory.checksUsage, let limit = memory.limit, limit > 0,
-            let used = try directory(of: .memory)?.readNumber("memory.current"), used > UInt64(limit)
+        guard memory.checksUsage, let directory = directory(of: .memory),
+            let used = try directory.readNumber("memory.current")
         else { return }
-        throw CgroupSetting(.memory, "memory.max", limit)
-            .refused("\(used) bytes are in use", errno: .resourceBusy)
+        if let swap = memory.swap, swap > 0 {
+            let all = used + (try directory.readNumber("memory.swap.current") ?? 0)
+            if all > UInt64(swap) {
+                throw CgroupSetting(.memory, "memory.swap.max", swap)
+                    .refused("rejecting memory+swap limit: \(all) bytes are in use", errno: .resourceBusy)
+            }
+        }
+        if let limit = memory.limit, limit > 0, used > UInt64(limit) {
+            throw CgroupSetting(.memory, "memory.max", limit)
+                .refused("rejecting memory limit: \(used) bytes are in use", errno: .resourceBusy)
+        }
     }
 
     /// Moves a process, with all of its threads, into the cgroup. A child had better use `entrance()`: this waits

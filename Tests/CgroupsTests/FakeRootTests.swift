@@ -89,6 +89,30 @@ struct FakeRootTests {
                 + "(the requested cgroup controller `nosuch` is not available)")
     }
 
+    @Test func version2RefusesLimitsBelowWhatIsUsed() throws {
+        let fake = try FakeHierarchy()
+        try fake.fill(
+            "swbox/web",
+            [
+                "cgroup.controllers": "memory\n", "memory.current": "3000\n", "memory.swap.current": "2000\n",
+                "memory.max": "max\n", "memory.swap.max": "max\n",
+            ])
+        let cgroup = try Cgroup.create(fake.path, root: CgroupRoot(unified: fake.directory))
+        var limits = CgroupLimits()
+        limits.memory.checksUsage = true
+        for (limit, swap, word) in [(2048, nil, "memory limit: 3000"), (2048, 4096, "memory+swap limit: 5000")] {
+            limits.memory.limit = Int64(limit)
+            limits.memory.swap = swap.map { Int64($0) }
+            let error = #expect(throws: CgroupError.self) { try cgroup.update(limits) }
+            #expect("\(try #require(error))".contains("rejecting \(word) bytes are in use"))
+            #expect(fake.text("swbox/web/memory.max") == "max\n")
+        }
+        limits.memory.limit = 3072
+        limits.memory.swap = 5120
+        try cgroup.update(limits)
+        #expect(fake.text("swbox/web/memory.max")?.hasPrefix("3072") == true)
+    }
+
     @Test func whatIsOnlyTrackedCanBeMissing() throws {
         let fake = try FakeHierarchy()
         try fake.fill(

@@ -135,7 +135,7 @@ struct RuntimeLimitTests {
             let low = try await host.shell(
                 "echo '{\"memory\": {\"limit\": 4096, \"swap\": 4096, \"checkBeforeUpdate\": true}}' | \(Products.path("swrun")) update --resources - box"
             )
-            expectRefusal(low, status: 1, names: "memory.max", "are in use")
+            expectRefusal(low, status: 1, names: "memory.swap.max", "are in use")
             try await bundle.must("pause", "box")
             #expect(try await values(host, "cgroup.events").contains("frozen 1"))
             try await bundle.must("resume", "box")
