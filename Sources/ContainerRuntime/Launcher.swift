@@ -71,7 +71,7 @@ public enum Launcher {
             let errno = Errno.last
             if pid == 0 { child(pair.near.descriptor.rawValue, pair.far.descriptor.rawValue) }
             visits.end()
-            guard pid > 0 else { throw failure(errno, flags) }
+            guard pid > 0 else { throw failure(errno, flags, cgroup) }
             let child = HalfMadeChild(pidfd: pidfd, processIdentifier: pid)
             try admit(pid, map, cgroup, pair.near)
             return CreatedContainer(plan: plan, child: child, socket: pair.near)
@@ -105,7 +105,12 @@ public enum Launcher {
     }
 
     /// Why the kernel has made no process, as far as that can be known.
-    static func failure(_ errno: Errno, _ flags: UInt64) -> SystemError {
+    static func failure(_ errno: Errno, _ flags: UInt64, _ cgroup: CgroupJoin) -> SystemError {
+        if errno == .resourceBusy, cgroup.directory >= 0 {
+            return SystemError(
+                "error adding pid of a new process to cgroups", errno: errno,
+                hint: "this one shares out its controllers, so that processes can only be in those below it")
+        }
         var hint: String?
         if errno == .notPermitted, flags & NamespaceKind.user.flag == 0 {
             hint = "only root can do without a namespace of type user in linux.namespaces"

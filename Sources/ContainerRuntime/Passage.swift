@@ -105,7 +105,7 @@ struct Passage {
                 var pidfd: Int32 = -1
                 let pid = unsafe swn_clone3(flags | UInt64(CLONE_PARENT), 0, &pidfd, cgroup.directory)
                 if pid == 0 { child() }
-                guard pid > 0 else { throw Launcher.failure(.last, flags) }
+                guard pid > 0 else { throw Launcher.failure(.last, flags, cgroup) }
                 process.report(InitRecord(.ready), descriptor: pidfd)
             } catch {
                 throw InitFailure(.joinNamespace, -1, error)

@@ -172,6 +172,8 @@ struct RuntimeLimitTests {
             #expect(try await eventually { try await host.shell("[ -e /run/bundle/rootfs/ready ]").status == 0 })
             let result = try await bundle.swrun("exec", "box", "cat", "/proc/self/cgroup")
             #expect(result.lines == ["0::/init"], "\(result)")
+            let above = try await bundle.swrun("exec", "--cgroup", "/", "box", "true")
+            expectRefusal(above, status: 255, names: "error adding pid", "device or resource busy")
             try await bundle.must("delete", "--force", "box")
             #expect(try await bundle.leftovers() == "")
         }
