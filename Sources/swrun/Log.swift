@@ -5,28 +5,18 @@ import LinuxSystem
 import SystemPackage
 
 /// Where an engine reads errors (`--log`, `--log-format`): a file in runc's two formats, or a service of the machine's.
+///
+/// It is put together anew whenever something is written, which most commands never do.
 struct Log {
-    private let path: String?
-    private let service: LogService?
-    private let isJSON: Bool
-
-    init(globals: ParsedFlags?, _ program: Program) {
-        let word = globals?.value("log")
-        service = word.flatMap { word in
-            LogService(
-                word, container: globals.flatMap { SwrunCommands.container(in: $0.arguments) }, program: program.name)
-        }
-        // crun says with a prefix what kind of log it is.
-        path = word?.hasPrefix("file:") == true ? word.map { String($0.dropFirst(5)) } : word
-        isJSON = globals?.value("log-format") == "json"
-    }
+    let globals: ParsedFlags?
+    let program: Program
 
     /// Makes sure that the file can be written to: an engine would look there in vain. A service may come and go.
     ///
     /// - Throws: `SystemError`.
     func check() throws(SystemError) {
-        guard service == nil, let path, !path.isEmpty else { return }
-        _ = try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        guard let path, !LogService.isMeant(by: path) else { return }
+        _ = try Self.open(path)
     }
 
     /// Adds a line.
@@ -35,15 +25,30 @@ struct Log {
     ///   when none did.
     @discardableResult
     func write(_ message: String, level: String = "error") -> Bool {
-        if let service { return service.send(isJSON ? line(message, level) : message, level: level) }
-        guard let path, !path.isEmpty else { return false }
-        let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-        return (try? file?.writeAll(Array("\(line(message, level))\n".utf8))) != nil
+        guard let path else { return false }
+        if LogService.isMeant(by: path) {
+            let container = globals.flatMap { SwrunCommands.container(in: $0.arguments) }
+            let service = LogService(path, container: container, program: program.name)
+            return service.send(isJSON ? line(message, level) : message, level: level)
+        }
+        return (try? Self.open(path).writeAll(Array("\(line(message, level))\n".utf8))) != nil
     }
 
     /// What is said step by step goes to standard error when there is no log for it.
     func debug(_ message: String) {
         if !write(message, level: "debug") { Output.errorLine(line(message, "debug")) }
+    }
+
+    private var path: String? {
+        guard let word = globals?.value("log"), !word.isEmpty else { return nil }
+        // crun says with a prefix what kind of log it is.
+        return word.hasPrefix("file:") ? String(word.dropFirst(5)) : word
+    }
+
+    private var isJSON: Bool { globals?.value("log-format") == "json" }
+
+    private static func open(_ path: String) throws(SystemError) -> Descriptor {
+        try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
     }
 
     private func line(_ message: String, _ level: String) -> String {

@@ -13,22 +13,17 @@ struct LogService {
     private let name: String
     private let container: String?
 
-    /// Nil for a word that names no service.
-    ///
+    static func isMeant(by word: String) -> Bool { word.hasPrefix("syslog:") || word.hasPrefix("journald:") }
+
     /// - Parameters:
+    ///   - word: One that means a service.
     ///   - container: The container that the command is about, whose name stands for one that is not given.
     ///   - program: Stands for that, in a command that is about none.
-    init?(_ word: String, container: @autoclosure () -> String?, program: @autoclosure () -> String) {
-        if word.hasPrefix("syslog:") {
-            kind = .syslog
-        } else if word.hasPrefix("journald:") {
-            kind = .journal
-        } else {
-            return nil
-        }
-        self.container = container()
+    init(_ word: String, container: String?, program: String) {
+        kind = word.hasPrefix("syslog:") ? .syslog : .journal
+        self.container = container
         let given = word.drop { $0 != ":" }.dropFirst()
-        name = given.isEmpty ? self.container ?? program() : String(given)
+        name = given.isEmpty ? container ?? program : String(given)
     }
 
     /// - Returns: Whether the service was there to take it.

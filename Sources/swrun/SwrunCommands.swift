@@ -79,8 +79,7 @@ enum SwrunCommands {
         guard ["text", "json"].contains(format) else {
             throw CommandFailure("unknown log-format '\(format)' (text or json)")
         }
-        let log = Log(globals: flags, program)
-        try log.check()
+        try Log(globals: flags, program: program).check()
         let manager = flags.value("cgroup-manager") ?? "cgroupfs"
         guard ["cgroupfs", "systemd", "disabled"].contains(manager) else {
             throw CommandFailure("unknown cgroup-manager '\(manager)' (cgroupfs, systemd or disabled)")
@@ -94,10 +93,10 @@ enum SwrunCommands {
         runtime.networkDevices = HostDevices.mover
         runtime.warn = { message in
             // Standard error is the container's, too: docker would show a warning as something that the program said.
-            if !log.write(message, level: "warning") { program.warn(message) }
+            if !Log(globals: flags, program: program).write(message, level: "warning") { program.warn(message) }
         }
         if flags.isOn("debug") {
-            runtime.debug = { log.debug($0) }
+            runtime.debug = { Log(globals: flags, program: program).debug($0) }
             runtime.debug?("containers are remembered in \(root)")
         }
         return runtime

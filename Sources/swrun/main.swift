@@ -15,7 +15,7 @@ program.main {
     do {
         return try table.run(words)
     } catch {
-        Log(globals: try? table.globals.parse(words), program).write("\(error)")
+        Log(globals: try? table.globals.parse(words), program: program).write("\(error)")
         throw error
     }
 }
