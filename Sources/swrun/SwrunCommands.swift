@@ -23,6 +23,7 @@ enum SwrunCommands {
                     "log", value: "FILE",
                     help: "a file to write errors to besides standard error, or syslog:NAME or journald:NAME"),
                 .init("log-format", value: "FORMAT", help: "text or json"),
+                .init("log-level", value: "LEVEL", help: "error: no warnings; warning; debug: the same as --debug"),
                 .init("debug", help: "say what is done, step by step, in the log or on standard error"),
                 .init("systemd-cgroup", help: "systemd makes the cgroup: cgroupsPath is slice:prefix:name"),
                 .init("cgroup-manager", value: "NAME", help: "cgroupfs, systemd or disabled"),
@@ -79,6 +80,10 @@ enum SwrunCommands {
         guard ["text", "json"].contains(format) else {
             throw CommandFailure("unknown log-format '\(format)' (text or json)")
         }
+        let level = flags.value("log-level")
+        if let level, !["error", "warning", "debug"].contains(level) {
+            throw CommandFailure("unknown log-level '\(level)' (error, warning or debug)")
+        }
         try Log(globals: flags, program: program).check()
         let manager = flags.value("cgroup-manager") ?? "cgroupfs"
         guard ["cgroupfs", "systemd", "disabled"].contains(manager) else {
@@ -92,10 +97,11 @@ enum SwrunCommands {
         runtime.name = program.name
         runtime.networkDevices = HostDevices.mover
         runtime.warn = { message in
+            if level == "error" { return }
             // Standard error is the container's, too: docker would show a warning as something that the program said.
             if !Log(globals: flags, program: program).write(message, level: "warning") { program.warn(message) }
         }
-        if flags.isOn("debug") {
+        if flags.isOn("debug") || level == "debug" {
             runtime.debug = { Log(globals: flags, program: program).debug($0) }
             runtime.debug?("containers are remembered in \(root)")
         }

@@ -106,6 +106,21 @@ struct RuntimeLogTests {
         }
     }
 
+    @Test func `--log-level leaves out warnings, or says each step`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(
+                host, "echo said", #".process.capabilities.bounding += ["CAP_UNKNOWN"]"#)
+            func run(_ level: String) async throws -> CommandResult {
+                try await bundle.swrun("--log-level", level, "run", "--bundle", "/run/bundle", "box")
+            }
+            let (quiet, usual, debug) = (try await run("error"), try await run("warning"), try await run("debug"))
+            #expect(quiet.output == "said" && quiet.errors == "", "\(quiet)")
+            #expect(usual.lines.first == "said" && usual.errors.contains("[CAP_UNKNOWN]"), "\(usual)")
+            #expect(debug.errors.contains("level=debug") && debug.errors.contains(Self.ways[0]), "\(debug)")
+            expectRefusal(try await run("loud"), status: 1, names: "log-level", "loud")
+        }
+    }
+
     @Test func `--debug says each step on standard error, where the program's own output is not`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "echo the program")
