@@ -23,15 +23,14 @@ enum ProcessTable {
 
     /// The corresponding C function is `posix_spawnp`.
     private static func run(_ words: [String]) throws -> String {
-        // A file in memory and not a pipe: it is read when ps has ended.
-        let number = unsafe memfd_create("ps", UInt32(MFD_CLOEXEC))
-        guard number >= 0 else { throw SystemError("make memory file", errno: .last) }
-        let output = Descriptor(owning: number)
+        // Files in memory and not pipes: they are read when ps has ended.
+        let output = try file()
+        let errors = try file()
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        _ = unsafe posix_spawn_file_actions_adddup2(&actions, number, 1)
-        _ = unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        _ = unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 1)
+        _ = unsafe posix_spawn_file_actions_adddup2(&actions, errors.rawValue, 2)
         var arguments: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) }
         unsafe arguments.append(nil)
         defer {
@@ -42,8 +41,22 @@ enum ProcessTable {
         guard failure == 0 else { throw SystemError("start", words[0], errno: Errno(rawValue: failure)) }
         var status: Int32 = 0
         _ = retryingOnInterrupt { unsafe waitpid(process, &status, 0) }
-        guard status == 0 else { throw CommandFailure("ps \(words.dropFirst().joined(separator: " ")) failed") }
-        lseek(number, 0, SEEK_SET)
-        return String(decoding: try output.readAll(limit: 64 << 20), as: UTF8.self)
+        guard status == 0 else {
+            // Its reason comes first, then how it is used.
+            let reason = try text(errors).split(separator: "\n").first.map { ": \($0)" } ?? ""
+            throw CommandFailure("\(words.joined(separator: " ")) failed\(reason)")
+        }
+        return try text(output)
+    }
+
+    private static func file() throws(SystemError) -> Descriptor {
+        let number = unsafe memfd_create("ps", UInt32(MFD_CLOEXEC))
+        guard number >= 0 else { throw SystemError("make memory file", errno: .last) }
+        return Descriptor(owning: number)
+    }
+
+    private static func text(_ file: borrowing Descriptor) throws(SystemError) -> String {
+        lseek(file.rawValue, 0, SEEK_SET)
+        return String(decoding: try file.readAll(limit: 64 << 20), as: UTF8.self)
     }
 }

@@ -294,7 +294,7 @@ struct RuntimeCommandTests {
             #expect(table.last?.contains("\(pid)") == true && table.last?.hasSuffix("sleep 1000") == true)
             #expect(try await bundle.must("ps", "box", "-o", "pid,comm").split(separator: "\n").count == 2)
             expectRefusal(try await bundle.swrun("ps", "box", "-o", "comm"), status: 1, names: "PID")
-            expectRefusal(try await bundle.swrun("ps", "box", "--nonsense"), status: 1, names: "--nonsense")
+            expectRefusal(try await bundle.swrun("ps", "box", "--nonsense"), status: 1, names: "--nonsense", "option")
             try await bundle.must("kill", "box", "0")
             try await bundle.must("kill", "box", "KILL")
             #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
