@@ -44,6 +44,10 @@ struct RuntimeLifecycleTests {
     @Test func `a container goes through its states`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "touch /started; exec sleep 1000")
+            expectRefusal(
+                try await bundle.swrun("create", "--bundle", "/run/bundle", "--pid-file", "/run/bundle", "box"),
+                status: 1,
+                names: "write /run/bundle: is a directory")
             try await bundle.must("create", "--bundle", "/run/bundle", "--pid-file", "/run/pid", "box")
             var state = try await bundle.state()
             #expect(state["status"].text == "created")

@@ -8,7 +8,12 @@ enum PIDFile {
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { String(path[..<$0]) } ?? "."
         let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
-        try Descriptor.openDirectory(folder.isEmpty ? "/" : folder).replaceFile(name, with: Array("\(process)".utf8))
+        let directory = try Descriptor.openDirectory(folder.isEmpty ? "/" : folder)
+        do throws(SystemError) {
+            try directory.replaceFile(name, with: Array("\(process)".utf8))
+        } catch {
+            throw SystemError("write", path, errno: error.errno)
+        }
     }
 
     /// Takes back what was said of a process that has failed.
