@@ -70,8 +70,18 @@ public struct Cgroup: Hashable, Sendable {
             }
         } catch {
             before?.putBack()
-            throw error.path(path)
+            throw withUsage(error).path(path)
         }
+    }
+
+    /// The kernel of v1 does not say why it refuses a limit of memory.
+    private func withUsage(_ error: CgroupError) -> CgroupError {
+        guard error.errno == .resourceBusy, error.hint == nil, error.file == "memory.limit_in_bytes",
+            let used = try? directory(of: .memory)?.readNumber("memory.usage_in_bytes")
+        else { return error }
+        var error = error
+        error.hint = "\(used) bytes are in use"
+        return error
     }
 
     /// The kernel of v1 refuses a limit below what is used, that of v2 kills until it is met.

@@ -40,6 +40,13 @@ struct RuntimeUpdateTests {
                 expectRefusal(try await host.shell(line), status: 1, names: "linux.resources.")
                 #expect(try await values(host, files) == before, "\(words)")
             }
+            if try await host.shell("test -e /sys/fs/cgroup/memory").status == 0 {
+                // On v2 the kernel would kill until it is met.
+                expectRefusal(
+                    try await bundle.swrun("update", "--memory", "4096", "--memory-swap", "4096", "box"), status: 1,
+                    names: "linux.resources.memory.limit", "bytes are in use")
+                #expect(try await values(host, files) == before)
+            }
             try await bundle.must("update", "--cpu-share", "600", "--pids-limit", "60", "box")
             #expect(try await values(host, files) != before)
             try await bundle.must("delete", "--force", "box")
