@@ -23,24 +23,33 @@ extension Rule {
         }
     }
 
-    /// Whether every packet that reaches it is dropped or refused.
-    public var dropsEverything: Bool {
-        switch onlyInstruction {
-        case .verdict(.drop)?, .reject?: true
-        default: false
-        }
+    /// What becomes of every packet that reaches a rule.
+    public enum Fate: Hashable, Sendable {
+        /// It is dropped or refused.
+        case dropped
+        case accepted
+        /// It leaves the chain as from its end.
+        case returned
+        /// It goes on in another chain, and comes back from its end, or leaves this one with it.
+        case sent(to: Chain.Reference, comesBack: Bool)
     }
 
-    /// The chain in which every packet that reaches it goes on; nil when not all do.
-    public var successor: Chain.Reference? {
-        switch onlyInstruction {
-        case .verdict(.jump(let name))?, .verdict(.goto(let name))?: Chain.Reference(name, in: chain.table)
+    /// What becomes of every packet that reaches it; nil when that depends on the packet, or nothing becomes of it.
+    public var fate: Fate? {
+        // What is counted, logged or explained goes on as before.
+        let idle: [Expression] = [.other("match comment")]
+        let acting = instructions?.filter { expression in
+            if case .log = expression { return false }
+            return !idle.contains(expression)
+        }
+        guard let acting, acting.count == 1 else { return nil }
+        return switch acting[0] {
+        case .verdict(.drop), .reject, .other("target REJECT"), .other("target DROP"): .dropped
+        case .verdict(.accept): .accepted
+        case .verdict(.return): .returned
+        case .verdict(.jump(let name)): .sent(to: Chain.Reference(name, in: chain.table), comesBack: true)
+        case .verdict(.goto(let name)): .sent(to: Chain.Reference(name, in: chain.table), comesBack: false)
         default: nil
         }
-    }
-
-    private var onlyInstruction: Expression? {
-        guard let instructions, instructions.count == 1 else { return nil }
-        return instructions[0]
     }
 }

@@ -50,6 +50,12 @@ struct ForeignFirewallTests {
         ("iptables-nft -P FORWARD DROP; ip6tables-nft -P FORWARD DROP", "ip filter FORWARD"),
         (
             """
+            iptables-nft -A FORWARD -m comment --comment default -j REJECT --reject-with icmp-host-prohibited
+            ip6tables-nft -A FORWARD -j REJECT --reject-with icmp6-adm-prohibited
+            """, "ip filter FORWARD"
+        ),
+        (
+            """
             for t in iptables-nft ip6tables-nft; do $t -N DOCKER-USER; $t -A DOCKER-USER -j RETURN
             $t -A FORWARD -j DOCKER-USER; $t -A FORWARD -i docker0 -j ACCEPT; $t -P FORWARD DROP; done
             """, "ip filter FORWARD"
@@ -141,6 +147,17 @@ struct ForeignFirewallTests {
                 nft add chain inet others a '{ type filter hook forward priority 20; policy accept; }'
                 nft add rule inet others a tcp dport 25 drop
                 nft add chain inet others b '{ type filter hook input priority 20; policy drop; }'
+                nft add chain inet others back
+                nft add rule inet others back return; nft add rule inet others back drop
+                nft add chain inet others c '{ type filter hook forward priority 21; policy accept; }'
+                nft add rule inet others c ip daddr 198.51.100.7 drop; nft add rule inet others c jump back
+                nft add chain inet others d '{ type filter hook forward priority 22; policy accept; }'
+                nft add rule inet others d goto back; nft add rule inet others d drop
+                nft add chain inet others every
+                nft add rule inet others every counter accept
+                nft add chain inet others e '{ type filter hook forward priority 23; policy drop; }'
+                nft add rule inet others e jump every
+                iptables-nft -A FORWARD -j ACCEPT; iptables-nft -A FORWARD -j DROP
                 """)
             #expect(try await host.net("check") == "")
         }
@@ -178,6 +195,37 @@ struct ForeignFirewallTests {
             for name in ["one", "two"] { try await host.net("disconnect", "bridge", name) }
             try await host.net("rm", "bridge")
             #expect(try await !host.must(["nft", "list", "ruleset"]).contains("sw-"))
+        }
+    }
+
+    /// Many ways lead to the same chains; each is walked once, and one that cannot be opened keeps no other shut.
+    @Test func `a maze, and a door that does not open`() async throws {
+        try await NetworkHost.with { host in
+            let chains = (1...12).reversed().map { number in
+                let next = "jump c\(number + 1)\n"
+                return "chain c\(number) { \(String(repeating: next, count: 4)) }"
+            }
+            let maze = "table inet maze { chain c13 { counter; }\n" + chains.joined(separator: "\n")
+            try await host.must(["bash", "-c", "cat >/run/maze <<'END'\n\(maze)\n}\nEND\nnft -f /run/maze"])
+            // A base chain of as many ways would be refused: its own rules are enough.
+            try await host.must([
+                "nft", "add chain inet maze f { type filter hook forward priority 5; }; add rule inet maze f jump c10",
+            ])
+            try await host.must([
+                "nft",
+                """
+                add table bridge theirs
+                add chain bridge theirs c { type filter hook forward priority 0; policy drop; }
+                add table inet theirs
+                add chain inet theirs f { type filter hook forward priority 10; policy drop; }
+                """,
+            ])
+            _ = try await host.serve("web", on: "bridge")
+            // Whether this kernel tells bridges by name or not.
+            _ = try await host.swnet("repair", "--foreign")
+            let list = try await host.must(["nft", "list", "chain", "inet", "theirs", "f"])
+            #expect(list.contains("what our networks send"), "\(list)")
+            #expect(try await !host.must(["nft", "list", "chain", "inet", "maze", "f"]).contains("sw-"))
         }
     }
 

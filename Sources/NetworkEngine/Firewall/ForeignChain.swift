@@ -24,6 +24,9 @@ struct ForeignChain {
         return "it drops what it does not know, \(packets) too"
     }
 
+    /// A kernel may be without `meta ibrname` (CONFIG_NFT_BRIDGE_META).
+    static let adviceForBridge = "accept there what comes in and goes out by the ports of our bridges"
+
     static let advice = "'swnet repair --foreign' adds rules there that let them through"
 
     /// nil for a chain that lets pass what none of its rules knows.
@@ -47,17 +50,51 @@ struct ForeignChain {
         guard let base = chain.base, base.type == .filter,
             [.ip, .ip6, .inet, .bridge].contains(chain.table.family)
         else { return nil }
-        return wayToDrop([chain.reference], rules) ?? (base.policy == .drop ? [chain.reference] : nil)
+        var walk = Walk(rules: Dictionary(grouping: rules, by: \.chain))
+        switch walk.end(of: chain.reference) {
+        case .dropped(let way): return way
+        case .accepted: return nil
+        case .returned: return base.policy == .drop ? [chain.reference] : nil
+        }
     }
 
-    private static func wayToDrop(_ way: [Chain.Reference], _ rules: [Rule]) -> [Chain.Reference]? {
-        // The kernel goes no deeper (`NFT_JUMP_STACK_SIZE`, net/netfilter/nf_tables.h).
-        guard let last = way.last, way.count <= 16 else { return nil }
-        for rule in rules where rule.chain == last {
-            if rule.dropsEverything { return way }
-            if let next = rule.successor, let further = wayToDrop(way + [next], rules) { return further }
+    /// The way of a packet that no rule knows.
+    private struct Walk {
+        enum End {
+            case dropped([Chain.Reference])
+            case accepted, returned
         }
-        return nil
+
+        let rules: [Chain.Reference: [Rule]]
+        /// Each chain is walked once, however many lead to it. None leads back to itself.
+        private var ends: [Chain.Reference: End] = [:]
+
+        init(rules: [Chain.Reference: [Rule]]) { self.rules = rules }
+
+        mutating func end(of chain: Chain.Reference) -> End {
+            if let known = ends[chain] { return known }
+            let end = walk(chain)
+            ends[chain] = end
+            return end
+        }
+
+        private mutating func walk(_ chain: Chain.Reference) -> End {
+            for rule in rules[chain] ?? [] {
+                switch rule.fate {
+                case .dropped?: return .dropped([chain])
+                case .accepted?: return .accepted
+                case .returned?: return .returned
+                case .sent(let next, let comesBack)?:
+                    switch end(of: next) {
+                    case .dropped(let way): return .dropped([chain] + way)
+                    case .accepted: return .accepted
+                    case .returned: if !comesBack { return .returned }
+                    }
+                case nil: continue
+                }
+            }
+            return .returned
+        }
     }
 
     private static func rule(_ chain: Chain, _ statements: [Statement], _ comment: String) -> Rule {
@@ -110,14 +147,18 @@ struct ForeignChain {
 extension Firewall {
     /// Chains of others that drop what they do not know.
     ///
-    /// - Parameter hooks: Where that concerns us; where frames of bridges do, every one concerns us.
-    mutating func foreignDrops(_ hooks: [Chain.Hook]) throws -> [ForeignChain] {
+    /// - Parameters:
+    ///   - hooks: Where that concerns us.
+    ///   - ofBridges: Whether those do that frames of bridges go through.
+    mutating func foreignDrops(_ hooks: [Chain.Hook], ofBridges: Bool) throws -> [ForeignChain] {
         let ours = [Ruleset.table.reference, SourceGuard.table.reference]
         let chains = try socket.chains().filter { !ours.contains($0.table) }
         var rules: [Table.Reference: [Rule]] = [:]
         var found: [ForeignChain] = []
         for chain in chains {
-            guard let base = chain.base, chain.table.family == .bridge || hooks.contains(base.hook) else { continue }
+            guard let base = chain.base, chain.table.family == .bridge ? ofBridges : hooks.contains(base.hook) else {
+                continue
+            }
             if rules[chain.table] == nil {
                 rules[chain.table] = try socket.rules(of: Table(chain.table.family, chain.table.name))
             }

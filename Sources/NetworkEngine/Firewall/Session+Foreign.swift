@@ -7,7 +7,9 @@ extension Session {
     /// Chains of others in which packets of ours are dropped.
     mutating func obstacles() throws -> [ForeignChain] {
         let hooks = try hooksOfOurs()
-        return hooks.isEmpty ? [] : try firewall.foreignDrops(hooks).filter { !$0.isOpen }
+        if hooks.isEmpty { return [] }
+        let hasBridges = try store.routedNetworks().contains { try store.network($0)?.driver.ownsBridge == true }
+        return try firewall.foreignDrops(hooks, ofBridges: hasBridges).filter { !$0.isOpen }
     }
 
     /// The same in tables of the old packet filter.
@@ -52,8 +54,20 @@ extension Session {
     /// Lets our packets through the chains of others, from now on until the last network is removed.
     mutating func openForeign() throws {
         try store.setOpensForeign(true)
-        for chain in try obstacles() { try firewall.open(chain) }
-        for chain in try legacyObstacles() { try chain.open() }
+        // Each by itself: one that cannot be opened keeps no other shut.
+        for chain in try obstacles() {
+            do {
+                try firewall.open(chain)
+            } catch {
+                let isBridge = chain.base.table.family == .bridge
+                notice(
+                    "open chain \(chain.base.reference): \(error)"
+                        + (isBridge ? " (\(ForeignChain.adviceForBridge))" : ""))
+            }
+        }
+        for chain in try legacyObstacles() {
+            do { try chain.open() } catch { notice("open chain \(chain.object): \(error)") }
+        }
     }
 
     mutating func closeForeign() throws {

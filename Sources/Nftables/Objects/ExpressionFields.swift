@@ -11,7 +11,13 @@ import CNftnl
     static func read(_ pointer: OpaquePointer) -> Expression {
         let name = unsafe lentText(nftnl_expr_get_str(pointer, UInt16(NFTNL_EXPR_NAME))) ?? ""
         let fields = unsafe ExpressionFields(pointer)
-        return fields.load(name) ?? fields.test(name) ?? fields.act(name) ?? .other(name)
+        return fields.load(name) ?? fields.test(name) ?? fields.act(name) ?? .other(fields.extended(name))
+    }
+
+    /// An extension of iptables has a name of its own: `target REJECT`, `match comment`.
+    private func extended(_ name: String) -> String {
+        let own = name == "target" ? string(NFTNL_EXPR_TG_NAME) : name == "match" ? string(NFTNL_EXPR_MT_NAME) : nil
+        return own.map { "\(name) \($0)" } ?? name
     }
 
     private func load(_ name: String) -> Expression? {
