@@ -261,7 +261,7 @@ struct TraceTests {
     @Test func `what a relay carries`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)
-            try await host.net("publish", "web", "[::1]:7070:80", "[::1]:7071:81")
+            try await host.net("publish", "web", "[::1]:7070:80", "[::1]:7071:81", "[::1]:7072:81/udp")
             let report = try await trace(host, "-t", "60", "tcp", "[::1]:7070")
             #expect(report["reason"].text == "the relay to sandbox web answers", "\(report)")
             let places = "\(report["destination"])"
@@ -269,7 +269,16 @@ struct TraceTests {
             #expect(places.contains("tcp port 80 there: process"), "\(places)")
             let refused = try await trace(host, "-t", "60", "tcp", "[::1]:7071")
             #expect(refused["outcome"].text == "refused", "\(refused)")
-            #expect(refused["reason"].text?.contains("nobody listens on fd00:44::2 in web") == true, "\(refused)")
+            #expect(refused["reason"].text?.contains("nobody listens on [fd00:44::2]:81 in web") == true, "\(refused)")
+            let unheard = try await trace(host, "-t", "9", "udp", "[::1]:7072")
+            #expect(unheard["outcome"].text == "refused", "\(unheard)")
+            // And when it is gone.
+            try await host.must([
+                "bash", "-c", "pkill -9 -x swnet-relay; while ss -Hltn | grep -q :7070; do sleep 0.1; done",
+            ])
+            let gone = try await trace(host, "-t", "9", "tcp", "[::1]:7070")
+            #expect(gone["reason"].text?.contains("to web is not running") == true, "\(gone)")
+            #expect(gone["advice"].text == "swnet repair", "\(gone)")
         }
     }
 

@@ -134,6 +134,8 @@ extension TraceRun {
         answerStations =
             stations(.receiver, .answer, flow).filter(\.hook.isOutgoing) + stations(.host, .answer, flow)
             + stations(.sender, .answer, flow).filter { !$0.hook.isOutgoing }
+        requestStations.removeAll(where: isAside)
+        answerStations.removeAll(where: isAside)
         report.stations = requestStations.map(\.station)
         report.answerStations = answerStations.map(\.station)
         report.packet = report.stations.first?.packet
@@ -141,6 +143,15 @@ extension TraceRun {
 }
 
 extension TraceRun {
+    /// Whether it is where a frame goes that a bridge sends out by every port, besides the one that it is for.
+    private func isAside(_ station: WatchedStation) -> Bool {
+        guard station.isOfBridge, let output = station.station.output,
+            case .sandbox(_, let endpoint) = facts.owner(of: station.station.packet.destination),
+            let port = endpoint.link.hostInterface
+        else { return false }
+        return output != port
+    }
+
     private func stations(_ role: Role, _ direction: TraceFlow.Direction, _ flow: TraceFlow) -> [WatchedStation] {
         posts.filter { $0.role == role }.flatMap { $0.post.stations(of: flow, direction) }
     }

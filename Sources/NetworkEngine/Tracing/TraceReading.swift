@@ -17,20 +17,24 @@ extension TracePost {
         var stations: [WatchedStation] = []
         // Each for frames and packets.
         var isRepeated = [false, false]
+        var isOver = [false, false]
         for passage in passages where flow.direction(of: passage.first) == direction {
             guard let hook = passage.chain.base?.hook, let packet = passage.first.headers else { continue }
             let isOfBridge = passage.isOfBridge
             let layer = isOfBridge ? 0 : 1
+            if isOver[layer] { continue }
             let last = stations.lastIndex { $0.isOfBridge == isOfBridge }
             if passage.mark == .first {
+                // A frame that goes out by every port is another at each.
                 let isAgain = stations.contains {
                     $0.isOfBridge == isOfBridge && $0.hook == hook && $0.station.input == passage.input
+                        && (!isOfBridge || $0.station.output == passage.output)
                 }
-                // What br_netfilter has seen on a bridge begins at the same hook again when it is handed up, and no more;
-                // a frame that goes out by every port does so at each.
+                // What br_netfilter has seen on a bridge begins at the same hook again when it is handed up, and no more.
                 isRepeated[layer] = isAgain && last.map { stations[$0].hook } == hook
                 if isRepeated[layer] { continue }
-                if isAgain { break }
+                isOver[layer] = isAgain
+                if isAgain { continue }
                 stations.append(
                     WatchedStation(
                         station: TraceStation(

@@ -75,7 +75,7 @@ extension TraceRun {
         case .elsewhere: break
         }
         if let line = listenerLine { report.destination.append(line) }
-        if let relay {
+        if let relay, hearing?.isEmpty == false {
             report.destination.append(
                 "the relay carries it to \(relay.target.endpoint(port: relay.port)) of sandbox \(relay.sandbox.name)")
             if let line = listenerLine(behind: relay) { report.destination.append(line) }
@@ -84,14 +84,14 @@ extension TraceRun {
 
     // MARK: Relays
 
-    private struct RelayedPort {
+    struct RelayedPort {
         let sandbox: Sandbox
         let target: IPAddress
         let port: UInt16
     }
 
     /// Where the relay of a port of `::1` leads; nil when there is none.
-    private var relay: RelayedPort? {
+    var relay: RelayedPort? {
         guard case .v6(let address) = request.target.address, address.isLoopback, facts.sender == nil,
             let (sandbox, mapping) = facts.publisher(of: request.target), mapping.isRelayed,
             let target = sandbox.relays(for: [mapping]).first?.target
@@ -105,7 +105,7 @@ extension TraceRun {
     }
 
     /// Whether somebody listens where a relay leads; nil where that cannot be known.
-    private func isHeard(behind relay: RelayedPort) -> Bool? {
+    func isHeard(behind relay: RelayedPort) -> Bool? {
         sockets(behind: relay)?.contains { Self.hears($0, relay.target) }
     }
 
@@ -116,13 +116,13 @@ extension TraceRun {
         return words + SocketOwner.description(inode: socket.inode)
     }
 
-    private mutating func explainAnswer() {
+    mutating func explainAnswer() {
         guard let relay else { return settle(.answered, "\(nameOfDestination) answers") }
         // It takes a connection before it makes its own.
         guard isHeard(behind: relay) != false else {
             return settle(
                 .refused,
-                "the relay takes the connection, and nobody listens on \(relay.target) in \(relay.sandbox.name)",
+                "the relay takes it, and nobody listens on \(relay.target.endpoint(port: relay.port)) in \(relay.sandbox.name)",
                 "start the server, or publish the port that it has")
         }
         settle(.answered, "the relay to sandbox \(relay.sandbox.name) answers")
@@ -201,6 +201,11 @@ extension TraceRun {
         if let other = all.first {
             report.reason += ": the program there listens on \(other.address) alone"
             report.advice = "have it listen on 0.0.0.0 or ::, or on \(lastPacket.destination)"
+            return
+        }
+        if let relay {
+            report.reason += ": the relay that carries \(portWords) to \(relay.sandbox.name) is not running"
+            report.advice = "swnet repair"
             return
         }
         report.reason += ": nobody listens on \(portWords)"

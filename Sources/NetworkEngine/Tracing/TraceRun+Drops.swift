@@ -20,7 +20,7 @@ extension TraceRun {
                 advice(against: passage, station))
         } else {
             let words = rule.map { $0.comment ?? $0.text } ?? "a rule"
-            let verb = rule?.text.contains("reject") == true ? "rejects" : "drops"
+            let verb = rule?.text.split(separator: " ").contains("reject") == true ? "rejects" : "drops"
             // A chain that the kernel does not call itself is named with the one that led there.
             let base = passage.chain.split(separator: " ").last.map(String.init)
             let inner = rule.flatMap { $0.chain == base ? nil : " > \($0.chain)" } ?? ""

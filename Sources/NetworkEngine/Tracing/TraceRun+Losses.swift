@@ -106,7 +106,11 @@ extension TraceRun {
             if let neighbour = neighbours?.first(where: { $0.address == hop }),
                 neighbour.state.contains(.incomplete) || neighbour.state.contains(.failed)
             {
-                return settle(.lost, "nobody answers for \(hop) on \(link.name) of \(sender.name)", "swnet check")
+                let advice = chainAgainstQuestions.map {
+                    "chain \($0) drops what it does not know, and so the question"
+                }
+                return settle(
+                    .lost, "nobody answers for \(hop) on \(link.name) of \(sender.name)", advice ?? "swnet check")
             }
             let sandbox = facts.sandboxes.first { $0.name == sender.name }
             if let network = sandbox?.endpoints.first(where: { $0.interface == link.name })?.network,
@@ -121,6 +125,12 @@ extension TraceRun {
                 .lost, "it left \(sender.name) by \(link.name) and no hook of the host has seen it", "swnet check")
         }
         settle(.lost, "\(sender.name) has no way to \(request.target.address)", adviceForRoute)
+    }
+
+    /// A chain of somebody else's in which the question for a neighbour's address may be lost.
+    private var chainAgainstQuestions: Chain.Reference? {
+        guard var firewall = try? Firewall() else { return nil }
+        return (try? firewall.foreignDrops([], ofBridges: true))?.first { !$0.isOpen }?.base.reference
     }
 
     /// Whether the bridge itself keeps the packet from the host's rules: isolated ports, or a source that is not the
@@ -190,6 +200,7 @@ extension TraceRun {
     }
 
     private mutating func explainInput() {
+        if let relay, isHeard(behind: relay) == false { return explainAnswer() }
         if request.target.transport == .udp, hearing?.isEmpty == false {
             return settle(.passed, "it came to this host's own socket, and nobody has to answer")
         }
@@ -204,7 +215,9 @@ extension TraceRun {
     mutating func explainLeft(saying words: String?) {
         let said = words.map { " (\($0))" } ?? ""
         guard let station = report.stations.last, let output = station.leftOutput ?? station.output else {
-            return settle(.lost, "nothing is known of it\(said)")
+            explainUnseen()
+            report.reason += said
+            return
         }
         let packet = station.left
         if case .sandbox(let sandbox, let endpoint) = facts.owner(of: packet.destination) {
