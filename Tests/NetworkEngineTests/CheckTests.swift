@@ -219,6 +219,10 @@ struct CheckTests {
                 ("bridge fdb del 00:00:00:00:00:00 dev vx-x dst 192.0.2.3", "does not send to 192.0.2.3"),
                 ("ip address change 10.45.0.1/32 dev \(end) valid_lft 900 preferred_lft 900", "for a limited time"),
                 ("bridge link set dev vx-x flood off", "the port vx-x has flood off"),
+                (
+                    "ip neigh replace 10.45.0.2 lladdr 02:00:00:00:00:99 nud permanent dev \(end)",
+                    "takes 10.45.0.2 to be at 02:00:00:00:00:99"
+                ),
             ] {
                 let broken = try await host.shell(line)
                 try #require(broken.status == 0, "\(broken)")
@@ -290,6 +294,14 @@ struct CheckTests {
             "ip rule del to 10.44.0.0/24 table 77", "10.44.0.2 goes out by eth0"
         ),
         ("ip route add 10.44.0.2/32 dev eth0", "ip route del 10.44.0.2/32 dev eth0", "10.44.0.2 goes out by eth0"),
+        (
+            "ip route add 10.44.0.2/32 via 10.44.0.99 dev sw-lab", "ip route del 10.44.0.2/32",
+            "10.44.0.2 goes out by sw-lab"
+        ),
+        (
+            "ip address add 10.44.0.2/32 dev eth0", "ip address del 10.44.0.2/32 dev eth0",
+            "10.44.0.2 stays here, it has the address itself"
+        ),
         ("ip route add 10.44.0.0/28 dev eth0", "ip route del 10.44.0.0/28 dev eth0", "10.44.0.2 goes out by eth0"),
         ("ip route add blackhole 10.44.0.2", "ip route del blackhole 10.44.0.2", "10.44.0.2 is thrown away"),
         (
@@ -322,12 +334,15 @@ struct CheckTests {
     @Test func `records that others may write`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)
-            for folder in ["/run/swnet", "/var/lib/swnet/networks"] {
+            for folder in ["/run/swnet", "/var/lib/swnet", "/var/lib/swnet/networks"] {
                 try await host.must(["chmod", "777", folder])
                 let found = try await host.swnet("check")
                 #expect(found.status == 1 && found.output.contains("folder \(folder): others may write"), "\(found)")
                 try await host.must(["chmod", "go-w", folder])
                 #expect(try await host.net("check") == "")
+                try await host.must(["chown", "1000", folder])
+                #expect(try await host.swnet("check").output.contains("folder \(folder): it is of the user 1000"))
+                try await host.must(["chown", "root", folder])
             }
         }
     }

@@ -28,6 +28,11 @@ struct HostState {
         addresses.values.contains { $0.contains { $0.prefix.address == address } }
     }
 
+    /// Whether a link besides some has an address of a subnet.
+    func hasAddresses(within subnet: IPPrefix, notOf links: Set<UInt32>) -> Bool {
+        addresses.contains { !links.contains($0.key) && $0.value.contains { subnet.contains($0.prefix.address) } }
+    }
+
     func routes(by link: Link) -> [Route] { routes[link.index] ?? [] }
 
     /// Whether a route to a part of a subnet, or all of it, leads elsewhere than by some links.
@@ -36,7 +41,9 @@ struct HostState {
             route.destination.length >= subnet.length && subnet.contains(route.destination.address)
         }
         return otherRoutes.contains(where: isWithin)
-            || routes.contains { !links.contains($0.key) && $0.value.contains(where: isWithin) }
+            || routes.contains { index, routes in
+                routes.contains { isWithin($0) && (!links.contains(index) || $0.gateway != nil) }
+            }
     }
 }
 

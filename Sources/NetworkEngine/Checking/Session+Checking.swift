@@ -115,6 +115,14 @@ extension Session {
         where mark.isOn(link) && ["veth", "ifb", "bridge", "vxlan"].contains(link.kind) && !known.contains(link.name)
             && !check.isUnknown(link)
         {
+            if let network = check.networks.values.first(where: { mark.alias(of: $0) == link.alias }),
+                link.kind == "bridge", let name = network.bridgeName, check.host.links[name] != nil
+            {
+                check.report(
+                    "network \(network.name)", "its bridge is called \(link.name)",
+                    .person("rename whatever is called \(name), then ip link set \(link.name) name \(name)"))
+                continue
+            }
             check.report("interface \(link.name)", "it carries our mark and belongs to nobody", .stray(link.name))
         }
     }
@@ -169,8 +177,13 @@ extension Session {
             for problem in HostEnd(name: name, index: link.index, endpoint: endpoint).problems(link, check.host) {
                 check.report(object, problem, remedy)
             }
+            for neighbour in try strangeNeighbours(of: [endpoint], on: link) {
+                check.report(object, "the host takes \(neighbour.address) to be at \(neighbour.owner)", remedy)
+            }
             return
         }
+        // A bridge of somebody else's that has the name has been told.
+        if let network, network.driver.ownsBridge, let bridge, try !isOwnBridge(bridge, of: network) { return }
         if let problem = driver.portProblem(link, bridge: bridge) { check.report(object, problem, remedy) }
     }
 
@@ -237,10 +250,11 @@ extension Session {
     }
 
     private func checkRecords(_ check: inout NetworkCheck) throws {
-        for (path, isOpen) in try store.openness() where isOpen {
+        for (path, problem) in store.openness() {
+            guard let problem else { continue }
             check.report(
-                "folder \(path)", "others may write in it, and so say what is recorded",
-                .person("look whether somebody has, then chmod go-w \(path)"))
+                "folder \(path)", "\(problem), and so say what is recorded",
+                .person("look whether somebody has, then chown root \(path); chmod go-w \(path)"))
         }
         for network in check.networks.keys.sorted() {
             for (address, owner) in try orphanedLeases(network, check.records)

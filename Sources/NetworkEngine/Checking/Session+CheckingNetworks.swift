@@ -118,14 +118,19 @@ extension Session {
 
 extension Session {
     /// Neighbours that somebody has written down for ever, and that are not who has the address.
-    func strangeNeighbours(
+    mutating func strangeNeighbours(
         _ network: Network, on bridge: Link, _ sandboxes: [Sandbox]
     ) throws -> [(address: IPAddress, owner: MACAddress)] {
-        var links = try Rtnetlink()
-        let fixed = try links.neighbours(link: bridge.index).filter { $0.state.contains(.permanent) }
+        try strangeNeighbours(of: sandboxes.compactMap { $0.endpoint(in: network.name) }, on: bridge)
+    }
+
+    mutating func strangeNeighbours(
+        of endpoints: [Endpoint], on link: Link
+    ) throws -> [(address: IPAddress, owner: MACAddress)] {
+        let fixed = try links.neighbours(link: link.index).filter { !$0.state.isDisjoint(with: [.permanent, .noARP]) }
         if fixed.isEmpty { return [] }
         var owners: [IPAddress: MACAddress] = [:]
-        for endpoint in sandboxes.compactMap({ $0.endpoint(in: network.name) }) {
+        for endpoint in endpoints {
             for prefix in endpoint.addresses { owners[prefix.address] = endpoint.macAddress }
         }
         return fixed.compactMap { neighbour in
@@ -149,7 +154,9 @@ extension Session {
             }
             let own = Set(ways.map(\.link.index))
             for subnet in network.subnets.compactMap({ $0.gateway == nil ? nil : $0.prefix })
-            where check.host.hasOwnRules || check.host.hasRoutes(within: subnet, notBy: own) {
+            where check.host.hasOwnRules || check.host.hasRoutes(within: subnet, notBy: own)
+                || check.host.hasAddresses(within: subnet, notOf: own)
+            {
                 try checkWays(ways, subnet, "network \(network.name)", &check)
             }
         }
@@ -167,7 +174,11 @@ extension Session {
                 }
                 do throws(NetlinkError) {
                     let route = try links.route(to: address)
-                    if route.link == link.index { continue }
+                    if route.link == link.index && route.gateway == nil { continue }
+                    if check.host.has(address) {
+                        lost.append((address, "stays here, it has the address itself"))
+                        continue
+                    }
                     let name = check.host.links.values.first { $0.index == route.link }?.name
                     lost.append((address, name.map { "goes out by \($0)" } ?? "goes elsewhere"))
                 } catch {

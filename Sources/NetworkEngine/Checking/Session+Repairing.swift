@@ -79,6 +79,7 @@ extension Session {
             try withEndpoint(name, network) { driver, identity, links in
                 try driver.restore(&links, namespace: try Namespace(path: identity.path, kind: .net))
             }
+            try forgetStrangeNeighbours(ofPair: name, network)
             try restartClient(name, network)
         case .records: try restoreRecords()
         case .relays: try restoreRelays()
@@ -117,6 +118,14 @@ extension Session {
         else { return }
         let strange = try strangeNeighbours(network, on: bridge, try store.sandboxes { _, _ in })
         try links.apply(strange.map { .deleteNeighbour(Neighbour($0.address, link: bridge.index)) })
+    }
+
+    private mutating func forgetStrangeNeighbours(ofPair name: String, _ network: String) throws {
+        guard let endpoint = try store.sandbox(key: SandboxReference.key(forName: name))?.endpoint(in: network),
+            case .pointToPoint(let host) = endpoint.link, let link = try links.link(named: host)
+        else { return }
+        let strange = try strangeNeighbours(of: [endpoint], on: link)
+        try links.apply(strange.map { .deleteNeighbour(Neighbour($0.address, link: link.index)) })
     }
 
     /// Builds the tables that are needed, and removes those that are not.

@@ -100,7 +100,7 @@ extension NetworkEngine {
             guard let missing else { return now }
             guard ContinuousClock.now < end else {
                 try operate { session in try session.giveUp(Array(joined), of: sandbox.name) }
-                throw NetworkError(.failed, "\(request.operation): \(missing) in 12 seconds")
+                throw NetworkError(.failed, "\(request.operation): \(missing) in \(DHCPClient.patience) seconds")
             }
             guard let signal = interruption.wait(nanoseconds: 20_000_000) else { continue }
             try operate { session in try session.giveUp(Array(joined), of: sandbox.name) }

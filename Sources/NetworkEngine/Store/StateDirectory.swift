@@ -29,9 +29,6 @@ struct StateDirectory: ~Copyable {
     /// Its path without symbolic links, whichever way it was named.
     borrowing func resolvedPath() throws(SystemError) -> String { try directory.path() }
 
-    /// Whether others than its owner may put something else in the place of what is in it.
-    borrowing func isOpenToOthers() throws(SystemError) -> Bool { try directory.status().st_mode & 0o022 != 0 }
-
     /// The whole path of a file.
     func file(_ name: String) -> String {
         name.hasPrefix("../")

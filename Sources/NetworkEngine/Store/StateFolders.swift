@@ -64,9 +64,16 @@ extension Store {
         return strange
     }
 
-    /// The folders that all others are in, and whether others than their owner may write there.
-    borrowing func openness() throws(SystemError) -> [(path: String, isOpen: Bool)] {
-        [(run.path, try run.isOpenToOthers()), (definitions.path, try definitions.isOpenToOthers())]
+    /// The folders that all others are in, and what lets others say what is recorded there; nil where nothing does.
+    borrowing func openness() -> [(path: String, problem: String?)] {
+        let root = definitions.path.lastIndex(of: "/").map { String(definitions.path.prefix(upTo: $0)) } ?? "."
+        return [run.path, root, definitions.path].map { path in
+            guard let status = try? Descriptor.openDirectory(path).status() else { return (path, nil) }
+            // With the sticky bit nobody removes what is another's.
+            if status.st_mode & 0o022 != 0, status.st_mode & 0o1000 == 0 { return (path, "others may write in it") }
+            let owner = status.st_uid
+            return (path, owner == 0 || owner == geteuid() ? nil : "it is of the user \(owner)")
+        }
     }
 
     /// Removes what lies in the place of a folder, and makes it. What was in it is made again by those who need it.

@@ -119,6 +119,8 @@ struct HostWatch: ~Copyable {
             return namespace != nil || interfaces.contains(link.name) || link.isOurs
         case .deleted: return true
         case .changed(.rule): return namespace == nil
+        case .changed(.address(let address)): return namespace == nil && isOurs(address.link)
+        case .changed(.port(let link)): return namespace == nil && isOurs(link)
         // One to what our networks have, that is not theirs.
         case .changed(.route(let route)):
             return namespace == nil && !isOurs(route.link)

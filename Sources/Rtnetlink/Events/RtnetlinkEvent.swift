@@ -19,6 +19,8 @@ public enum RtnetlinkEvent: Hashable, Sendable {
         case forwarding(ForwardingEntry)
         case rule(RoutingRule)
         case qdisc(Qdisc)
+        /// The settings of a link as a port of a bridge, by the link's index.
+        case port(UInt32)
         /// What may be forwarded by a link, or by all.
         case forwardingSwitch(ForwardingSwitch)
     }
@@ -74,7 +76,7 @@ extension RtnetlinkEvent.Object {
     init?(_ message: NetlinkMessage) {
         let object: Self? =
             switch message.type {
-            case RTM_NEWLINK, RTM_DELLINK: Link(message).map(Self.link)
+            case RTM_NEWLINK, RTM_DELLINK: Link(message).map(Self.link) ?? Self.port(of: message)
             case RTM_NEWADDR, RTM_DELADDR: InterfaceAddress(message).map(Self.address)
             case RTM_NEWROUTE, RTM_DELROUTE: Route(message).map(Self.route)
             case RTM_NEWNEIGH, RTM_DELNEIGH:
@@ -86,5 +88,13 @@ extension RtnetlinkEvent.Object {
             }
         guard let object else { return nil }
         self = object
+    }
+
+    /// What a bridge says of a port of its own. That it has none any more is said with the link.
+    private static func port(of message: NetlinkMessage) -> Self? {
+        guard message.type == RTM_NEWLINK, let header = message.header(ifinfomsg.self),
+            Int32(header.ifi_family) == AF_BRIDGE
+        else { return nil }
+        return .port(UInt32(bitPattern: header.ifi_index))
     }
 }
