@@ -291,9 +291,12 @@ struct RuntimeLifecycleTests {
                     \(swrun) create --bundle /run/bundle box </dev/null >/dev/null && \(swrun) start box &&
                         \(swrun) delete --force box || echo failed
                 }
-                cycle; before=$(count)
+                processes=$(ps -e --no-headers | wc -l)
+                cycle
+                # What has ended is not gone before its parent has heard of it, and must not be counted as having been there.
+                for n in $(seq 100); do [ "$processes" = "$(ps -e --no-headers | wc -l)" ] && break; sleep 0.1; done
+                before=$(count)
                 for n in $(seq \(Self.cycles)); do cycle; done
-                # What has ended is not gone before its parent has heard of it.
                 for n in $(seq 100); do [ "$before" = "$(count)" ] && exit; sleep 0.1; done
                 echo "$before"; count; ps -ef
                 """,
