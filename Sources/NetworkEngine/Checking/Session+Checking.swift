@@ -31,14 +31,14 @@ extension Session {
         for network in check.networks.values.sorted(by: { $0.name < $1.name }) { try checkNetwork(network, &check) }
         let home = try Namespace.current(.net)
         for sandbox in check.records {
-            guard sandbox.identity.isAlive else {
+            guard let namespace = sandbox.identity.living else {
                 check.report("sandbox \(sandbox.name)", "its network namespace is gone", .release(sandbox.name))
                 continue
             }
             check.sandboxes.append(sandbox)
             for endpoint in sandbox.endpoints {
                 try checkHostEnd(endpoint, of: sandbox, &check)
-                try checkInside(endpoint, of: sandbox, from: home, &check) {
+                try checkInside(endpoint, of: sandbox, namespace, from: home, &check) {
                     $0.problems(endpoint) + $0.subnetProblems(endpoint) + $0.parameterProblems(endpoint)
                 }
                 try checkLeases(endpoint.addresses.map(\.address), endpoint, of: sandbox, &check)
@@ -68,7 +68,7 @@ extension Session {
         _ endpoint: Endpoint, of sandbox: Sandbox, leases: [IPAddress], ports: [PortMapping]
     ) throws -> [NetworkDifference] {
         var check = NetworkCheck(host: try HostState(&links))
-        guard sandbox.identity.isAlive else {
+        guard let namespace = sandbox.identity.living else {
             check.report("sandbox \(sandbox.name)", "its network namespace is gone", .release(sandbox.name))
             return check.differences
         }
@@ -79,7 +79,9 @@ extension Session {
             facts += network.elements + network.elements(of: endpoint, sandbox.name)
         }
         try checkHostEnd(endpoint, of: sandbox, &check)
-        try checkInside(endpoint, of: sandbox, from: try Namespace.current(.net), &check) { $0.problems(endpoint) }
+        try checkInside(endpoint, of: sandbox, namespace, from: try Namespace.current(.net), &check) {
+            $0.problems(endpoint)
+        }
         try checkLeases(leases, endpoint, of: sandbox, &check)
         if !facts.isEmpty { try firewall.check(holding: facts, &check) }
         return check.differences
@@ -87,8 +89,12 @@ extension Session {
 
     /// Networks that living sandboxes are on and that are not known to be raised, although they are defined.
     func forgottenNetworks(_ sandboxes: [Sandbox]) throws -> [String] {
-        let used = Set(sandboxes.filter(\.identity.isAlive).flatMap { $0.endpoints.map(\.network) })
-        return try used.filter { try !store.isRaised($0) && store.networkNames().contains($0) }.sorted()
+        let used = Set(sandboxes.flatMap { $0.endpoints.map(\.network) })
+        let forgotten = try used.filter { try !store.isRaised($0) && store.networkNames().contains($0) }
+        // Of sandboxes that are gone it says nothing; nearly always there is none to be asked.
+        return forgotten.filter { network in
+            sandboxes.contains { $0.endpoint(in: network) != nil && $0.identity.isAlive }
+        }.sorted()
     }
 
     // MARK: Remains
@@ -188,20 +194,11 @@ extension Session {
     }
 
     private func checkInside(
-        _ endpoint: Endpoint, of sandbox: Sandbox, from home: borrowing Namespace, _ check: inout NetworkCheck,
-        _ problems: (InsideState) -> [String]
+        _ endpoint: Endpoint, of sandbox: Sandbox, _ namespace: borrowing Namespace, from home: borrowing Namespace,
+        _ check: inout NetworkCheck, _ problems: (InsideState) -> [String]
     ) throws {
         let object = "\(sandbox.name) on \(endpoint.network)"
-        let state: InsideState?
-        do {
-            let namespace = try Namespace(path: sandbox.identity.path, kind: .net)
-            state = try InsideState(endpoint, in: namespace, from: home)
-        } catch {
-            // It may end while we look.
-            guard sandbox.identity.isAlive else { return }
-            throw error
-        }
-        guard let state else {
+        guard let state = try InsideState(endpoint, in: namespace, from: home) else {
             // The host's end goes with it, and has been told then.
             guard !check.differences.contains(where: { $0.object == object }) else { return }
             return check.report(

@@ -28,12 +28,17 @@ extension SandboxIdentity {
     }
 
     /// Whether the namespace is still there, and still the same.
-    var isAlive: Bool {
+    var isAlive: Bool { living != nil }
+
+    /// The namespace; nil when it is not there any more, or another.
+    var living: Namespace? {
         if case .process(let process, let start) = source, ProcessHandle.startTime(of: process) != start {
-            return false
+            return nil
         }
-        guard let namespace = try? Namespace(path: path).identity else { return false }
-        return namespace.inode == inode && namespace.device == device
+        guard let namespace = try? Namespace(path: path), namespace.identity.inode == inode,
+            namespace.identity.device == device
+        else { return nil }
+        return namespace
     }
 
     var isOfProcess: Bool {
