@@ -23,12 +23,20 @@ public struct Chain: Hashable, Sendable {
         public var priority: Priority
         /// What happens to a packet that reaches the end.
         public var policy: Policy
+        /// The interfaces whose packets alone it sees, when it was read from the kernel: of the family netdev, and of the
+        /// hook `ingress` of the family inet.
+        public private(set) var devices: [String] = []
 
         public init(_ type: Kind, hook: Hook, priority: Priority, policy: Policy = .accept) {
             self.type = type
             self.hook = hook
             self.priority = priority
             self.policy = policy
+        }
+
+        init(_ type: Kind, hook: Hook, priority: Priority, policy: Policy, devices: [String]) {
+            self.init(type, hook: hook, priority: priority, policy: policy)
+            self.devices = devices
         }
     }
 
@@ -84,7 +92,7 @@ extension Chain {
         case accept, drop
     }
 
-    /// A point on a packet's way, of the ip, ip6 and inet families.
+    /// A point on a packet's way, of the ip, ip6, inet and bridge families; those of arp and netdev have other numbers.
     public struct Hook: RawRepresentable, Hashable, Sendable {
         /// `NF_INET_*` of linux/netfilter.h.
         public let rawValue: UInt32
@@ -96,6 +104,11 @@ extension Chain {
         public static let forward = Hook(rawValue: NF_INET_FORWARD.rawValue)
         public static let output = Hook(rawValue: NF_INET_LOCAL_OUT.rawValue)
         public static let postrouting = Hook(rawValue: NF_INET_POST_ROUTING.rawValue)
+
+        /// What the host is asked, of the family arp.
+        public static let arpInput = Hook(rawValue: UInt32(NF_ARP_IN))
+        /// What the host asks and answers, of the family arp.
+        public static let arpOutput = Hook(rawValue: UInt32(NF_ARP_OUT))
     }
 
     /// The order of the chains of one hook, lowest first.

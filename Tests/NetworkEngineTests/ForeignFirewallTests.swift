@@ -198,6 +198,77 @@ struct ForeignFirewallTests {
         }
     }
 
+    @Test(arguments: ["input", "output"])
+    func `chains that questions for Ethernet addresses go through`(hook: String) async throws {
+        try await NetworkHost.with { host in
+            try await host.must([
+                "nft",
+                "add table arp theirs; add chain arp theirs c { type filter hook \(hook) priority 0; policy drop; }",
+            ])
+            try await host.must(["ip", "netns", "add", "web"])
+            let connected = try await host.swnet("connect", "bridge", "web")
+            #expect(connected.status == 0 && connected.errors.contains("chain arp theirs c: it drops"), "\(connected)")
+            let isReached = {
+                // A reply to a question of the other side's teaches the address, too.
+                try await host.must(["ip", "neighbour", "flush", "all"])
+                try await host.must(["ip", "neighbour", "flush", "all"], at: .inside("web"))
+                let bridge = try await host.json(["ip", "-4", "-j", "address", "show", "dev", "sw-bridge"])
+                let gateway = bridge[0]["addr_info"][0]["local"].text ?? ""
+                return try await host.run(["ping", "-c1", "-W1", gateway], at: .inside("web")).status == 0
+            }
+            #expect(try await !isReached())
+            let found = try await host.swnet("check")
+            #expect(found.status == 0 && found.output.contains("chain arp theirs c: it drops"), "\(found)")
+            try await host.net("repair", "--foreign")
+            #expect(try await isReached())
+            #expect(try await host.net("check") == "")
+            try await host.net("disconnect", "bridge", "web")
+            try await host.net("rm", "bridge")
+            #expect(try await !host.must(["nft", "list", "ruleset"]).contains("sw-"))
+        }
+    }
+
+    /// What they see is not translated yet, so that no rule says what is ours: a person has to.
+    @Test(arguments: ["netdev", "inet"])
+    func `chains of some interfaces alone`(family: String) async throws {
+        try await NetworkHost.with { host in
+            _ = try await host.serve("web", on: "bridge")
+            try await host.net("publish", "web", "8080:80")
+            try await host.must(["ip", "link", "add", "other", "type", "bridge"])
+            let make = { (name: String, devices: String) in
+                _ = try await host.must([
+                    "nft",
+                    """
+                    add table \(family) \(name)
+                    add chain \(family) \(name) c { type filter hook ingress \(devices) priority 0; policy drop; }
+                    """,
+                ])
+            }
+            // One that nothing of ours comes in by.
+            try await make("no", "device other")
+            #expect(try await host.net("check") == "")
+            // Nor has the host a way out by eth0.
+            try await make("yes", "devices = { other, eth0 }")
+            #expect(try await host.net("check") == "")
+            try await host.must(["ip", "route", "add", "default", "via", "192.0.2.2"])
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == nil)
+            let words =
+                "it drops what it does not know at eth0, other, packets of our networks too (accept there what is for"
+            let found = try await host.swnet("check")
+            #expect(found.status == 0 && found.output.contains("chain \(family) yes c: \(words)"), "\(found)")
+            let repaired = try await host.swnet("repair", "--foreign")
+            #expect(repaired.errors.contains("chain \(family) yes c: \(words)"), "\(repaired)")
+            try await host.must(["nft", "delete table \(family) yes"])
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            // And one of our own, which a packet that is traced does not come through.
+            let web = try await host.json([NetworkHost.swnet, "inspect", "bridge"])[0]["sandboxes"][0]
+            try await make("port", "device \(try #require(web["hostInterface"].text))")
+            #expect(try await host.net("check").contains("chain \(family) port c: it drops"))
+            let trace = try await host.run([NetworkHost.swnet, "trace", "--from", "web", "tcp", "192.0.2.2:9"])
+            #expect(trace.output.contains("chain \(family) port c drops what it does not know"), "\(trace)")
+        }
+    }
+
     /// Many ways lead to the same chains; each is walked once, and one that cannot be opened keeps no other shut.
     @Test func `a maze, and a door that does not open`() async throws {
         try await NetworkHost.with { host in

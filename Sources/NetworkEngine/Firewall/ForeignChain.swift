@@ -14,15 +14,33 @@ struct ForeignChain {
     /// Whether they, or the administrator's own of the same effect, are there.
     let isOpen: Bool
 
+    /// The interfaces whose packets alone it sees; empty for one that sees all.
+    var devices: [String] { base.base?.devices ?? [] }
+
     /// What every rule of ours in a chain that is not ours begins its comment with.
     static let mark = "swnet: "
 
-    var problem: String { Self.problem(base.table.family == .bridge ? .forward : hook) }
+    var problem: String {
+        if !devices.isEmpty {
+            return "it drops what it does not know at \(devices.joined(separator: ", ")), packets of our networks too"
+        }
+        return switch base.table.family {
+        case .arp: "it drops what it does not know, questions for Ethernet addresses on our networks too"
+        case .bridge: Self.problem(.forward)
+        default: Self.problem(hook)
+        }
+    }
 
     static func problem(_ hook: Chain.Hook) -> String {
         let packets = hook == .input ? "questions for the names of sandboxes" : "packets of our networks"
         return "it drops what it does not know, \(packets) too"
     }
+
+    /// What a person can do.
+    var advice: String { wanted.isEmpty ? Self.adviceForDevices : Self.advice }
+
+    /// What comes in by a card of the host's is not known to be ours before it is translated.
+    private static let adviceForDevices = "accept there what is for published ports, and the answers to what goes out"
 
     /// A kernel may be without `meta ibrname` (CONFIG_NFT_BRIDGE_META).
     static let adviceForBridge = "accept there what comes in and goes out by the ports of our bridges"
@@ -33,12 +51,15 @@ struct ForeignChain {
     init?(_ base: Chain, in chains: [Chain], rules: [Rule]) {
         guard let way = Self.wayToDrop(base, rules) else { return nil }
         let hook = base.base?.hook ?? .forward
+        let isOfPackets = [.ip, .ip6, .inet].contains(base.table.family)
         let user = Chain.Reference("DOCKER-USER", in: base.table)
-        let door = hook == .forward ? chains.first { $0.reference == user } ?? base : base
-        let wanted = Self.wanted(door, hook)
+        let door = isOfPackets && hook == .forward ? chains.first { $0.reference == user } ?? base : base
+        let wanted = base.base?.devices.isEmpty == false ? [] : Self.wanted(door, hook)
         let own = rules.filter { way.contains($0.chain) || $0.chain == door.reference }
         let isHeld = { (rule: Rule) in own.contains { $0.does(theSameAs: rule) } }
-        isOpen = wanted.allSatisfy(isHeld) || hook == .forward && Self.plain(door).allSatisfy(isHeld)
+        isOpen =
+            !wanted.isEmpty && wanted.allSatisfy(isHeld)
+            || isOfPackets && hook == .forward && Self.plain(door).allSatisfy(isHeld)
         self.base = base
         self.hook = hook
         self.door = door
@@ -47,9 +68,7 @@ struct ForeignChain {
 
     /// The chains that what none of their rules knows goes through until it is dropped; nil when it is not.
     private static func wayToDrop(_ chain: Chain, _ rules: [Rule]) -> [Chain.Reference]? {
-        guard let base = chain.base, base.type == .filter,
-            [.ip, .ip6, .inet, .bridge].contains(chain.table.family)
-        else { return nil }
+        guard let base = chain.base, base.type == .filter else { return nil }
         var walk = Walk(rules: Dictionary(grouping: rules, by: \.chain))
         switch walk.end(of: chain.reference) {
         case .dropped(let way): return way
@@ -119,6 +138,9 @@ struct ForeignChain {
         if chain.table.family == .bridge { return [wantedOfBridge(chain, hook)] }
         let from = Statement.match(.iifname, prefix: Network.interfaceMark)
         let to = Statement.match(.oifname, prefix: Network.interfaceMark)
+        if chain.table.family == .arp {
+            return [rule(chain, [hook == .arpInput ? from : to], "Ethernet addresses on our networks")]
+        }
         switch hook {
         case .prerouting: return [rule(chain, [from], "what our networks send")]
         case .postrouting: return [rule(chain, [to], "what enters them is for table inet swnet")]
@@ -144,21 +166,38 @@ struct ForeignChain {
     }
 }
 
+extension ForeignChain {
+    /// Where what is ours passes chains of others.
+    struct Places {
+        /// In the families ip, ip6 and inet.
+        var hooks: [Chain.Hook] = []
+        /// Whether frames pass bridges of ours.
+        var hasBridges = false
+        /// Whether the host is asked for Ethernet addresses.
+        var hasQuestions = false
+
+        func include(_ chain: Chain) -> Bool {
+            guard let base = chain.base else { return false }
+            // Whether its interfaces concern us is known to who asks.
+            if !base.devices.isEmpty { return true }
+            return switch chain.table.family {
+            case .ip, .ip6, .inet: hooks.contains(base.hook)
+            case .bridge: hasBridges
+            case .arp: hasQuestions && [.arpInput, .arpOutput].contains(base.hook)
+            default: false
+            }
+        }
+    }
+}
+
 extension Firewall {
     /// Chains of others that drop what they do not know.
-    ///
-    /// - Parameters:
-    ///   - hooks: Where that concerns us.
-    ///   - ofBridges: Whether those do that frames of bridges go through.
-    mutating func foreignDrops(_ hooks: [Chain.Hook], ofBridges: Bool) throws -> [ForeignChain] {
+    mutating func foreignDrops(_ places: ForeignChain.Places) throws -> [ForeignChain] {
         let ours = [Ruleset.table.reference, SourceGuard.table.reference]
         let chains = try socket.chains().filter { !ours.contains($0.table) }
         var rules: [Table.Reference: [Rule]] = [:]
         var found: [ForeignChain] = []
-        for chain in chains {
-            guard let base = chain.base, chain.table.family == .bridge ? ofBridges : hooks.contains(base.hook) else {
-                continue
-            }
+        for chain in chains where places.include(chain) {
             if rules[chain.table] == nil {
                 rules[chain.table] = try socket.rules(of: Table(chain.table.family, chain.table.name))
             }

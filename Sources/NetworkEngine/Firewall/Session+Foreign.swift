@@ -1,30 +1,47 @@
+import Addressing
 import LinuxSystem
 import NetworkModel
 import Nftables
+import Rtnetlink
 
 /// Firewalls of others: what stands in our way is said once, and done away with only when that is asked for.
 extension Session {
     /// Chains of others in which packets of ours are dropped.
     mutating func obstacles() throws -> [ForeignChain] {
-        let hooks = try hooksOfOurs()
-        if hooks.isEmpty { return [] }
-        let hasBridges = try store.routedNetworks().contains { try store.network($0)?.driver.ownsBridge == true }
-        return try firewall.foreignDrops(hooks, ofBridges: hasBridges).filter { !$0.isOpen }
+        let networks = try store.raisedNetworks().compactMap { try store.network($0) }
+        let routed = networks.filter(\.driver.isRoutedByHost)
+        if routed.isEmpty && networks.allSatisfy({ $0.driver.parent == nil }) { return [] }
+        let places = ForeignChain.Places(
+            hooks: hooksOfOurs(routed), hasBridges: routed.contains(where: \.driver.ownsBridge),
+            hasQuestions: routed.contains { $0.hasSubnet(.v4) })
+        let chains = try firewall.foreignDrops(places).filter { !$0.isOpen }
+        guard chains.contains(where: { !$0.devices.isEmpty }) else { return chains }
+        let devices = try devicesOfOurs(networks)
+        return chains.filter { $0.devices.isEmpty || !devices.isDisjoint(with: $0.devices) }
+    }
+
+    /// The host's interfaces that packets of our networks come in by.
+    private mutating func devicesOfOurs(_ networks: [Network]) throws -> Set<String> {
+        let all = try links.links()
+        var devices = Set(all.filter(mark.isOn).map(\.name)).union(networks.compactMap(\.driver.parent?.text))
+        guard networks.contains(where: \.driver.isRoutedByHost) else { return devices }
+        let ways = Set(try links.routes(table: Route.mainTable).filter(\.isDefault).compactMap(\.link))
+        devices.formUnion(all.filter { ways.contains($0.index) }.map(\.name))
+        return devices
     }
 
     /// The same in tables of the old packet filter.
     func legacyObstacles() throws -> [ForeignLegacyChain] {
-        let hooks = try hooksOfOurs()
+        let hooks = hooksOfOurs(try store.routedNetworks().compactMap { try store.network($0) })
         // Its table `filter` has no others.
         let chains = try ForeignLegacyChain.all(hooks.filter { $0 == .forward || $0 == .input })
         return chains.filter { !$0.isOpen }
     }
 
     /// Where the host's own packet filters see packets of our networks.
-    private func hooksOfOurs() throws -> [Chain.Hook] {
-        let networks = try store.routedNetworks().compactMap { try store.network($0) }
-        guard !networks.isEmpty else { return [] }
-        let isAsked = NameService.isInstalled && networks.contains(where: \.hasNames)
+    private func hooksOfOurs(_ routed: [Network]) -> [Chain.Hook] {
+        if routed.isEmpty { return [] }
+        let isAsked = NameService.isInstalled && routed.contains(where: \.hasNames)
         return [.prerouting, .forward, .postrouting] + (isAsked ? [.input] : [])
     }
 
@@ -32,7 +49,7 @@ extension Session {
     mutating func announceObstacles() {
         guard planned == nil else { return }
         for chain in (try? obstacles()) ?? [] {
-            notice("chain \(chain.base.reference): \(chain.problem) (\(ForeignChain.advice))")
+            notice("chain \(chain.base.reference): \(chain.problem) (\(chain.advice))")
         }
         for chain in (try? legacyObstacles()) ?? [] {
             notice("chain \(chain.object): \(ForeignChain.problem(chain.hook)) (\(chain.advice))")
@@ -42,8 +59,9 @@ extension Session {
     mutating func checkForeign(_ check: inout NetworkCheck) throws {
         let isWanted = opensForeign || store.opensForeign
         for chain in try obstacles() {
+            let isDone = isWanted && !chain.wanted.isEmpty
             check.report(
-                "chain \(chain.base.reference)", chain.problem, isWanted ? .foreign : .advice(ForeignChain.advice))
+                "chain \(chain.base.reference)", chain.problem, isDone ? .foreign : .advice(chain.advice))
         }
         for chain in try legacyObstacles() {
             check.report(
@@ -55,7 +73,7 @@ extension Session {
     mutating func openForeign() throws {
         try store.setOpensForeign(true)
         // Each by itself: one that cannot be opened keeps no other shut.
-        for chain in try obstacles() {
+        for chain in try obstacles() where !chain.wanted.isEmpty {
             do {
                 try firewall.open(chain)
             } catch {

@@ -11,18 +11,20 @@ struct WatchedStation {
 }
 
 extension TracePost {
+    private enum Layer { case frames, packets }
+
     /// Where the packets of a conversation that go one way came by, in order; of a packet that is sent again, only the
     /// first time.
     func stations(of flow: TraceFlow, _ direction: TraceFlow.Direction) -> [WatchedStation] {
         var stations: [WatchedStation] = []
-        // Each for frames and packets.
-        var isRepeated = [false, false]
-        var isOver = [false, false]
+        // Frames and packets by themselves: those of a hook that come once more, and all that come later.
+        var repeated: Set<Layer> = []
+        var over: Set<Layer> = []
         for passage in passages where flow.direction(of: passage.first) == direction {
             guard let hook = passage.chain.base?.hook, let packet = passage.first.headers else { continue }
             let isOfBridge = passage.isOfBridge
-            let layer = isOfBridge ? 0 : 1
-            if isOver[layer] { continue }
+            let layer: Layer = isOfBridge ? .frames : .packets
+            if over.contains(layer) { continue }
             let last = stations.lastIndex { $0.isOfBridge == isOfBridge }
             if passage.mark == .first {
                 // A frame that goes out by every port is another at each.
@@ -31,9 +33,9 @@ extension TracePost {
                         && (!isOfBridge || $0.station.output == passage.output)
                 }
                 // What br_netfilter has seen on a bridge begins at the same hook again when it is handed up, and no more.
-                isRepeated[layer] = isAgain && last.map { stations[$0].hook } == hook
-                if isRepeated[layer] { continue }
-                isOver[layer] = isAgain
+                let isRepeated = isAgain && last.map { stations[$0].hook } == hook
+                if isRepeated { repeated.insert(layer) } else { repeated.remove(layer) }
+                if isAgain && !isRepeated { over.insert(layer) }
                 if isAgain { continue }
                 stations.append(
                     WatchedStation(
@@ -43,7 +45,7 @@ extension TracePost {
                         hook: hook, isOfBridge: isOfBridge))
                 continue
             }
-            guard let index = last, stations[index].hook == hook, !isRepeated[layer] else { continue }
+            guard let index = last, stations[index].hook == hook, !repeated.contains(layer) else { continue }
             if passage.mark == .last {
                 stations[index].isComplete = true
                 stations[index].station.left = packet

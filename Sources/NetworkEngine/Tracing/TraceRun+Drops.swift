@@ -66,11 +66,8 @@ extension TraceRun {
         if endpoint.addresses.contains(where: { $0.address == packet.source }) {
             return ("network \(endpoint.network) drops what is not \(sandbox.name)'s own: \(words)", "swnet check")
         }
-        return (
-            "\(sandbox.name) sends from \(packet.source), and network \(endpoint.network) drops what is not from its own"
-                + " address: \(words)",
-            "take the address from \(endpoint.interface) of \(sandbox.name), or the route that uses it"
-        )
+        let (reason, advice) = Self.strangeSource(packet.source, endpoint, sandbox.name)
+        return ("\(reason): \(words)", advice)
     }
 
     private func ourReason(

@@ -67,93 +67,101 @@ extension TraceRun {
     }
 
     private mutating func explainLoss(on bridge: String, _ station: TraceStation) {
-        if let sender = facts.sender, let route = routeOfSender,
-            let (reason, advice) = policyOfBridge(sender.name, route.interface, route.route)
-        {
-            return settle(.lost, reason, advice)
-        }
+        if let way = wayOfSender, let (reason, advice) = policyOfBridge(way) { return settle(.lost, reason, advice) }
         settle(
             .lost, "the bridge \(bridge) did not pass it on behind the hook \(station.hook)",
             "swnet check tells of ports that are closed; bridge -d link show master \(bridge)")
     }
 
-    /// By which interface the sender sends it.
-    private var routeOfSender: (interface: String, route: Route)? {
+    /// How the sender sends it.
+    private struct Way {
+        let sandbox: String
+        /// Of the link that it leaves by.
+        let endpoint: Endpoint?
+        let link: Link
+        let route: Route
+        /// Whose Ethernet address it needs.
+        let hop: IPAddress
+        /// Whether the kernel has asked for that in vain.
+        let isUnanswered: Bool
+    }
+
+    private var wayOfSender: Way? {
         guard let sender = facts.sender, let namespace = try? Namespace(path: sender.path),
             var links = try? Rtnetlink(in: namespace), let route = try? links.route(to: request.target.address),
             let link = try? route.link.flatMap({ try links.link(index: $0) })
         else { return nil }
-        return (link.name, route)
+        let sandbox = facts.sandboxes.first { $0.name == sender.name }
+        return Way(
+            sandbox: sender.name, endpoint: sandbox?.endpoints.first { $0.interface == link.name }, link: link,
+            route: route, hop: route.gateway ?? request.target.address,
+            isUnanswered: links.isUnanswered(route.gateway ?? request.target.address, on: link))
     }
 
     private mutating func explainUnseen() {
         guard let sender = facts.sender else {
             return settle(.lost, "no hook of this host has seen the packet")
         }
-        if let namespace = try? Namespace(path: sender.path), var links = try? Rtnetlink(in: namespace),
-            let route = try? links.route(to: request.target.address), let index = route.link,
-            let link = try? links.link(index: index)
-        {
-            if link.name == "lo" {
-                return settle(.lost, "\(request.target.address) is the sandbox's own: the packet never left it")
-            }
-            if !link.isUp { return settle(.lost, "interface \(link.name) of \(sender.name) is down", "swnet repair") }
-            if let (reason, advice) = policyOfBridge(sender.name, link.name, route) {
-                return settle(.lost, reason, advice)
-            }
-            let neighbours = try? links.neighbours(family: request.target.address.family, link: index)
-            let hop = route.gateway ?? request.target.address
-            if let neighbour = neighbours?.first(where: { $0.address == hop }),
-                neighbour.state.contains(.incomplete) || neighbour.state.contains(.failed)
-            {
-                let advice = chainAgainstQuestions.map {
-                    "chain \($0) drops what it does not know, and so the question"
-                }
-                return settle(
-                    .lost, "nobody answers for \(hop) on \(link.name) of \(sender.name)", advice ?? "swnet check")
-            }
-            let sandbox = facts.sandboxes.first { $0.name == sender.name }
-            if let network = sandbox?.endpoints.first(where: { $0.interface == link.name })?.network,
-                let driver = facts.network(network)?.driver, !driver.isRoutedByHost
-            {
-                return settle(
-                    .lost,
-                    "it left by \(link.name); packets of the driver \(driver.name) do not pass this host's rules, "
-                        + "and nobody answered")
-            }
-            return settle(
-                .lost, "it left \(sender.name) by \(link.name) and no hook of the host has seen it", "swnet check")
+        guard let way = wayOfSender else {
+            return settle(.lost, "\(sender.name) has no way to \(request.target.address)", adviceForRoute)
         }
-        settle(.lost, "\(sender.name) has no way to \(request.target.address)", adviceForRoute)
+        let name = way.link.name
+        if name == "lo" {
+            return settle(.lost, "\(request.target.address) is the sandbox's own: the packet never left it")
+        }
+        if !way.link.isUp { return settle(.lost, "interface \(name) of \(sender.name) is down", "swnet repair") }
+        if let (reason, advice) = policyOfBridge(way) { return settle(.lost, reason, advice) }
+        let words = chainBeforeHooks(way).map { "chain \($0) drops what it does not know" }
+        if way.isUnanswered {
+            let advice = words.map { "\($0), and so the question" } ?? "swnet check"
+            return settle(.lost, "nobody answers for \(way.hop) on \(name) of \(sender.name)", advice)
+        }
+        if let driver = way.endpoint.flatMap({ facts.network($0.network)?.driver }), !driver.isRoutedByHost {
+            return settle(
+                .lost,
+                "it left by \(name); packets of the driver \(driver.name) do not pass this host's rules, "
+                    + "and nobody answered", words)
+        }
+        settle(
+            .lost, "it left \(sender.name) by \(name) and no hook of the host has seen it", words ?? "swnet check")
     }
 
-    /// A chain of somebody else's in which the question for a neighbour's address may be lost.
-    private var chainAgainstQuestions: Chain.Reference? {
-        guard var firewall = try? Firewall() else { return nil }
-        return (try? firewall.foreignDrops([], ofBridges: true))?.first { !$0.isOpen }?.base.reference
+    /// A chain of somebody else's that may have taken it, or the question for a neighbour's address, before any hook that
+    /// is watched.
+    private func chainBeforeHooks(_ way: Way) -> Chain.Reference? {
+        guard var firewall = try? Firewall(), let link = way.endpoint?.link else { return nil }
+        let devices = link.hostInterfaces + [link.bridge].compactMap(\.self)
+        let chains = try? firewall.foreignDrops(ForeignChain.Places(hasBridges: true, hasQuestions: true))
+        return chains?.first { chain in
+            !chain.isOpen && (chain.devices.isEmpty || chain.devices.contains(where: devices.contains))
+        }?.base.reference
     }
 
     /// Whether the bridge itself keeps the packet from the host's rules: isolated ports, or a source that is not the
     /// sandbox's own.
-    private func policyOfBridge(_ sender: String, _ interface: String, _ route: Route) -> (String, String?)? {
-        guard let sandbox = facts.sandboxes.first(where: { $0.name == sender }),
-            let endpoint = sandbox.endpoints.first(where: { $0.interface == interface }),
-            let network = facts.network(endpoint.network)
-        else { return nil }
+    private func policyOfBridge(_ way: Way) -> (String, String?)? {
+        guard let endpoint = way.endpoint, let network = facts.network(endpoint.network) else { return nil }
         if network.policy.isolatesPorts, case .sandbox(let other, let place) = facts.owner(of: request.target.address),
             place.network == network.name
         {
-            return ("network \(network.name) keeps its sandboxes apart: \(sender) does not reach \(other.name)", nil)
-        }
-        if network.policy.guardsSources, let source = route.source,
-            !endpoint.addresses.contains(where: { $0.address == source })
-        {
             return (
-                "\(sender) sends from \(source), and network \(network.name) drops what is not from its own address",
-                "take the address from \(interface) of \(sender), or the route that uses it"
+                "network \(network.name) keeps its sandboxes apart: \(way.sandbox) does not reach \(other.name)", nil
             )
         }
+        if network.policy.guardsSources, let source = way.route.source,
+            !endpoint.addresses.contains(where: { $0.address == source })
+        {
+            return Self.strangeSource(source, endpoint, way.sandbox)
+        }
         return nil
+    }
+
+    /// What is said of a source that is not the sandbox's own, and what can be done.
+    static func strangeSource(_ source: IPAddress, _ endpoint: Endpoint, _ sandbox: String) -> (String, String?) {
+        (
+            "\(sandbox) sends from \(source), and network \(endpoint.network) drops what is not from its own address",
+            "take the address from \(endpoint.interface) of \(sandbox), or the route that uses it"
+        )
     }
 
     /// It passed prerouting and came neither to input nor to forward: the routing decision was against it.
@@ -242,13 +250,9 @@ extension TraceRun {
     /// Whether the kernel has asked for the link-layer address in vain.
     private func isUnanswered(_ address: IPAddress, on name: String) -> Bool {
         guard var links = try? Rtnetlink(), let link = try? links.link(named: name),
-            let route = try? links.route(to: address),
-            let neighbours = try? links.neighbours(family: address.family, link: link.index)
+            let route = try? links.route(to: address)
         else { return false }
-        let hop = route.gateway ?? address
-        return neighbours.contains {
-            $0.address == hop && ($0.state.contains(.incomplete) || $0.state.contains(.failed))
-        }
+        return links.isUnanswered(route.gateway ?? address, on: link)
     }
 
     /// What is wrong in the sandbox that the packet was going to.
@@ -273,5 +277,14 @@ extension TraceRun {
             return ("\(sandbox.name) has no route back to \(packet.source)", "swnet repair")
         }
         return nil
+    }
+}
+
+extension Rtnetlink {
+    /// Whether the kernel has asked for the link-layer address of a neighbour in vain.
+    fileprivate mutating func isUnanswered(_ hop: IPAddress, on link: Link) -> Bool {
+        ((try? neighbours(family: hop.family, link: link.index)) ?? []).contains {
+            $0.address == hop && ($0.state.contains(.incomplete) || $0.state.contains(.failed))
+        }
     }
 }

@@ -53,7 +53,7 @@ import Netlink
                 type, hook: Chain.Hook(rawValue: number(NFTNL_CHAIN_HOOKNUM)),
                 priority: Chain.Priority(
                     rawValue: nftnl_chain_get_s32(pointer, UInt16(NFTNL_CHAIN_PRIO.rawValue))),
-                policy: number(NFTNL_CHAIN_POLICY) == UInt32(NF_DROP) ? .drop : .accept)
+                policy: number(NFTNL_CHAIN_POLICY) == UInt32(NF_DROP) ? .drop : .accept, devices: devices)
         }
         var length: UInt32 = 0
         let userData = unsafe UserData(
@@ -62,6 +62,20 @@ import Netlink
             Chain.Reference(name, in: Table.Reference(family, table)), base: base,
             comment: userData.text(NFTNL_UDATA_CHAIN_COMMENT.rawValue),
             handle: nftnl_chain_get_u64(pointer, UInt16(NFTNL_CHAIN_HANDLE.rawValue)))
+    }
+
+    /// The kernel lists them all, and a single one in an attribute of its own, too (`nft_dump_basechain_hook`).
+    private var devices: [String] {
+        guard has(NFTNL_CHAIN_DEVICES) else { return [] }
+        let attribute = UInt16(NFTNL_CHAIN_DEVICES.rawValue)
+        guard var next = unsafe nftnl_chain_get(pointer, attribute)?.assumingMemoryBound(to: UnsafePointer<CChar>?.self)
+        else { return [] }
+        var names: [String] = []
+        while let name = unsafe lentText(next.pointee) {
+            names.append(name)
+            unsafe next += 1
+        }
+        return names
     }
 
     private func has(_ attribute: nftnl_chain_attr) -> Bool {
