@@ -245,4 +245,35 @@ struct DamageTests {
             #expect(try await host.json(["ip", "-j", "link", "show", "vx-wide"])[0]["mtu"].integer == 1300)
         }
     }
+
+    /// Whatever of a sandbox is broken: nothing of ours is put on a bridge of somebody else's.
+    @Test func `a bridge of somebody else's that has the name of a network's`() async throws {
+        try await NetworkHost.with { host in
+            for name in ["one", "two"] { _ = try await host.serve(name, on: "bridge") }
+            let one = try await host.json([NetworkHost.swnet, "inspect", "bridge"])[0]["sandboxes"].items
+                .first { $0["name"].text == "one" }
+            let port = try #require(one?["hostInterface"].text)
+            try await host.shell(
+                """
+                ip link set sw-bridge down; ip link set sw-bridge name mine; ip link add sw-bridge mtu 1400 type bridge
+                ip link set sw-bridge up; ip link set \(port) down; ip -n one address flush dev eth0 scope global
+                ip -n two link del eth0
+                """)
+            let repaired = try await host.swnet("repair")
+            let words = "the interface sw-bridge is not of network bridge"
+            #expect(repaired.status == 1 && repaired.errors.contains(words), "\(repaired)")
+            #expect(try await host.must(["ip", "-o", "link", "show", "master", "sw-bridge"]) == "")
+            #expect(try await host.json(["ip", "-j", "link", "show", port])[0]["mtu"].integer == 1500)
+            // Nor is anything else, whoever asks.
+            try await host.must(["ip", "netns", "add", "three"])
+            let refused = try await host.swnet("connect", "bridge", "three")
+            #expect(refused.status != 0, "\(refused)")
+            #expect(try await host.must(["ip", "-o", "link", "show", "master", "sw-bridge"]) == "")
+            try await host.shell("ip link del sw-bridge; ip link set mine name sw-bridge")
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            let (v4, _) = try await host.addresses(of: "two")
+            #expect(try await host.ask("TCP:\(v4):80", at: .inside("one")) != nil)
+        }
+    }
 }

@@ -143,7 +143,16 @@ extension Session {
         guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)),
             let endpoint = sandbox.endpoint(in: network)
         else { return }
+        if let network = try store.network(network) { try checkBridge(of: network) }
         try body(EndpointDriver(endpoint: endpoint, sandbox: sandbox.name, mark: mark), sandbox.identity, &links)
+    }
+
+    /// Refuses to put anything on a bridge that has the name of a network's and is somebody else's.
+    private mutating func checkBridge(of network: Network) throws {
+        guard network.driver.ownsBridge, let bridge = try network.bridgeName.flatMap({ try links.link(named: $0) }),
+            try !isOwnBridge(bridge, of: network)
+        else { return }
+        throw NetworkError(.taken, "the interface \(bridge.name) is not of network \(network.name)")
     }
 
     /// Starts the DHCP client of an endpoint that has lost it, or whose interface is a new one.
