@@ -55,11 +55,7 @@ struct RelayProcess {
             let names = try? folder.entries()
         else { return [] }
         return names.compactMap { name in
-            let numbers = (try? folder.readSymbolicLink(name)).flatMap(\.self)?.split(separator: "-") ?? []
-            guard numbers.count == 2, let process = Int32(numbers[0]), let start = UInt64(numbers[1]),
-                let facts = ProcessHandle.facts(of: process), facts.startTime == start, !facts.hasEnded
-            else { return nil }
-            return process
+            Self.process(inRecord: (try? folder.readSymbolicLink(name)).flatMap(\.self))?.processIdentifier
         }
     }
 
@@ -77,12 +73,19 @@ struct RelayProcess {
     static func recorded(
         _ name: String, _ store: borrowing Store, _ sockets: RelaySockets? = nil
     ) throws -> ProcessHandle? {
-        let numbers = try store.run.readSymbolicLink("\(directory)/\(name)")?.split(separator: "-") ?? []
-        guard numbers.count == 2, let process = Int32(numbers[0]), let start = UInt64(numbers[1]) else { return nil }
-        // Opened first: then what is compared is the process that is opened.
-        guard let handle = try? ProcessHandle(processIdentifier: process),
-            let facts = ProcessHandle.facts(of: process), facts.startTime == start, !facts.hasEnded,
-            try (sockets ?? RelaySockets()).is(process, name)
+        guard let handle = process(inRecord: try store.run.readSymbolicLink("\(directory)/\(name)")),
+            try (sockets ?? RelaySockets()).is(handle.processIdentifier, name)
+        else { return nil }
+        return handle
+    }
+
+    /// What a record says, if it still runs.
+    private static func process(inRecord text: String?) -> ProcessHandle? {
+        let numbers = text?.split(separator: "-") ?? []
+        guard numbers.count == 2, let process = Int32(numbers[0]), let start = UInt64(numbers[1]),
+            // Opened first: then what is compared is the process that is opened.
+            let handle = try? ProcessHandle(processIdentifier: process),
+            let facts = ProcessHandle.facts(of: process), facts.startTime == start, !facts.hasEnded
         else { return nil }
         return handle
     }
