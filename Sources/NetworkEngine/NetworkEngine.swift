@@ -146,6 +146,24 @@ extension NetworkEngine {
         return try awaitLeases(sandbox, request)
     }
 
+    /// Connects a sandbox, as `connect` does, to a network that comes to be with it unless it is there: when the
+    /// connection fails, neither stays.
+    ///
+    /// - Parameters:
+    ///   - definition: What the network is, when nobody has made it yet.
+    ///   - check: Throws when the network that is there is another than is meant.
+    /// - Returns: The sandbox, and whether the network was made.
+    public func connect(
+        _ request: ConnectRequest, making definition: NetworkRequest, comparing check: (Network) throws -> Void
+    ) throws -> (sandbox: Sandbox, isNew: Bool) {
+        let (sandbox, isNew) = try operate(request.operation) { session in
+            let present = try session.store.network(definition.name)
+            if let present { try check(present) }
+            return (try session.connect(request, making: present == nil ? definition : nil), present == nil)
+        }
+        return (try awaitLeases(sandbox, request, making: isNew ? definition.name : nil), isNew)
+    }
+
     /// Takes a sandbox out of a network, with the ports that lead there.
     ///
     /// Returns when the interfaces are out of sight; the kernel finishes their deletion later.

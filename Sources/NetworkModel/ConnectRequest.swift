@@ -31,12 +31,14 @@ public struct ConnectRequest: Hashable, Sendable {
         public var mtu: Int?
         /// The name of its other end in the host, where it has one.
         public var hostInterface: InterfaceName?
+        /// Whether a network that serves no names is refused when there are aliases; else they are left out there.
+        public var needsNames: Bool
 
         public init(
             network: String, addresses: [IPAddress] = [], macAddress: MACAddress? = nil,
             interface: InterfaceName? = nil, aliases: [String] = [], labels: [String: String] = [:],
             mayBeFurther: Bool = false, options: EndpointOptions = EndpointOptions(), mtu: Int? = nil,
-            hostInterface: InterfaceName? = nil
+            hostInterface: InterfaceName? = nil, needsNames: Bool = true
         ) {
             self.network = network
             self.addresses = addresses
@@ -48,6 +50,7 @@ public struct ConnectRequest: Hashable, Sendable {
             self.options = options
             self.mtu = mtu
             self.hostInterface = hostInterface
+            self.needsNames = needsNames
         }
     }
 }

@@ -85,23 +85,21 @@ extension CNICommand {
         let ports = try configuration.mappings()
         let limits = try configuration.limits()
         try checkNamespace()
-        try CNINetwork(request: request, configuration: configuration).prepare(engine)
 
-        let reference = SandboxReference(name: attachment.container, location: .path(request.namespace))
-        // Whoever starts plugins need not know that nobody serves names on this network.
-        let hasNames = try !configuration.aliases.isEmpty && engine.network(named: request.network).hasNames
         // A container that is on two networks is told its ports with both; they lead to the first.
         let published = try engine.sandbox(named: attachment.container)?.ports ?? []
-        let sandbox = try engine.connect(
-            ConnectRequest(
-                sandbox: reference,
-                attachments: [
-                    .init(
-                        network: request.network, addresses: configuration.addresses,
-                        macAddress: configuration.macAddress, interface: attachment.interface,
-                        aliases: hasNames ? configuration.aliases : [],
-                        labels: CNILabels(attachment, ports).labels, mayBeFurther: true, options: limits)
-                ], ports: ports.filter { !published.contains($0) }.map(PortRequest.init)))
+        let connection = ConnectRequest(
+            sandbox: SandboxReference(name: attachment.container, location: .path(request.namespace)),
+            attachments: [
+                .init(
+                    network: request.network, addresses: configuration.addresses,
+                    macAddress: configuration.macAddress, interface: attachment.interface,
+                    aliases: configuration.aliases, labels: CNILabels(attachment, ports).labels, mayBeFurther: true,
+                    options: limits,
+                    // Whoever starts plugins need not know that nobody serves names on this network.
+                    needsNames: false)
+            ], ports: ports.filter { !published.contains($0) }.map(PortRequest.init))
+        let (sandbox, isNew) = try connect(connection, configuration)
         do {
             guard let endpoint = sandbox.endpoint(in: request.network, interface: attachment.interface.text)
             else {
@@ -116,7 +114,20 @@ extension CNICommand {
         } catch {
             // An error means that nothing was made.
             try? delete()
+            if isNew { try? engine.removeNetwork(request.network) }
             throw error
+        }
+    }
+
+    private func connect(
+        _ connection: ConnectRequest, _ configuration: CNIConfiguration
+    ) throws -> (sandbox: Sandbox, isNew: Bool) {
+        do {
+            return try CNINetwork(request: request, configuration: configuration).connect(connection, engine)
+        } catch let error as NetworkError where error.kind == .notFound {
+            // With a namespace that is there, what is missing is of the host; 3 would say that there is no such container.
+            try checkNamespace()
+            throw CNIError(.invalidConfiguration, error.message)
         }
     }
 

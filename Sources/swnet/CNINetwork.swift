@@ -8,22 +8,13 @@ struct CNINetwork {
     let request: CNIRequest
     let configuration: CNIConfiguration
 
-    /// Makes the network unless it is there.
+    /// Connects a sandbox to the network, which is made with it unless it is there.
     ///
+    /// - Returns: The sandbox, and whether the network was made.
     /// - Throws: `CNIError` 7 when it is there and contradicts the configuration.
-    func prepare(_ engine: NetworkEngine) throws {
+    func connect(_ connection: ConnectRequest, _ engine: NetworkEngine) throws -> (sandbox: Sandbox, isNew: Bool) {
         try refuseUnsupported()
-        if let network = try engine.definition(of: request.network) { return try compare(network) }
-        do {
-            try engine.createNetwork(networkRequest())
-        } catch let error as NetworkError where error.kind == .taken {
-            // Somebody else's first attachment was faster, or the subnet is taken.
-            guard let network = try engine.definition(of: request.network) else { throw error }
-            try compare(network)
-        } catch let error as NetworkError where error.kind == .notFound {
-            // What is missing is of the host; 3 would say that there is no such container.
-            throw CNIError(.invalidConfiguration, error.message)
-        }
+        return try engine.connect(connection, making: networkRequest(), comparing: compare)
     }
 
     /// Why the next ADD would fail; nil when it would not.

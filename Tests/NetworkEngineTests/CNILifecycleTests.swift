@@ -109,6 +109,48 @@ struct CNILifecycleTests {
         }
     }
 
+    @Test func `an ADD that fails leaves no network behind`() async throws {
+        try await NetworkHost.with { host in
+            let runtime = try await CNIRuntime.prepare(host, "web", "good") {
+                $0.plugins = [CNIRuntime.swnet(#""subnet": "10.44.0.0/24""#, capabilities: ["ips", "portMappings"])]
+            }
+            try await host.must(["ip", "-n", "web", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1"])
+            let failures: [(interface: String, capabilities: [String: String], code: Int)] = [
+                ("eth0", [:], 101), ("net0", ["ips": #"["10.44.0.1"]"#], 101),
+                ("net0", ["portMappings": #"[{"hostPort": 81, "containerPort": 80, "hostIP": "198.51.100.9"}]"#], 7),
+            ]
+            for failure in failures {
+                var failing = runtime
+                failing.capabilities = failure.capabilities
+                let added = try await failing.add("web", interface: failure.interface)
+                #expect(added.output.errorCode == failure.code, "\(added.output)")
+                #expect(try await host.nothingLeft() == [])
+                #expect(try await host.shell("ls /var/lib/swnet/networks").standardOutput == "")
+                #expect(try await host.must(["cat", "/proc/sys/net/ipv4/ip_forward"]) == "0")
+            }
+            // Nor does one take a network away that another ADD makes meanwhile.
+            let input = try runtime.document(runtime.plugins[0]).text
+            let line = """
+                plugin() { CNI_COMMAND=ADD CNI_CONTAINERID=$2 CNI_NETNS=/run/netns/$2 CNI_IFNAME=eth0 "$0" <<<"$1"; }
+                for i in 1 2 3 4 5 6; do plugin "$1" web >/dev/null & done
+                plugin "$1" good >/dev/null & good=$!
+                for i in 7 8 9; do plugin "$1" web >/dev/null & done
+                wait $good; echo $?; wait
+                """
+            let result = try await host.run(["bash", "-c", line, "\(CNIRuntime.folder)/swnet", input])
+            #expect(result.lines.last == "0", "\(result)")
+            let ping = ["ping", "-c1", "-W2", "10.44.0.1"]
+            #expect(try await host.run(ping, at: .inside("good")).status == 0)
+            // And one that is there stays, with somebody on it and without.
+            for isUsed in [true, false] {
+                if !isUsed { #expect(try await runtime.delete("good").status == 0) }
+                #expect(try await runtime.add("web").output.errorCode == 101)
+                #expect(try await host.must(["ls", "/var/lib/swnet/networks"]) == "lab.json")
+                #expect(try await host.net("check") == "")
+            }
+        }
+    }
+
     @Test func `killed at any moment, DEL and the next ADD work`() async throws {
         try await NetworkHost.with { host in
             let runtime = try await CNIRuntime.prepare(host, "web")

@@ -37,6 +37,19 @@ struct DHCPTests {
             ?? 0
     }
 
+    @Test func `a network that CNI has made goes again when no server answers`() async throws {
+        try await NetworkHost.with { host in
+            let runtime = try await CNIRuntime.prepare(host, "web") {
+                let ipam = #""ipam": {"type": "dhcp"}"#
+                $0.plugins = [CNIRuntime.swnet(#""driver": "macvlan", "options": {"parent": "eth0"}, \#(ipam)"#)]
+            }
+            let output = try await runtime.add("web").output
+            #expect(output.errorCode == 100 && output.output.contains("no DHCP server"), "\(output)")
+            #expect(try await host.nothingLeft() == [])
+            #expect(try await host.shell("ls /var/lib/swnet/networks").standardOutput == "")
+        }
+    }
+
     @Test func `a macvlan gets its address, keeps it in the record, and gives it back`() async throws {
         try await NetworkHost.with { host in
             let server = try await serve(host)

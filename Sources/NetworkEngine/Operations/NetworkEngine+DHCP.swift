@@ -34,12 +34,18 @@ extension Session {
     }
 
     /// Takes endpoints out again that no server answered.
-    fileprivate mutating func giveUp(_ endpoints: [Endpoint], of name: String) throws {
-        guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)) else { return }
-        let left = sandbox.endpoints.filter { endpoint in
-            endpoints.contains { $0.network == endpoint.network && $0.interface == endpoint.interface }
+    ///
+    /// - Parameter made: A network that was made for them. It goes as well, unless somebody has joined it meanwhile.
+    fileprivate mutating func giveUp(_ endpoints: [Endpoint], of name: String, making made: String?) throws {
+        if let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)) {
+            let left = sandbox.endpoints.filter { endpoint in
+                endpoints.contains { $0.network == endpoint.network && $0.interface == endpoint.interface }
+            }
+            try carryOut(removal("disconnect \(name)", of: left, and: [], from: sandbox))
         }
-        try carryOut(removal("disconnect \(name)", of: left, and: [], from: sandbox))
+        do {
+            if let made { try remove(made) }
+        } catch let error as NetworkError where error.kind == .inUse {}
     }
 }
 
@@ -79,8 +85,9 @@ extension NetworkEngine {
     /// Waits until DHCP servers have answered the new endpoints of a sandbox. Nobody else waits meanwhile: the engine's
     /// lock is free.
     ///
+    /// - Parameter made: A network that was made with the endpoints.
     /// - Throws: `NetworkError` when one does not answer; then the new endpoints are taken out again.
-    func awaitLeases(_ sandbox: Sandbox, _ request: ConnectRequest) throws -> Sandbox {
+    func awaitLeases(_ sandbox: Sandbox, _ request: ConnectRequest, making made: String? = nil) throws -> Sandbox {
         guard planned == nil, !request.attachments.isEmpty else { return sandbox }
         let joined = sandbox.endpoints.suffix(request.attachments.count)
         guard joined.contains(where: { $0.isLeased || $0.configuresItself }) else { return sandbox }
@@ -99,11 +106,11 @@ extension NetworkEngine {
             }
             guard let missing else { return now }
             guard ContinuousClock.now < end else {
-                try operate { session in try session.giveUp(Array(joined), of: sandbox.name) }
+                try operate { session in try session.giveUp(Array(joined), of: sandbox.name, making: made) }
                 throw NetworkError(.failed, "\(request.operation): \(missing) in \(DHCPClient.patience) seconds")
             }
             guard let signal = interruption.wait(nanoseconds: 20_000_000) else { continue }
-            try operate { session in try session.giveUp(Array(joined), of: sandbox.name) }
+            try operate { session in try session.giveUp(Array(joined), of: sandbox.name, making: made) }
             interruption.end()
             raise(signal)
         }

@@ -16,16 +16,25 @@ private struct Connection {
     var needsFirewall: Bool
     /// Whether nothing was connected or published before, so that it is time to say what is in the way.
     var isFirst: Bool
+    /// A network that is made with it.
+    var made: Network?
 }
 
 extension Session {
     /// Connects a sandbox to networks and publishes its ports in one transaction.
-    mutating func connect(_ request: ConnectRequest) throws -> Sandbox {
+    ///
+    /// - Parameter definition: A network that is not there, and comes to be with the connection to it.
+    mutating func connect(_ request: ConnectRequest, making definition: NetworkRequest? = nil) throws -> Sandbox {
         let found = try find(request.sandbox)
         var connection = Connection(
             sandbox: found.record ?? Sandbox(name: found.name, identity: found.identity),
             plan: NetworkPlan(request.operation), needsFirewall: !request.ports.isEmpty,
             isFirst: try !request.ports.isEmpty && PortIndex(store).isEmpty)
+        if let definition {
+            let network = try design(definition)
+            connection.plan.steps.append(.define(network))
+            connection.made = network
+        }
         let interfaces = request.attachments.isEmpty ? [] : try interfaces(of: found, request.attachments)
         for attachment in request.attachments { try plan(attachment, interfaces, &connection) }
         let joined = request.attachments.count
@@ -71,8 +80,9 @@ extension Session {
     private mutating func plan(
         _ attachment: ConnectRequest.Attachment, _ interfaces: [String], _ connection: inout Connection
     ) throws {
-        let network = try self.network(attachment.network)
-        guard attachment.aliases.isEmpty || network.hasNames else {
+        let made = connection.made.flatMap { $0.name == attachment.network ? $0 : nil }
+        let network = try made ?? self.network(attachment.network)
+        guard attachment.aliases.isEmpty || network.hasNames || !attachment.needsNames else {
             throw NetworkError(
                 .invalid,
                 "alias \(attachment.aliases[0]): nobody serves names on network \(network.name) (only on bridges and "
@@ -150,7 +160,8 @@ extension Session {
             deviceRoutes: !network.isInternal && network.driver.routesByDevice
                 ? IPFamily.allCases.filter(network.hasSubnet) : [],
             mtu: try mtu(attachment, network), isInternal: network.isInternal,
-            isIsolated: network.policy.isolatesPorts, takesPorts: network.isOpen, aliases: attachment.aliases,
+            isIsolated: network.policy.isolatesPorts, takesPorts: network.isOpen,
+            aliases: network.hasNames ? attachment.aliases : [],
             nameServers: network.hasNames && NameService.isInstalled ? network.subnets.compactMap(\.gateway) : [],
             labels: attachment.labels, options: try options(attachment, network, of: sandbox),
             routes: try routes(of: network, for: sandbox), leases: network.leases,
