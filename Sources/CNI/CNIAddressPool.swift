@@ -34,7 +34,7 @@ public struct CNIAddressPool: Hashable, Sendable {
         var pools: [(pool: CNIAddressPool, field: Field)] = []
         for set in try field.list() ?? [] {
             let ranges = try set.list() ?? []
-            guard ranges.count <= 1 else { throw set.unsupported("one subnet in each set of ranges") }
+            guard ranges.count <= 1 else { throw set.unsupported("one range in each set") }
             guard let range = ranges.first else { throw set.invalid("a set of no ranges") }
             guard let pool = try CNIAddressPool(range.object()) else { throw range["subnet"].missing }
             pools.append((pool, range["subnet"]))

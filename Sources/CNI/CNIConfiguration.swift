@@ -25,6 +25,10 @@ public struct CNIConfiguration: Hashable, Sendable {
     public var guardsSources = false
     /// `portIsolation`: containers reach the gateway and not each other.
     public var isolatesPorts = false
+    /// `isDefaultGateway`: a default route of each family, whatever `routes` say.
+    public var isDefaultGateway = false
+    /// `ipam.routes`; nil when nothing is said of them, which is a default route of each family.
+    public var routes: [CNIResult.Route]?
     /// `ipMasq: false`: outgoing packets keep their addresses.
     public var keepsSource = false
     /// The addresses that this attachment has to have.
@@ -36,6 +40,9 @@ public struct CNIConfiguration: Hashable, Sendable {
     /// nil when no limit is asked for.
     public var bandwidth: CNIBandwidth?
     public var dns = CNIResult.NameService()
+    /// `ipam.resolvConf`: a file in the form of resolv.conf(5) that counts where `dns` says nothing; nil for none.
+    public var resolvConf: String?
+    private var saysDNS = false
 
     init(_ document: Field, network: String, arguments: CNIArguments) throws(CNIError) {
         let runtime = try document["runtimeConfig"].object()
@@ -52,7 +59,7 @@ public struct CNIConfiguration: Hashable, Sendable {
         }
         pools = try CNIAddressPool.read(document, runtime)
         excluded = try Self.addresses([document["exclude"], document["ipam"]["exclude"]]) ?? []
-        try checkRoutes(document["ipam"]["routes"])
+        routes = try routes(document["ipam"]["routes"])
 
         let given = try document["args"].object()["cni"].object()
         addresses = try Self.addresses([runtime["ips"], given["ips"]]) ?? arguments.addresses
@@ -64,6 +71,8 @@ public struct CNIConfiguration: Hashable, Sendable {
         bandwidth = try CNIBandwidth(runtime["bandwidth"])
         let fallback = try CNIResult.NameService(document["dns"])
         dns = try CNIResult.NameService(runtime: runtime["dns"]).filled(from: fallback)
+        saysDNS = !fallback.isEmpty
+        resolvConf = try document["ipam"]["resolvConf"].string().flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// Keys of the bridge plugin that ask for something that is not there.
@@ -103,24 +112,63 @@ public struct CNIConfiguration: Hashable, Sendable {
         let wish = try document["internal"].flag()
         if wish == true, isGateway == true { throw document["internal"].invalid("contradicts isGateway: true") }
         isInternal = wish ?? (isGateway == false)
+        isDefaultGateway = try document["isDefaultGateway"].flag() == true
         keepsSource = masquerades == false && !isInternal
     }
 
-    /// Routes that go where the default route goes are there; others are not.
-    private func checkRoutes(_ field: Field) throws(CNIError) {
-        for route in try field.list() ?? [] {
-            guard let destination: IPPrefix = try route["dst"].parsed("a subnet as ADDRESS/LENGTH") else {
-                throw route["dst"].missing
+    /// Who is asked for names: where the configuration's `dns` says nothing, the file that `resolvConf` names does.
+    ///
+    /// - Parameter text: What is in that file.
+    public func dns(resolvConf text: String) -> CNIResult.NameService {
+        saysDNS ? dns : dns.filled(from: CNIResult.NameService(resolvConf: text))
+    }
+}
+
+// MARK: - Routes
+
+extension CNIConfiguration {
+    private func routes(_ field: Field) throws(CNIError) -> [CNIResult.Route]? {
+        guard let list = try field.list() else { return nil }
+        var routes: [CNIResult.Route] = []
+        for element in list { routes.append(try route(element.object())) }
+        guard usesDHCP else { return routes }
+        if let place = routes.firstIndex(where: { $0 != CNIResult.Route(to: .everything($0.destination.family)) }) {
+            throw list[place].unsupported("the DHCP server says which routes there are")
+        }
+        return nil
+    }
+
+    private func route(_ field: Field) throws(CNIError) -> CNIResult.Route {
+        guard let destination: IPPrefix = try field["dst"].parsed("a subnet as ADDRESS/LENGTH") else {
+            throw field["dst"].missing
+        }
+        guard destination.isNetwork else {
+            throw field["dst"].invalid("\(destination) has host bits set (did you mean \(destination.network))")
+        }
+        if isInternal { throw field.invalid("a route to \(destination) contradicts a network with no way out") }
+        let family = destination.family
+        guard pools.isEmpty || pools.contains(where: { $0.subnet.family == family }) else {
+            throw field["dst"].invalid("\(destination), and there is no subnet of that family")
+        }
+        let priority = try field["priority"].number(0...Int(UInt32.max)) ?? 0
+        // The main table, and the scope of a route by a gateway, are what they are without.
+        for (key, usual) in [("mtu", 0), ("advmss", 0), ("table", 254), ("scope", 0)] {
+            guard let number = try field[key].number(0...Int(UInt32.max)), number != usual, number != 0 else {
+                continue
             }
-            if isInternal { throw route.invalid("a route to \(destination) contradicts a network with no way out") }
-            guard let gateway: IPAddress = try route["gw"].parsed("an IP address") else { continue }
-            guard gateway.family == destination.family else {
-                throw route["gw"].invalid("\(gateway) is no next hop to \(destination)")
+            throw field[key].unsupported("a route has dst, gw and priority")
+        }
+        let gateway: IPAddress? = try field["gw"].parsed("an IP address")
+        if let gateway {
+            guard gateway.family == family else {
+                throw field["gw"].invalid("\(gateway) is no next hop to \(destination)")
             }
-            guard pools.contains(where: { $0.router == gateway }) else {
-                throw route.unsupported("routes lead to the network's own gateway")
+            guard pools.isEmpty || pools.contains(where: { $0.subnet.allowsHost(gateway) }) else {
+                let subnets = pools.map(\.subnet.description).joined(separator: ", ")
+                throw field["gw"].invalid("\(gateway) is no host's address of \(subnets)")
             }
         }
+        return CNIResult.Route(to: destination, via: gateway, priority: priority == 0 ? nil : priority)
     }
 }
 

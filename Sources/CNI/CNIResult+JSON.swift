@@ -27,7 +27,7 @@ extension CNIResult {
                 .init("cniVersion", .string(version.rawValue)),
                 .init("interfaces", .array(interfaces.map { $0.json(version) })),
                 .init("ips", .array(addresses.map { $0.json(version) })),
-                .init("routes", .array(routes.map(\.json))),
+                .init("routes", .array(routes.map { $0.json(version) })),
                 .init("dns", dns.json),
             ] + others)
     }
@@ -80,13 +80,16 @@ extension CNIResult.Route {
         guard let destination: IPPrefix = try field["dst"].parsed("a subnet as ADDRESS/LENGTH") else {
             throw field["dst"].missing
         }
-        self.init(to: destination, via: try field["gw"].parsed("an IP address"))
-        others = field.members(except: ["dst", "gw"])
+        self.init(
+            to: destination, via: try field["gw"].parsed("an IP address"),
+            priority: try field["priority"].number(0...Int(UInt32.max)))
+        others = field.members(except: ["dst", "gw", "priority"])
     }
 
-    fileprivate var json: JSONValue {
+    fileprivate func json(_ version: CNIVersion) -> JSONValue {
         let known: [JSONValue.Member?] = [
             .init("dst", .init(text: destination)), gateway.map { .init("gw", .init(text: $0)) },
+            version < .v1_1_0 ? nil : priority.map { .init("priority", .integer($0)) },
         ]
         return .object(known.compactMap(\.self) + others)
     }
@@ -115,6 +118,22 @@ extension CNIResult.NameService {
         try Self.check(servers, object["servers"])
         try Self.checkWords(search, object["searches"])
         try Self.checkWords(options, object["options"])
+    }
+
+    /// A file in the form of resolv.conf(5), as host-local reads it. A server that is no address is one of the host's own
+    /// links (`fe80::1%eth0`), which a container does not have.
+    init(resolvConf text: String) {
+        for line in text.split(whereSeparator: \.isNewline) {
+            let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
+            guard words.count > 1 else { continue }
+            switch words[0] {
+            case "nameserver": if IPAddress(words[1]) != nil { servers.append(words[1]) }
+            case "domain": domain = words[1]
+            case "search": search += words.dropFirst()
+            case "options": options += words.dropFirst()
+            default: break
+            }
+        }
     }
 
     private static func check(_ servers: [String], _ field: Field) throws(CNIError) {

@@ -56,11 +56,14 @@ public struct CNIResult: Hashable, Sendable {
         public var destination: IPPrefix
         /// nil: the gateway of an address of the family.
         public var gateway: IPAddress?
+        /// Its metric, when it was asked for; since 1.1.0.
+        public var priority: Int?
         var others: [JSONValue.Member] = []
 
-        public init(to destination: IPPrefix, via gateway: IPAddress? = nil) {
+        public init(to destination: IPPrefix, via gateway: IPAddress? = nil, priority: Int? = nil) {
             self.destination = destination
             self.gateway = gateway
+            self.priority = priority
         }
     }
 

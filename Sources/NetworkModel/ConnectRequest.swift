@@ -31,6 +31,10 @@ public struct ConnectRequest: Hashable, Sendable {
         public var mtu: Int?
         /// The name of its other end in the host, where it has one.
         public var hostInterface: InterfaceName?
+        /// Routes besides those that the network gives; one to the same destination takes the place of the network's.
+        public var routes: [RouteRequest]
+        /// Whether it gets a default route of each family that `routes` has none of.
+        public var hasDefaultRoutes: Bool
         /// Whether a network that serves no names is refused when there are aliases; else they are left out there.
         public var needsNames: Bool
 
@@ -38,7 +42,8 @@ public struct ConnectRequest: Hashable, Sendable {
             network: String, addresses: [IPAddress] = [], macAddress: MACAddress? = nil,
             interface: InterfaceName? = nil, aliases: [String] = [], labels: [String: String] = [:],
             mayBeFurther: Bool = false, options: EndpointOptions = EndpointOptions(), mtu: Int? = nil,
-            hostInterface: InterfaceName? = nil, needsNames: Bool = true
+            hostInterface: InterfaceName? = nil, routes: [RouteRequest] = [], hasDefaultRoutes: Bool = true,
+            needsNames: Bool = true
         ) {
             self.network = network
             self.addresses = addresses
@@ -50,6 +55,8 @@ public struct ConnectRequest: Hashable, Sendable {
             self.options = options
             self.mtu = mtu
             self.hostInterface = hostInterface
+            self.routes = routes
+            self.hasDefaultRoutes = hasDefaultRoutes
             self.needsNames = needsNames
         }
     }

@@ -34,7 +34,7 @@ public struct Endpoint: Hashable, Sendable {
     public var labels: [String: String]
     /// What else was asked for.
     public var options: EndpointOptions
-    /// The network's static routes.
+    /// The network's static routes, and those that were asked for with it.
     public var routes: [StaticRoute]
     /// What DHCP servers gave it, by family; none where addresses are ours to give.
     public var leases: [IPFamily: DHCPLease]

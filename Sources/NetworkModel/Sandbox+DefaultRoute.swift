@@ -10,8 +10,11 @@ extension Endpoint {
         return metric == 0 ? nil : (family == .v6 ? 1024 : 0) + UInt32(clamping: metric)
     }
 
-    /// Where it stands among the sandbox's default routes: the least goes first.
-    fileprivate var rank: Int { options.metric.map(Int.init) ?? metric }
+    /// Where it stands among the sandbox's default routes of a family: the least goes first, what gives none last.
+    fileprivate func rank(_ family: IPFamily) -> Int {
+        guard deviceRoutes.contains(family) || gateways.contains(where: { $0.family == family }) else { return .max }
+        return options.metric.map(Int.init) ?? metric
+    }
 }
 
 extension Sandbox {
@@ -41,6 +44,6 @@ extension Sandbox {
     /// Of the endpoints that the host routes for, the one whose default route of a family is used: what comes in by
     /// another would be answered by this one (rp_filter, and firewalls, drop that).
     func published(_ family: IPFamily) -> Endpoint? {
-        endpoints.filter { $0.takesPorts && $0.address(family) != nil }.min { $0.rank < $1.rank }
+        endpoints.filter { $0.takesPorts && $0.address(family) != nil }.min { $0.rank(family) < $1.rank(family) }
     }
 }

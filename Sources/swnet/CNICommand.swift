@@ -84,6 +84,7 @@ extension CNICommand {
         let previous = try request.previousResult()
         let ports = try configuration.mappings()
         let limits = try configuration.limits()
+        let dns = try nameService(configuration)
         try checkNamespace()
 
         // A container that is on two networks is told its ports with both; they lead to the first.
@@ -95,7 +96,8 @@ extension CNICommand {
                     network: request.network, addresses: configuration.addresses,
                     macAddress: configuration.macAddress, interface: attachment.interface,
                     aliases: configuration.aliases, labels: CNILabels(attachment, ports).labels, mayBeFurther: true,
-                    options: limits,
+                    options: limits, routes: configuration.routes?.map(RouteRequest.init) ?? [],
+                    hasDefaultRoutes: configuration.routes == nil || configuration.isDefaultGateway,
                     // Whoever starts plugins need not know that nobody serves names on this network.
                     needsNames: false)
             ], ports: ports.filter { !published.contains($0) }.map(PortRequest.init))
@@ -105,7 +107,7 @@ extension CNICommand {
             else {
                 throw CNIError(.failed, "the endpoint of \(attachment.container) is gone again")
             }
-            var result = try self.result(endpoint, of: sandbox, configuration)
+            var result = try self.result(endpoint, of: sandbox, dns)
             // Who says nothing of resolvers gets the network's, which knows the names of containers.
             if result.dns.servers.isEmpty, previous?.dns.isEmpty ?? true {
                 result.dns.servers = endpoint.nameServers.map(\.description)
@@ -131,8 +133,19 @@ extension CNICommand {
         }
     }
 
+    /// Who is asked for names, by the configuration or by the file that it names.
+    private func nameService(_ configuration: CNIConfiguration) throws(CNIError) -> CNIResult.NameService {
+        guard let path = configuration.resolvConf else { return configuration.dns }
+        do throws(SystemError) {
+            let bytes = try Descriptor.open(path, O_RDONLY | O_NONBLOCK).readAll(limit: 1 << 20)
+            return configuration.dns(resolvConf: String(decoding: bytes, as: UTF8.self))
+        } catch {
+            throw CNIError(.inputOutput, "ipam.resolvConf: \(error)")
+        }
+    }
+
     private func result(
-        _ endpoint: Endpoint, of sandbox: Sandbox, _ configuration: CNIConfiguration
+        _ endpoint: Endpoint, of sandbox: Sandbox, _ dns: CNIResult.NameService
     ) throws -> CNIResult {
         let network = try engine.network(named: request.network)
         let (host, inside) = try engine.links(of: endpoint, in: sandbox)
@@ -145,9 +158,19 @@ extension CNICommand {
                     prefix, gateway: network.subnet(of: prefix.address)?.gateway ?? router(prefix, endpoint),
                     interface: interfaces.count - 1)
             },
-            routes: endpoint.gateways.map { CNIResult.Route(to: .everything($0.family), via: $0) }
-                + endpoint.deviceRoutes.map { CNIResult.Route(to: .everything($0)) },
-            dns: configuration.dns)
+            routes: routes(endpoint), dns: dns)
+    }
+
+    /// Those that lead somewhere; a priority is told when somebody has asked for it.
+    private func routes(_ endpoint: Endpoint) -> [CNIResult.Route] {
+        let metric = endpoint.options.metric.map(Int.init)
+        return endpoint.gateways.map { CNIResult.Route(to: .everything($0.family), via: $0, priority: metric) }
+            + endpoint.deviceRoutes.map { CNIResult.Route(to: .everything($0), priority: metric) }
+            + endpoint.routes.compactMap { route in
+                route.gateway.map {
+                    CNIResult.Route(to: route.destination, via: $0, priority: route.metric.map(Int.init))
+                }
+            }
     }
 
     /// The router that a DHCP server told, which is in no subnet of ours.
@@ -249,6 +272,13 @@ extension CNICommand {
             throw CNIError(.invalidEnvironment, "CNI_CONTAINERID, CNI_IFNAME are missing")
         }
         return attachment
+    }
+}
+
+extension RouteRequest {
+    fileprivate init(_ route: CNIResult.Route) {
+        self.init(
+            to: route.destination.network, via: route.gateway, metric: route.priority.map(UInt32.init(clamping:)))
     }
 }
 

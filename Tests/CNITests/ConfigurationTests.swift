@@ -21,6 +21,56 @@ import Testing
         #expect(configuration.dns.servers == ["10.88.0.1"] && configuration.dns.domain == "lab")
         #expect(configuration.dns.search == ["a.lab"] && configuration.dns.options == ["ndots:2"])
         #expect(configuration.bandwidth == nil && configuration.ports.isEmpty)
+        #expect(
+            configuration.routes
+                == [.init(to: .everything(.v4)), .init(to: .everything(.v6), via: IPAddress("fd00::1"))])
+    }
+
+    @Test func `routes that are asked for, and none`() throws {
+        let routes = { (list: String) throws(CNIError) in
+            try Requests.configuration(#""ipam": {"subnet": "10.1.0.0/24", "routes": \#(list)}"#).routes
+        }
+        #expect(try routes("null") == nil)
+        #expect(try routes("[]") == [])
+        let destination = try #require(IPPrefix("10.9.0.0/16"))
+        #expect(try routes(#"[{"dst": "10.9.0.0/16"}]"#) == [.init(to: destination)])
+        #expect(
+            try routes(#"[{"dst": "10.9.0.0/16", "gw": "10.1.0.9", "priority": 7}]"#)
+                == [.init(to: destination, via: IPAddress("10.1.0.9"), priority: 7)])
+        // What is as it would be anyway is no wish.
+        #expect(
+            try routes(#"[{"dst": "10.9.0.0/16", "mtu": 0, "advmss": 0, "table": 254, "scope": 0, "priority": 0}]"#)
+                == [.init(to: destination)])
+        #expect(try Requests.configuration(#""isDefaultGateway": true"#).isDefaultGateway)
+        // A DHCP server gives the default route, and tells all others.
+        let leased = try Requests.configuration(#""ipam": {"type": "dhcp", "routes": [{"dst": "0.0.0.0/0"}]}"#)
+        #expect(leased.usesDHCP && leased.routes == nil)
+    }
+
+    @Test func `resolvers that stand in a file`() throws {
+        let text = """
+            # the host's
+            ; own
+            nameserver 192.0.2.53
+            nameserver fe80::1%eth0
+            nameserver
+            domain lab
+            search a.lab\tb.lab
+            options ndots:2 edns0
+            sortlist 192.0.2.0
+            """
+        let read = try Requests.configuration(#""ipam": {"resolvConf": "/run/resolv"}"#)
+        #expect(read.resolvConf == "/run/resolv")
+        let dns = read.dns(resolvConf: text)
+        #expect(dns.servers == ["192.0.2.53"] && dns.domain == "lab" && dns.search == ["a.lab", "b.lab"])
+        #expect(dns.options == ["ndots:2", "edns0"])
+        // The bridge plugin's rule: with anything in `dns` the file does not count. What the runtime says comes first.
+        let said = try Requests.configuration(#""dns": {"domain": "x"}, "ipam": {"resolvConf": "/run/resolv"}"#)
+        #expect(said.dns(resolvConf: text) == said.dns && said.dns.servers.isEmpty)
+        let asked = try Requests.configuration(
+            #""ipam": {"resolvConf": "/run/resolv"}, "runtimeConfig": {"dns": {"servers": ["8.8.8.8"]}}"#)
+        #expect(asked.dns(resolvConf: text).servers == ["8.8.8.8"] && asked.dns(resolvConf: text).domain == "lab")
+        #expect(try Requests.configuration(#""ipam": {"resolvConf": ""}"#).resolvConf == nil)
     }
 
     @Test func `the specification's example`() throws {
@@ -93,6 +143,15 @@ import Testing
         (#""isGateway": false, "ipam": {"routes": [{"dst": "0.0.0.0/0"}]}"#, 7, "ipam.routes[0]: a route to 0.0.0.0/0"),
         (#""ipam": {"routes": [{}]}"#, 7, "ipam.routes[0].dst"), (#""ipam": {"routes": [{"dst": "all"}]}"#, 7, "'all'"),
         (#""ipam": {"routes": [{"dst": "::/0", "gw": "10.1.0.1"}]}"#, 7, "ipam.routes[0].gw"),
+        (#""ipam": {"routes": [{"dst": "10.9.0.1/16"}]}"#, 7, "did you mean 10.9.0.0/16"),
+        (#""ipam": {"routes": {}}"#, 6, "ipam.routes"), (#""ipam": {"routes": [5]}"#, 6, "ipam.routes[0]"),
+        (#""subnet": "10.1.0.0/24", "ipam": {"routes": [{"dst": "::/0"}]}"#, 7, "ipam.routes[0].dst: ::/0"),
+        (
+            #""subnet": "10.1.0.0/24", "ipam": {"routes": [{"dst": "10.9.0.0/16", "gw": "10.2.0.9"}]}"#, 7,
+            "10.2.0.9 is no host's address of 10.1.0.0/24"
+        ),
+        (#""ipam": {"routes": [{"dst": "10.9.0.0/16", "priority": -1}]}"#, 7, "ipam.routes[0].priority"),
+        (#""ipam": {"resolvConf": 5}"#, 6, "ipam.resolvConf"),
         (#""dns": {"search": ["a\nnameserver 8.8.8.8"]}"#, 7, "is not one word"),
         (#""runtimeConfig": {"dns": {"options": ["a b"]}}"#, 7, "is not one word"),
         (#""dns": {"nameservers": ["localhost"]}"#, 7, "localhost"), (#""dns": {"search": "lab"}"#, 6, "dns.search"),
@@ -113,10 +172,11 @@ import Testing
             #""ipam": {"ranges": [[{"subnet": "10.1.0.0/24"}, {"subnet": "10.2.0.0/24"}]]}"#, "ipam.ranges[0]",
             "10.2.0.0"
         ),
-        (
-            #""ipam": {"subnet": "10.1.0.0/24", "routes": [{"dst": "10.9.0.0/16", "gw": "10.1.0.9"}]}"#,
-            "ipam.routes[0]", "10.1.0.9"
-        ),
+        (#""ipam": {"routes": [{"dst": "10.9.0.0/16", "mtu": 1400}]}"#, "ipam.routes[0].mtu", "1400"),
+        (#""ipam": {"routes": [{"dst": "10.9.0.0/16", "advmss": 1300}]}"#, "ipam.routes[0].advmss", "1300"),
+        (#""ipam": {"routes": [{"dst": "10.9.0.0/16", "table": 100}]}"#, "ipam.routes[0].table", "100"),
+        (#""ipam": {"routes": [{"dst": "10.9.0.0/16", "scope": 253}]}"#, "ipam.routes[0].scope", "253"),
+        (#""ipam": {"type": "dhcp", "routes": [{"dst": "10.9.0.0/16"}]}"#, "ipam.routes[0]", "10.9.0.0"),
     ])
     func `what cannot be done is refused`(members: String, key: String, value: String) {
         expectRefusal(2, key, value) { _ = try Requests.configuration(members) }

@@ -7,7 +7,7 @@ import Testing
 @Suite("CNI inputs at random") struct FuzzTests {
     private static let seeds = [
         Requests.document(
-            #""ipam": {"type": "host-local", "subnet": "10.1.0.0/16", "gateway": "10.1.0.1", "routes": [{"dst": "0.0.0.0/0"}]}, "mtu": 1500"#
+            #""ipam": {"type": "host-local", "subnet": "10.1.0.0/16", "gateway": "10.1.0.1", "routes": [{"dst": "10.9.0.0/16", "gw": "10.1.0.9", "priority": 7}], "resolvConf": "/x"}, "mtu": 1500"#
         ),
         Requests.document(
             #""runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}], "ips": ["10.1.0.9/16"], "aliases": {"dbnet": ["a"]}, "mac": "02:00:00:00:00:01"}"#

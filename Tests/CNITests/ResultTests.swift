@@ -56,9 +56,11 @@ import Testing
             addresses: [
                 .init(try #require(IPPrefix("10.1.0.5/16")), gateway: IPAddress("10.1.0.1"), interface: 0),
                 .init(try #require(IPPrefix("fd00::5/64")), interface: 0),
-            ], routes: [.init(to: .everything(.v4), via: IPAddress("10.1.0.1"))])
+            ], routes: [.init(to: .everything(.v4), via: IPAddress("10.1.0.1"), priority: 7)])
         result.dns.servers = ["10.1.0.1"]
-        let rest = #""routes":[{"dst":"0.0.0.0/0","gw":"10.1.0.1"}],"dns":{"nameservers":["10.1.0.1"]}}"#
+        let route = #""dst":"0.0.0.0/0","gw":"10.1.0.1""#
+        let dns = #""dns":{"nameservers":["10.1.0.1"]}}"#
+        let rest = #""routes":[{\#(route)}],\#(dns)"#
         let interface = #"{"name":"eth0","mac":"02:00:00:00:00:01","#
         #expect(
             result.json(.v0_4_0).text
@@ -73,12 +75,15 @@ import Testing
         )
         #expect(
             result.json(.v1_1_0).text
-                == #"{"cniVersion":"1.1.0","interfaces":[\#(interface)"mtu":1500,"sandbox":"/run/netns/blue"}],\#(addresses)\#(rest)"#
-        )
+                == #"{"cniVersion":"1.1.0","interfaces":[\#(interface)"mtu":1500,"sandbox":"/run/netns/blue"}],\#(addresses)"#
+                + #""routes":[{\#(route),"priority":7}],\#(dns)"#)
         // And back.
         for version in CNIVersion.allCases {
             var expected = result
-            if version < .v1_1_0 { expected.interfaces[0].mtu = nil }
+            if version < .v1_1_0 {
+                expected.interfaces[0].mtu = nil
+                expected.routes[0].priority = nil
+            }
             #expect(try previous(result.json(version).text, version: version.rawValue) == expected)
         }
     }

@@ -35,7 +35,7 @@ struct CNIPluginTests {
                 $0.version = version
                 $0.plugins = [
                     CNIRuntime.swnet(
-                        #""bridge": "cni0", "isGateway": true, "ipMasq": true, "mtu": 1400, "keyA": [5], "ipam": {"type": "host-local", "routes": [{"dst": "0.0.0.0/0"}], "ranges": \#(ranges)}, "dns": {"nameservers": ["10.44.0.1"]}"#
+                        #""bridge": "cni0", "isGateway": true, "ipMasq": true, "mtu": 1400, "keyA": [5], "ipam": {"type": "host-local", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}], "ranges": \#(ranges)}, "dns": {"nameservers": ["10.44.0.1"]}"#
                     )
                 ]
             }

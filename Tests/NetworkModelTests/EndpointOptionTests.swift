@@ -143,6 +143,12 @@ struct EndpointOptionTests {
         one.endpoints[1].addresses = [try #require(IPPrefix("10.2.0.2/24"))]
         one.orderDefaultRoutes()
         #expect(one.target(.v4) == IPAddress("10.2.0.2"))
+        // What is published is answered by the default route, so it does not lead to an endpoint that has none.
+        one.endpoints[1].gateways = []
+        one.orderDefaultRoutes()
+        #expect(one.target(.v4) == IPAddress("10.1.0.2"))
+        one.endpoints.removeFirst()
+        #expect(one.target(.v4) == IPAddress("10.2.0.2"))
     }
 
     @Test func `records keep it, and old ones have nothing of it`() throws {

@@ -22,20 +22,6 @@ extension Session {
         return options
     }
 
-    /// The network's static routes, unless the sandbox has one of them already.
-    func routes(of network: Network, for sandbox: Sandbox) throws -> [StaticRoute] {
-        for endpoint in sandbox.endpoints {
-            for route in network.routes {
-                guard let other = endpoint.routes.first(where: route.isRival) else { continue }
-                throw NetworkError(
-                    .taken,
-                    "\(sandbox.name) has the route '\(other)' by \(endpoint.network), which '\(route)' contradicts "
-                        + "(a metric of its own would tell them apart)")
-            }
-        }
-        return network.routes
-    }
-
     /// The largest packet of an endpoint: what was asked for, or the network's.
     func mtu(_ attachment: ConnectRequest.Attachment, _ network: Network) throws -> Int? {
         guard let wanted = attachment.mtu else {

@@ -151,20 +151,21 @@ extension Session {
             interface = "eth\(number)"
         }
         let isAlone = network.driver == .pointToPoint
+        let routes = try self.routes(attachment, network, of: sandbox)
+        var attachment = attachment
+        if let metric = routes.metric { attachment.options.metric = metric }
         return Endpoint(
             network: network.name, interface: interface, link: try link(attachment, network),
             macAddress: try macAddress(attachment, network, addresses),
             // Behind a pair of its own there is no subnet, only the host.
             addresses: isAlone ? addresses.map(\.alone) : addresses,
-            gateways: network.isInternal && !isAlone ? [] : IPFamily.allCases.compactMap(network.gateway),
-            deviceRoutes: !network.isInternal && network.driver.routesByDevice
-                ? IPFamily.allCases.filter(network.hasSubnet) : [],
+            gateways: routes.gateways, deviceRoutes: routes.deviceRoutes,
             mtu: try mtu(attachment, network), isInternal: network.isInternal,
             isIsolated: network.policy.isolatesPorts, takesPorts: network.isOpen,
             aliases: network.hasNames ? attachment.aliases : [],
             nameServers: network.hasNames && NameService.isInstalled ? network.subnets.compactMap(\.gateway) : [],
             labels: attachment.labels, options: try options(attachment, network, of: sandbox),
-            routes: try routes(of: network, for: sandbox), leases: network.leases,
+            routes: routes.others, leases: network.leases,
             configuresItself: network.providers.contains(.slaac))
     }
 
