@@ -65,6 +65,11 @@ public struct CNIResult: Hashable, Sendable {
             self.gateway = gateway
             self.priority = priority
         }
+
+        /// Whether it is where routes are that nobody puts elsewhere (`RT_TABLE_MAIN`).
+        public var isInMainTable: Bool {
+            others.allSatisfy { $0.name != "table" || [.null, .integer(0), .integer(254)].contains($0.value) }
+        }
     }
 
     /// What a resolver has to know.

@@ -196,7 +196,7 @@ extension CNICommand {
             throw CNIError(
                 .invalidConfiguration, "prevResult.interfaces: there is no \(attachment.interface) in a sandbox")
         }
-        _ = try request.configuration()
+        let configuration = try request.configuration()
         let (sandbox, endpoint) = try find(attachment)
         if let namespace = try? Namespace(path: request.namespace, kind: .net),
             namespace.identity.inode != sandbox.identity.inode
@@ -206,14 +206,16 @@ extension CNICommand {
                 "CNI_NETNS: container \(attachment.container) is attached in another namespace than \(request.namespace)"
             )
         }
-        let own = previous.routes.filter { $0.destination == .everything($0.destination.family) }.compactMap(\.gateway)
         let expected = ExpectedEndpoint(
             network: request.network, interface: attachment.interface.text,
-            macAddress: MACAddress(interface.macAddress),
-            addresses: previous.addresses.filter { $0.interface == place }.map(\.prefix),
-            // Somebody behind us may have taken routes away, and then they are not in the result.
-            gateways: endpoint.gateways.filter(own.contains),
-            ports: CNILabels.ports(of: endpoint))
+            macAddress: MACAddress(interface.macAddress), mtu: interface.mtu,
+            addresses: previous.addresses.filter { $0.interface == place }.map {
+                .init($0.prefix, gateway: $0.gateway)
+            },
+            routes: previous.routes.filter(\.isInMainTable).map(RouteRequest.init),
+            ports: CNILabels.ports(of: endpoint), furtherPorts: try configuration.mappings(),
+            limits: configuration.bandwidth == nil ? nil : try configuration.limits(),
+            hostAddresses: previous.hostAddresses, nameServers: previous.dns.servers.compactMap { IPAddress($0) })
         let faults = try engine.faults(of: sandbox, expecting: expected)
         guard faults.isEmpty else { throw CNIError(.broken, faults.joined(separator: "; ")) }
     }
@@ -272,6 +274,17 @@ extension CNICommand {
             throw CNIError(.invalidEnvironment, "CNI_CONTAINERID, CNI_IFNAME are missing")
         }
         return attachment
+    }
+}
+
+extension CNIResult {
+    /// The Ethernet addresses of the host's interfaces, by their names.
+    fileprivate var hostAddresses: [String: MACAddress] {
+        var addresses: [String: MACAddress] = [:]
+        for interface in interfaces where interface.sandbox.isEmpty {
+            addresses[interface.name] = MACAddress(interface.macAddress)
+        }
+        return addresses
     }
 }
 

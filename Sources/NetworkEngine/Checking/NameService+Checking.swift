@@ -20,12 +20,19 @@ extension NameService {
             problems.append("the name server's file is not what is recorded")
         }
         guard Self.isInstalled, !wanted.isEmpty else { return problems }
-        guard let server = running else { return problems + ["the name server is not running"] }
-        // It keeps its sockets and answers nobody.
-        if ProcessHandle.facts(of: server)?.isStopped == true { return problems + ["the name server is stopped"] }
-        if hasOtherResolvers { problems.append("the name server was not told that \(Self.resolvers) has changed") }
-        for gateway in try deafGateways(network) { problems.append("the name server does not listen on \(gateway)") }
+        problems += try silence(of: network)
+        if running != nil, hasOtherResolvers {
+            problems.append("the name server was not told that \(Self.resolvers) has changed")
+        }
         return problems
+    }
+
+    /// Why nobody answers at a network's gateways; empty when somebody does.
+    func silence(of network: Network) throws -> [String] {
+        guard let server = running else { return ["the name server is not running"] }
+        // It keeps its sockets and answers nobody.
+        if ProcessHandle.facts(of: server)?.isStopped == true { return ["the name server is stopped"] }
+        return try deafGateways(network).map { "the name server does not listen on \($0)" }
     }
 
     /// The gateways at which nobody listens. A server that was told of a change a moment ago opens its sockets anew.

@@ -1,4 +1,5 @@
 import LinuxSystem
+import NetworkModel
 
 /// Which relays there are, and which of them are recorded.
 struct RelaySurvey {
@@ -20,5 +21,15 @@ struct RelaySurvey {
             if ProcessHandle.facts(of: process.processIdentifier)?.isStopped == true { stopped.insert(name) }
         }
         lost = sockets.relays(besides: running)
+    }
+
+    /// What is wrong with relays that there should be.
+    func problems(of wanted: [PortRelay]) -> [(relay: PortRelay, problem: String)] {
+        wanted.compactMap { relay in
+            if stopped.contains(relay.name) { return (relay, "its relay is stopped") }
+            if running.contains(relay.name) { return nil }
+            let lost = lost.first { $0.isNamed(relay.name) }
+            return (relay, lost.map { "its relay is not recorded (process \($0.process))" } ?? "its relay is gone")
+        }
     }
 }

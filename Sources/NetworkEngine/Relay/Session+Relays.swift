@@ -13,13 +13,8 @@ extension Session {
     func checkRelays(_ check: inout NetworkCheck) throws {
         let survey = try RelaySurvey(store)
         let wanted = check.sandboxes.flatMap { $0.relays(for: $0.ports) }
-        for relay in wanted where !survey.running.contains(relay.name) {
-            let lost = survey.lost.first { $0.isNamed(relay.name) }
-            let problem = lost.map { "its relay is not recorded (process \($0.process))" } ?? "its relay is gone"
+        for (relay, problem) in survey.problems(of: wanted) {
             check.report("port \(relay.mapping) of \(relay.owner)", problem, .relays)
-        }
-        for relay in wanted where survey.stopped.contains(relay.name) {
-            check.report("port \(relay.mapping) of \(relay.owner)", "its relay is stopped", .relays)
         }
         for relay in survey.lost where !wanted.contains(where: { relay.isNamed($0.name) }) {
             check.report(
