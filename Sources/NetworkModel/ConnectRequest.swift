@@ -37,13 +37,15 @@ public struct ConnectRequest: Hashable, Sendable {
         public var hasDefaultRoutes: Bool
         /// Whether a network that serves no names is refused when there are aliases; else they are left out there.
         public var needsNames: Bool
+        /// Whether other programs change its interface afterwards (`Endpoint.isHandedOn`).
+        public var isHandedOn: Bool
 
         public init(
             network: String, addresses: [IPAddress] = [], macAddress: MACAddress? = nil,
             interface: InterfaceName? = nil, aliases: [String] = [], labels: [String: String] = [:],
             mayBeFurther: Bool = false, options: EndpointOptions = EndpointOptions(), mtu: Int? = nil,
             hostInterface: InterfaceName? = nil, routes: [RouteRequest] = [], hasDefaultRoutes: Bool = true,
-            needsNames: Bool = true
+            needsNames: Bool = true, isHandedOn: Bool = false
         ) {
             self.network = network
             self.addresses = addresses
@@ -58,6 +60,7 @@ public struct ConnectRequest: Hashable, Sendable {
             self.routes = routes
             self.hasDefaultRoutes = hasDefaultRoutes
             self.needsNames = needsNames
+            self.isHandedOn = isHandedOn
         }
     }
 }

@@ -41,6 +41,9 @@ public struct Endpoint: Hashable, Sendable {
     /// Whether routers say in advertisements which addresses of IPv6 it makes for itself (SLAAC, RFC 4862). The kernel does
     /// that, so they are not among `addresses`.
     public var configuresItself: Bool
+    /// Whether other programs have changed its Ethernet address, the size of its packets and its kernel parameters since,
+    /// or may have: plugins that come behind ours in a chain of CNI. What they are then is nobody's mistake.
+    public var isHandedOn: Bool
 
     public init(
         network: String, interface: String, link: EndpointLink, macAddress: MACAddress? = nil,
@@ -49,7 +52,7 @@ public struct Endpoint: Hashable, Sendable {
         aliases: [String] = [],
         nameServers: [IPAddress] = [], labels: [String: String] = [:],
         options: EndpointOptions = EndpointOptions(), routes: [StaticRoute] = [],
-        leases: [IPFamily: DHCPLease] = [:], configuresItself: Bool = false
+        leases: [IPFamily: DHCPLease] = [:], configuresItself: Bool = false, isHandedOn: Bool = false
     ) {
         self.network = network
         self.interface = interface
@@ -70,6 +73,7 @@ public struct Endpoint: Hashable, Sendable {
         self.routes = routes
         self.leases = leases
         self.configuresItself = configuresItself
+        self.isHandedOn = isHandedOn
     }
 
     /// Whether somebody else gives its addresses.
@@ -98,7 +102,7 @@ extension Endpoint: JSONRepresentable {
             aliases: try json.texts("aliases"),
             nameServers: try json.texts("nameServers"), labels: try json.strings("labels"),
             options: try EndpointOptions(json: json), routes: try json.texts("routes"),
-            configuresItself: try json.flag("slaac"))
+            configuresItself: try json.flag("slaac"), isHandedOn: try json.flag("handedOn"))
         for (family, name) in Self.leaseNames where json[name] != nil {
             leases[family] = try DHCPLease(json: json.member(name))
         }
@@ -126,6 +130,7 @@ extension Endpoint: JSONRepresentable {
             if let lease = leases[family] { members.append(.init(name, lease.json)) }
         }
         if configuresItself { members.append(.init("slaac", .bool(true))) }
+        if isHandedOn { members.append(.init("handedOn", .bool(true))) }
         return .object(members + options.members)
     }
 }

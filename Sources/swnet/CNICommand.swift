@@ -99,7 +99,7 @@ extension CNICommand {
                     options: limits, routes: configuration.routes?.map(RouteRequest.init) ?? [],
                     hasDefaultRoutes: configuration.routes == nil || configuration.isDefaultGateway,
                     // Whoever starts plugins need not know that nobody serves names on this network.
-                    needsNames: false)
+                    needsNames: false, isHandedOn: true)
             ], ports: ports.filter { !published.contains($0) }.map(PortRequest.init))
         let (sandbox, isNew) = try connect(connection, configuration)
         do {

@@ -97,6 +97,10 @@ struct JSONReference {
             ("endpoints[].nameServers[]?", "string", "who answers for names"),
             ("endpoints[].labels.*?", "string", "what whoever connected it has noted"),
             ("endpoints[].routes[]?", "string", "static routes"),
+            (
+                "endpoints[].handedOn?", "boolean",
+                "plugins behind swnet may have changed its Ethernet address, mtu and kernel parameters"
+            ),
             ("endpoints[].dhcp.server?", "string", "the DHCP server that gave the address"),
             ("endpoints[].dhcp.seconds?", "number", "how long the lease is good for, unless it is renewed"),
             ("endpoints[].dhcp6.seconds?", "number", "the same of the address of IPv6"),

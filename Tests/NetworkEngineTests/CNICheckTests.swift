@@ -3,7 +3,8 @@ import JSONCoding
 import TestSupport
 import Testing
 
-/// CHECK: what a container needs and what its runtime was told (specification, section 4, CHECK).
+/// CHECK: what a container needs and what its runtime was told (specification, section 4, CHECK), and what plugins behind
+/// ours may have changed.
 @Suite("CNI plugin: CHECK")
 struct CNICheckTests {
     private static let hasNames = FileManager.default.isExecutableFile(atPath: "/usr/lib/podman/aardvark-dns")
@@ -113,6 +114,36 @@ struct CNICheckTests {
             #expect(try await other.check("web", result).status == 0)
             other.capabilities = [:]
             #expect(try await other.check("web", result).status == 0)
+            #expect(try await runtime.delete("web", result).status == 0)
+        }
+    }
+
+    @Test(.enabled(if: CNIRuntime.hasPlugins, "containernetworking-plugins and iptables are not installed"))
+    func `what tuning has changed is left alone`() async throws {
+        try await NetworkHost.with { host in
+            var runtime = try await CNIRuntime.prepare(host, "web")
+            let sysctl = #""sysctl": {"net.ipv4.conf.eth0.arp_notify": "0"}"#
+            runtime.plugins.append(#""type": "tuning", "mac": "02:aa:bb:cc:dd:ee", "mtu": 1400, \#(sysctl)"#)
+            let watch = try host.start([NetworkHost.swnet, "watch"])
+            try await watch.waitForOutput("watching")
+            let (added, output) = try await runtime.add("web")
+            let result = try #require(added, "\(output)")
+            // Something that is to be put back shows that the rest is not.
+            try await host.must(["ip", "-n", "web", "route", "del", "default"])
+            let leadsOut = {
+                try await host.run(["ip", "-n", "web", "route", "get", "192.0.2.2"]).status == 0
+            }
+            #expect(try await eventually { try await leadsOut() })
+            let check = try await runtime.check("web", result)
+            #expect(check.status == 0, "\(check)")
+            #expect(try await host.net("check") == "")
+            let link = try await host.json(["ip", "-j", "link", "show", "dev", "eth0"], at: .inside("web"))[0]
+            #expect(link["address"].text == "02:aa:bb:cc:dd:ee" && link["mtu"].integer == 1400, "\(link)")
+            // Where the interface itself is gone, it is made as it was at first.
+            try await host.must(["ip", "-n", "web", "link", "del", "eth0"])
+            #expect(try await eventually { try await leadsOut() })
+            #expect(try await host.must(["cat", "/proc/sys/net/ipv4/conf/eth0/arp_notify"], at: .inside("web")) == "1")
+            await watch.stop()
             #expect(try await runtime.delete("web", result).status == 0)
         }
     }

@@ -88,7 +88,7 @@ struct DocumentedJSONTests {
                 except: [
                     "endpoints[].link.id", "endpoints[].link.device", "endpoints[].deviceRoutes[]",
                     "endpoints[].labels.*", "endpoints[].dhcp.server", "endpoints[].dhcp.seconds",
-                    "endpoints[].dhcp6.seconds", "endpoints[].slaac",
+                    "endpoints[].dhcp6.seconds", "endpoints[].slaac", "endpoints[].handedOn",
                     "endpoints[].aliases[]", "endpoints[].nameServers[]",
                 ])
             await holder.stop()

@@ -157,6 +157,7 @@ struct EndpointOptionTests {
         endpoint.options.ingress = RateLimit("1gbit")
         endpoint.options.sysctls = [try InterfaceSysctl(parsing: "net.ipv4.conf.IFNAME.rp_filter=1")]
         endpoint.routes = [try #require(StaticRoute("blackhole:10.9.0.0/16"))]
+        endpoint.isHandedOn = true
         #expect(try Endpoint(json: JSONValue(parsing: endpoint.json.bytes)) == endpoint)
         var fixed = try self.endpoint("lab", metric: 77)
         fixed.metric = 0

@@ -41,10 +41,10 @@ struct InsideState {
         var problems: [String] = []
         let name = endpoint.interface
         if !link.isUp { problems.append("\(name) is down") }
-        if let mac = endpoint.macAddress, let own = link.address, own != mac {
+        if !endpoint.isHandedOn, let mac = endpoint.macAddress, let own = link.address, own != mac {
             problems.append("\(name) has the Ethernet address \(own) instead of \(mac)")
         }
-        if let mtu = endpoint.mtu, link.mtu != UInt32(clamping: mtu) {
+        if !endpoint.isHandedOn, let mtu = endpoint.mtu, link.mtu != UInt32(clamping: mtu) {
             problems.append("\(name) has mtu \(link.mtu) instead of \(mtu)")
         }
         if let problem = modeProblem(endpoint) { problems.append(problem) }
@@ -98,7 +98,8 @@ struct InsideState {
     }
 
     func parameterProblems(_ endpoint: Endpoint) -> [String] {
-        var problems = HostInterface.problems(link, SandboxInterface.parameters(of: endpoint))
+        var problems =
+            endpoint.isHandedOn ? [] : HostInterface.problems(link, SandboxInterface.parameters(of: endpoint))
         if !isLoopbackUp { problems.append("lo is down") }
         for (wanted, value) in sysctls where value.map({ InterfaceSysctl.isSame($0, wanted.value) }) != true {
             problems.append(

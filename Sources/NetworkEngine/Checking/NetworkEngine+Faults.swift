@@ -108,6 +108,7 @@ extension ExpectedEndpoint {
         endpoint.routes.removeAll { $0.gateway != nil && !isTold($0.destination, $0.gateway) }
         if let macAddress { endpoint.macAddress = macAddress }
         endpoint.mtu = nil
+        endpoint.isHandedOn = false
         return endpoint
     }
 }

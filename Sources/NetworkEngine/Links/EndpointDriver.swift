@@ -166,7 +166,7 @@ struct EndpointDriver {
 extension EndpointDriver {
     /// Sets the interface up again, and the host's end of a pair. Both have to be there.
     func restore(_ host: inout Rtnetlink, namespace: borrowing Namespace) throws {
-        let mtu = endpoint.mtu.map { UInt32($0) }
+        let mtu = endpoint.isHandedOn ? nil : endpoint.mtu.map { UInt32($0) }
         switch endpoint.link {
         case .port(let name, let bridge):
             let master = try find(bridge, &host)
@@ -177,7 +177,7 @@ extension EndpointDriver {
             if endpoint.isOnOwnBridge { try host.openPort(link.index) }
         case .pointToPoint(let name):
             let link = try findOwn(name, &host)
-            if let mtu { try host.set(.index(link.index), LinkSettings(mtu: mtu)) }
+            if let mtu = endpoint.mtu { try host.set(.index(link.index), LinkSettings(mtu: UInt32(mtu))) }
             try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host)
         default: break
         }
@@ -189,8 +189,9 @@ extension EndpointDriver {
             case .ipvlan(_, let mode): .ipvlan(.init(mode: mode.ofLink), parent: 0)
             default: nil
             }
-        try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: true).configure(
-            namespace, LinkSettings(mtu: mtu, address: endpoint.macAddress, kind: kind))
+        try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: true, isKept: true).configure(
+            namespace,
+            LinkSettings(mtu: mtu, address: endpoint.isHandedOn ? nil : endpoint.macAddress, kind: kind))
     }
 }
 

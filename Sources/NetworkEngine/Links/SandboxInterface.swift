@@ -12,12 +12,16 @@ struct SandboxInterface {
     let sandbox: String
     /// Whether it is set up again: what is there already is no error then.
     var isRestored = false
+    /// Whether the interface itself is the one that was made, and may have been changed since.
+    var isKept = false
     /// Whether its port is locked until it is set up (`QuietArrival`).
     var isQuiet = false
 
     /// - Parameter settings: What else to set before it is up.
     func configure(_ namespace: borrowing Namespace, _ settings: LinkSettings = LinkSettings()) throws {
-        let parameters = Self.parameters(of: endpoint)
+        var parameters = Self.parameters(of: endpoint)
+        // Without this one its addresses of IPv6 could not come back.
+        if isKept, endpoint.isHandedOn { parameters = parameters.filter { $0 == (.disableIPv6, 0) } }
         var index: UInt32?
         var arrival: QuietArrival?
         var inside = try namespace.enter(.net) {

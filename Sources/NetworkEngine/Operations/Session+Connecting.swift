@@ -166,7 +166,7 @@ extension Session {
             nameServers: network.hasNames && NameService.isInstalled ? network.subnets.compactMap(\.gateway) : [],
             labels: attachment.labels, options: try options(attachment, network, of: sandbox),
             routes: routes.others, leases: network.leases,
-            configuresItself: network.providers.contains(.slaac))
+            configuresItself: network.providers.contains(.slaac), isHandedOn: attachment.isHandedOn)
     }
 
     /// What the endpoint's interface will be.
