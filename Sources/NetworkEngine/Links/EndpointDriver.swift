@@ -126,6 +126,28 @@ struct EndpointDriver {
     private func attachInside(
         _ kind: NewLink.Kind, _ host: inout Rtnetlink, _ namespace: borrowing Namespace
     ) throws {
+        var rounds = 0
+        while true {
+            do {
+                return try attachOnce(kind, &host, namespace)
+            } catch let error as NetlinkError {
+                guard let conflict = ParentConflict(endpoint, error) else { throw error }
+                // Whoever it is, no sandbox of ours that lives: those were asked before. A namespace that has ended keeps its
+                // links until the kernel comes to them in the background (`cleanup_net`, net/core/net_namespace.c).
+                if let holder = try conflict.visibleHolder(&host) { throw conflict.refusal(holder) }
+                guard rounds < Self.patience else { throw conflict.refusal(nil) }
+                rounds += 1
+                usleep(25_000)
+            }
+        }
+    }
+
+    /// How many times 25 ms an ended namespace is given for what it has of an interface of the host.
+    private static let patience = 40
+
+    private func attachOnce(
+        _ kind: NewLink.Kind, _ host: inout Rtnetlink, _ namespace: borrowing Namespace
+    ) throws {
         let link = try host.add(
             NewLink(
                 endpoint.interface, kind, mtu: endpoint.mtu.map { UInt32($0) }, address: endpoint.macAddress,

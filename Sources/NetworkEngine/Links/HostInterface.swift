@@ -97,6 +97,10 @@ enum HostInterface {
             return
         }
         try check(link, for: network.name, &links)
+        if case .macvlan = network.driver, link.hardwareType != UInt16(ARPHRD_ETHER) {
+            throw NetworkError(
+                .invalid, "network \(network.name): interface \(name) is no Ethernet, which a macvlan needs")
+        }
     }
 
     /// Refuses what is an end of a network of ours: it goes when that network does, and what it leads to would be reached

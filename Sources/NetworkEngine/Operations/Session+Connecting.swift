@@ -214,12 +214,16 @@ extension Session {
                     throw NetworkError(.taken, "mac \(wanted) is taken by \(other.name) on \(network.name)")
                 }
             }
+            try checkApart(wanted, network.driver)
             return wanted
         }
         switch network.driver {
         case .ipvlan, .vlan, .hostDevice: return nil
         case .macvlan(_, mode: .passthru): return nil
-        default: return addresses.first.flatMap { AddressChoice.macAddress(for: $0.address) }
+        default:
+            let derived = addresses.first.flatMap { AddressChoice.macAddress(for: $0.address) }
+            if let derived { try checkApart(derived, network.driver) }
+            return derived
         }
     }
 }

@@ -1,4 +1,6 @@
+import Addressing
 import NetworkModel
+import Rtnetlink
 
 /// Interfaces of the host on which links of several sandboxes stand.
 extension Session {
@@ -12,6 +14,24 @@ extension Session {
             }
         }
         return link
+    }
+
+    /// Refuses an Ethernet address by which a macvlan could not be told from another one of the same interface, or from that
+    /// interface itself.
+    mutating func checkApart(_ macAddress: MACAddress, _ driver: NetworkDriver) throws {
+        guard case .macvlan(let parent, let mode) = driver, mode != .passthru else { return }
+        guard try links.link(named: parent.text)?.address != macAddress else {
+            throw NetworkError(.taken, "mac \(macAddress) is that of \(parent) itself (--mac)")
+        }
+        for other in try store.sandboxes() where other.identity.isAlive {
+            for endpoint in other.endpoints where endpoint.macAddress == macAddress {
+                guard case .macvlan(parent.text, _) = endpoint.link else { continue }
+                throw NetworkError(
+                    .taken,
+                    "mac \(macAddress) is taken by \(other.name) on \(endpoint.network), which stands on \(parent) too "
+                        + "(--mac)")
+            }
+        }
     }
 }
 

@@ -1,0 +1,63 @@
+import TestSupport
+import Testing
+
+/// Interfaces of the host that sandboxes stand on or have, and who has what of them.
+@Suite("parents")
+struct ParentTests {
+    private func refuses(
+        _ host: NetworkHost, _ names: String, _ words: [String], sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let result = try await host.swnet(words)
+        #expect(
+            result.status != 0 && !result.errors.contains("\n") && result.errors.contains(names), "\(result)",
+            sourceLocation: sourceLocation)
+    }
+
+    private static let wire = ["--subnet", "192.0.2.0/24", "--gateway", "192.0.2.2"]
+
+    @Test(arguments: [["mode=bridge"], ["mode=passthru"]])
+    func `a sandbox that is made anew right away gets what the ended one had`(options: [String]) async throws {
+        try await NetworkHost.with { host in
+            try await host.net(
+                ["create", "lan", "-d", "macvlan", "-o", "parent=eth0"] + options.flatMap { ["-o", $0] } + Self.wire)
+            for round in 0..<15 {
+                let name = "web\(round)"
+                try await host.must(["ip", "netns", "add", name])
+                let result = try await host.swnet("connect", "lan", name, "--ip", "192.0.2.200")
+                #expect(result.status == 0, "round \(round): \(result)")
+                try await host.must(["ip", "netns", "delete", name])
+            }
+        }
+    }
+
+    @Test func `who has a macvlan's Ethernet address, or the whole interface, is named`() async throws {
+        try await NetworkHost.with { host in
+            for name in ["a", "b", "other"] { try await host.must(["ip", "netns", "add", name]) }
+            for (name, subnet) in [("lan", "10.44.0.0/24"), ("wan", "10.45.0.0/24")] {
+                try await host.net("create", name, "-d", "macvlan", "-o", "parent=eth0", "--subnet", subnet)
+            }
+            let address = "02:00:00:00:00:05"
+            try await host.net("connect", "lan", "a", "--mac", address)
+            try await refuses(
+                host, "mac \(address) is taken by a on lan", ["connect", "wan", "b", "--mac", address])
+            let own = try await host.json(["ip", "-j", "link", "show", "eth0"])[0]["address"].text ?? ""
+            try await refuses(host, "mac \(own) is that of eth0 itself", ["connect", "wan", "b", "--mac", own])
+            try await host.net("disconnect", "lan", "a")
+
+            // Of somebody else's: one that can be seen, and one that cannot.
+            let macvlan = ["link", "eth0", "address", address, "type", "macvlan", "mode", "bridge"]
+            try await host.must(["ip", "link", "add", "theirs"] + macvlan)
+            try await host.must(["ip", "link", "set", "theirs", "up"])
+            let words = ["connect", "lan", "a", "--mac", address]
+            try await refuses(host, "mac \(address) is taken by the host's interface theirs", words)
+            try await host.must(["ip", "link", "set", "theirs", "netns", "other"])
+            try await host.must(["ip", "link", "set", "theirs", "up"], at: .inside("other"))
+            try await refuses(host, "mac \(address) is taken by a link in another network namespace", words)
+            try await host.net(
+                "create", "all", "-d", "macvlan", "-o", "parent=eth0", "-o", "mode=passthru", "--ipam", "none")
+            try await refuses(
+                host, "interface eth0 is taken by a link in another network namespace", ["connect", "all", "a"])
+            #expect(try await host.json(["ip", "-j", "link"], at: .inside("a")).items.count == 1)
+        }
+    }
+}
