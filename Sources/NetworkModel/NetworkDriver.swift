@@ -94,6 +94,21 @@ extension NetworkDriver {
         }
     }
 
+    /// The same on another interface of the host, where it stands on one.
+    public func standing(on name: InterfaceName) -> NetworkDriver {
+        switch self {
+        case .bridge(.some): return .bridge(existing: name)
+        case .vxlan(var options):
+            if options.parent != nil { options.parent = name }
+            return .vxlan(options)
+        case .macvlan(_, let mode): return .macvlan(parent: name, mode: mode)
+        case .ipvlan(_, let mode): return .ipvlan(parent: name, mode: mode)
+        case .vlan(_, let identifier): return .vlan(parent: name, identifier: identifier)
+        case .hostDevice: return .hostDevice(name)
+        case .bridge(nil), .pointToPoint, .dummy: return self
+        }
+    }
+
     /// Whether its interface is one of the host's, which is not there while a sandbox has it.
     public var isHostDevice: Bool { if case .hostDevice = self { true } else { false } }
 

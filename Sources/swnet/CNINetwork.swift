@@ -14,13 +14,13 @@ struct CNINetwork {
     /// - Throws: `CNIError` 7 when it is there and contradicts the configuration.
     func connect(_ connection: ConnectRequest, _ engine: NetworkEngine) throws -> (sandbox: Sandbox, isNew: Bool) {
         try refuseUnsupported()
-        return try engine.connect(connection, making: networkRequest(), comparing: compare)
+        return try engine.connect(connection, making: networkRequest(), comparing: { try compare($0, engine) })
     }
 
     /// Why the next ADD would fail; nil when it would not.
     func obstacle(_ engine: NetworkEngine) throws -> NetworkError? {
         try refuseUnsupported()
-        if let network = try engine.definition(of: request.network) { try compare(network) }
+        if let network = try engine.definition(of: request.network) { try compare(network, engine) }
         return try engine.obstacle(to: networkRequest())
     }
 
@@ -50,8 +50,8 @@ struct CNINetwork {
             details: "outgoing connections take the host's address, unless the network is internal")
     }
 
-    private func compare(_ network: Network) throws {
-        if let driver = try driver, driver != network.driver {
+    private func compare(_ network: Network, _ engine: NetworkEngine) throws {
+        if let driver = try driver, ![driver, engine.resolved(driver)].contains(network.driver) {
             throw contradiction("driver \(text(driver))", text(network.driver))
         }
         if configuration.usesDHCP != network.providers.contains(.dhcp) {

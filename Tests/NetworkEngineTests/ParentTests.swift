@@ -60,4 +60,35 @@ struct ParentTests {
             #expect(try await host.json(["ip", "-j", "link"], at: .inside("a")).items.count == 1)
         }
     }
+
+    @Test func `an interface is known by one name, whichever was given`() async throws {
+        try await NetworkHost.with { host in
+            for name in ["a", "b"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.shell(
+                """
+                ip link property add dev eth0 altname lan0
+                ip link add br0 type bridge; ip link set br0 up; ip link property add dev br0 altname lan1
+                ip link add d0 type veth peer name d1; ip link property add dev d0 altname lan2
+                """)
+            let made = try await host.swnet(["create", "mac", "-d", "macvlan", "-o", "parent=lan0"] + Self.wire)
+            #expect(made.status == 0 && made.errors.contains("lan0 is a further name of interface eth0"), "\(made)")
+            try await host.net("create", "ours", "-o", "bridge=lan1", "--subnet", "10.44.0.0/24")
+            try await host.net(
+                "create", "wide", "-d", "vxlan", "-o", "vni=7", "-o", "group=239.1.1.1", "-o", "parent=lan0",
+                "--subnet",
+                "10.45.0.0/24")
+            for name in ["mac", "ours", "wide"] { try await host.net("connect", name, "a") }
+            #expect(try await host.net("check") == "")
+            try await host.net(
+                "create", "all", "-d", "macvlan", "-o", "parent=eth0", "-o", "mode=passthru", "--ipam", "none")
+            try await refuses(host, "interface eth0 is taken by a", ["connect", "all", "b"])
+            // Its further name may come after the network.
+            try await host.net("create", "card", "-d", "host-device", "-o", "device=lan3", "--subnet", "10.46.0.0/24")
+            try await host.must(["ip", "link", "property", "add", "dev", "d0", "altname", "lan3"])
+            try await host.net("connect", "card", "b")
+            try await host.net("disconnect", "card", "b")
+            let home = try await host.json(["ip", "-j", "link", "show", "lan2"])[0]
+            #expect(home["ifname"].text == "d0", "\(home)")
+        }
+    }
 }

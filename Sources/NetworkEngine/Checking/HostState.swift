@@ -22,6 +22,11 @@ struct HostState {
         hasOwnRules = ((try? host.rules()) ?? []).contains { !$0.isUsual }
     }
 
+    /// The link of a name or of a further name.
+    func link(named name: String) -> Link? {
+        links[name] ?? links.values.first { $0.alternativeNames.contains(name) }
+    }
+
     func addresses(of link: Link) -> [InterfaceAddress] { addresses[link.index] ?? [] }
 
     func has(_ address: IPAddress) -> Bool {

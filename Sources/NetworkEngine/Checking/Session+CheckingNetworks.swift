@@ -9,14 +9,16 @@ extension Session {
     mutating func checkNetwork(_ network: Network, _ check: inout NetworkCheck) throws {
         let object = "network \(network.name)"
         let links = check.host.links
-        if let parent = network.driver.parent?.text, !network.driver.isHostDevice, links[parent] == nil {
+        if let parent = network.driver.parent?.text, !network.driver.isHostDevice,
+            check.host.link(named: parent) == nil
+        {
             check.report(
                 object, "the host's interface \(parent) is gone", .person("nothing works on it until it is back"))
         }
         guard let name = network.bridgeName else { return }
         guard network.driver.ownsBridge else {
             // Somebody else's: that it is there is all that can be asked of it.
-            if let bridge = links[name], !bridge.isUp {
+            if let bridge = check.host.link(named: name), !bridge.isUp {
                 check.report(object, "the bridge \(name) is down", .person("ip link set \(name) up"))
             }
             return

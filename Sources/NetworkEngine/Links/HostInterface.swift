@@ -63,6 +63,10 @@ enum HostInterface {
         return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
+    /// The one name under which an interface is listed, and not a further one (`ip link property add dev eth0 altname lan0`);
+    /// nil when there is none of the name.
+    static func realName(of name: String) -> String? { index(of: name).flatMap(Self.name(of:)) }
+
     /// The largest packet of an interface in bytes; nil when there is none. The corresponding request is `SIOCGIFMTU`, an
     /// ioctl that does not wait for that lock either.
     static func mtu(of name: String) -> UInt32? {

@@ -44,6 +44,9 @@ extension NetworkEngine {
         try operate(isReading: true) { session in try session.store.network(network) }
     }
 
+    /// A driver as a network made with it has it: with the real name of the host's interface that it stands on.
+    public func resolved(_ driver: NetworkDriver) -> NetworkDriver { Session.resolved(driver) }
+
     /// What stands between a network that is asked for and its next endpoint; nil when nothing does.
     ///
     /// - Throws: `NetworkError` when it cannot even be found out.

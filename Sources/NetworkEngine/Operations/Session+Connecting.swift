@@ -174,7 +174,8 @@ extension Session {
         _ attachment: ConnectRequest.Attachment, _ network: Network
     ) throws -> EndpointLink {
         let host = try hostInterface(attachment, network)
-        switch network.driver {
+        // What was no interface's name when the network was made, or was another's, may be a further name by now.
+        switch Self.resolved(network.driver) {
         case .bridge, .vxlan:
             guard let bridge = network.bridgeName else {
                 throw NetworkError(.failed, "network \(network.name) has no bridge")

@@ -50,6 +50,10 @@ extension Session {
     /// Fills in what a request leaves out, and refuses what collides with other networks or the host.
     mutating func design(_ request: NetworkRequest) throws -> Network {
         try request.validate()
+        let driver = Self.resolved(request.driver)
+        if let wanted = request.driver.parent, let parent = driver.parent, wanted != parent {
+            notice("\(wanted) is a further name of interface \(parent), on which network \(request.name) stands")
+        }
         let others = try networks()
         let routes = try HostRoutes(&links)
         for subnet in request.subnets {
@@ -69,7 +73,7 @@ extension Session {
                 request, avoiding: routes.prefixes + others.flatMap { $0.subnets.map(\.prefix) })
         }
         var network = Network(
-            name: request.name, driver: request.driver,
+            name: request.name, driver: driver,
             subnets: try prefixes.map { try Self.subnet($0, request) }, mtu: request.mtu,
             isInternal: request.isInternal, policy: request.policy, routes: request.routes,
             providers: request.providers)
@@ -79,6 +83,14 @@ extension Session {
         try network.validateRoutes()
         if network.mtu == nil { network.mtu = try defaultMTU(network) }
         return network
+    }
+
+    /// The driver with the name under which its interface of the host is listed. That is the one by which it is found again
+    /// among those that others have, and that it gets back when it was moved into a sandbox.
+    static func resolved(_ driver: NetworkDriver) -> NetworkDriver {
+        guard let name = driver.parent.flatMap({ HostInterface.realName(of: $0.text) }).flatMap({ InterfaceName($0) })
+        else { return driver }
+        return driver.standing(on: name)
     }
 
     private mutating func checkSources(_ network: Network) throws {
