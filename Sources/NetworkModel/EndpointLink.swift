@@ -1,4 +1,4 @@
-import Addressing
+public import Addressing
 public import JSONCoding
 
 /// What an endpoint's interface is in the kernel.
@@ -10,9 +10,21 @@ public enum EndpointLink: Hashable, Sendable {
     case macvlan(parent: String, mode: NetworkDriver.MacvlanMode)
     case ipvlan(parent: String, mode: NetworkDriver.IPVlanMode)
     case vlan(parent: String, identifier: Int)
-    /// An interface of the host that was moved into the sandbox, and its name there.
-    case moved(String)
+    /// An interface of the host that was moved into the sandbox: its name there, and what it gets back with it.
+    case moved(String, before: DeviceSettings = DeviceSettings())
     case dummy
+
+    /// What an interface was like before a sandbox got it; nil where that is not known.
+    public struct DeviceSettings: Hashable, Sendable {
+        public var macAddress: MACAddress?
+        /// Bytes.
+        public var mtu: Int?
+
+        public init(macAddress: MACAddress? = nil, mtu: Int? = nil) {
+            self.macAddress = macAddress
+            self.mtu = mtu
+        }
+    }
 
     /// The interface that stays in the host as the other end.
     public var hostInterface: String? {
@@ -37,6 +49,16 @@ public enum EndpointLink: Hashable, Sendable {
 
     /// Every interface of ours that it may have in the host.
     public var hostInterfaces: [String] { [hostInterface, limiter].compactMap(\.self) }
+
+    /// The interface of the host that it stands on, or is.
+    public var parent: String? {
+        switch self {
+        case .port(_, let bridge): bridge
+        case .macvlan(let parent, _), .ipvlan(let parent, _), .vlan(let parent, _): parent
+        case .moved(let device, _): device
+        case .pointToPoint, .dummy: nil
+        }
+    }
 
     public var bridge: String? { if case .port(_, let bridge) = self { bridge } else { nil } }
 
@@ -67,7 +89,10 @@ extension EndpointLink: JSONRepresentable {
         case "macvlan": self = .macvlan(parent: try json.string("parent"), mode: try mode())
         case "ipvlan": self = .ipvlan(parent: try json.string("parent"), mode: try mode())
         case "vlan": self = .vlan(parent: try json.string("parent"), identifier: try json.integer("id"))
-        case "moved": self = .moved(try json.string("device"))
+        case "moved":
+            let before = DeviceSettings(
+                macAddress: try json.optionalText("mac"), mtu: json["mtu"] == nil ? nil : try json.integer("mtu"))
+            self = .moved(try json.string("device"), before: before)
         case "dummy": self = .dummy
         case let kind: throw JSONCodingError("kind", "'\(kind)' is not known")
         }
@@ -84,7 +109,11 @@ extension EndpointLink: JSONRepresentable {
             JSONValue(["kind": "ipvlan", "parent": .string(parent), "mode": .string(mode.rawValue)])
         case .vlan(let parent, let identifier):
             JSONValue(["kind": "vlan", "parent": .string(parent), "id": .integer(identifier)])
-        case .moved(let device): JSONValue(["kind": "moved", "device": .string(device)])
+        case .moved(let device, let before):
+            JSONValue([
+                "kind": "moved", "device": .string(device), "mac": before.macAddress.map { .init(text: $0) },
+                "mtu": before.mtu.map { .integer($0) },
+            ])
         case .dummy: JSONValue(["kind": "dummy"])
         }
     }

@@ -84,6 +84,8 @@ struct JSONReference {
             ("endpoints[].link.mode?", "string", "macvlan, ipvlan: the mode"),
             ("endpoints[].link.id?", "number", "vlan: the tag"),
             ("endpoints[].link.device?", "string", "moved: its name in the host"),
+            ("endpoints[].link.mac?", "string", "moved: the Ethernet address that it had there"),
+            ("endpoints[].link.mtu?", "number", "moved: its largest packet there"),
             ("endpoints[].mac?", "string", "the Ethernet address"),
             ("endpoints[].addresses[]", "string", "ADDRESS/LENGTH"),
             ("endpoints[].gateways[]", "string", "the routers of its default routes"),

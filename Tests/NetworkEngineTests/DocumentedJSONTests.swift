@@ -86,7 +86,8 @@ struct DocumentedJSONTests {
             compare(
                 help["A sandbox:"], printed,
                 except: [
-                    "endpoints[].link.id", "endpoints[].link.device", "endpoints[].deviceRoutes[]",
+                    "endpoints[].link.id", "endpoints[].link.device", "endpoints[].link.mac", "endpoints[].link.mtu",
+                    "endpoints[].deviceRoutes[]",
                     "endpoints[].labels.*", "endpoints[].dhcp.server", "endpoints[].dhcp.seconds",
                     "endpoints[].dhcp6.seconds", "endpoints[].slaac", "endpoints[].handedOn",
                     "endpoints[].aliases[]", "endpoints[].nameServers[]",

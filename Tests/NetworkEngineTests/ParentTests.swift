@@ -91,4 +91,66 @@ struct ParentTests {
             #expect(home["ifname"].text == "d0", "\(home)")
         }
     }
+
+    @Test func `what sandboxes stand on is not given away, and what one has is nothing to stand on`() async throws {
+        try await NetworkHost.with { host in
+            for name in ["a", "b"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.shell("ip link add d0 type veth peer name d1; ip link set d0 up; ip link set d1 up")
+            try await host.net("create", "mac", "-d", "macvlan", "-o", "parent=d0", "--subnet", "10.44.0.0/24")
+            for (name, subnet) in [("card", "10.45.0.0/24"), ("again", "10.46.0.0/24")] {
+                try await host.net("create", name, "-d", "host-device", "-o", "device=d0", "--subnet", subnet)
+            }
+            try await host.net("connect", "mac", "a")
+            try await refuses(
+                host, "interface d0 is taken by a, whose interface on mac stands on it (swnet disconnect mac a)",
+                ["connect", "card", "b"])
+            #expect(try await host.net("check") == "")
+            try await host.net("disconnect", "mac", "a")
+
+            try await host.net("connect", "card", "b")
+            for words in [
+                ["connect", "again", "a"], ["connect", "mac", "a"],
+                ["create", "more", "-d", "macvlan", "-o", "parent=d0", "--subnet", "10.47.0.0/24"],
+            ] {
+                try await refuses(host, "interface d0 is taken by b (swnet disconnect card b)", words)
+            }
+            try await host.net("disconnect", "card", "b")
+            try await host.net("rm", "mac", "again")
+
+            try await host.net(
+                "create", "wide", "-d", "vxlan", "-o", "vni=7", "-o", "group=239.1.1.1", "-o", "parent=d0", "--subnet",
+                "10.48.0.0/24")
+            try await refuses(
+                host, "interface d0 is taken by network wide, whose VXLAN stands on it", ["connect", "card", "b"])
+        }
+    }
+
+    @Test func `a device comes home as it was`() async throws {
+        try await NetworkHost.with { host in
+            for name in ["a", "b"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.shell(
+                "ip link add d0 type veth peer name d1; ip link set d0 address 02:aa:00:00:00:01 mtu 1400")
+            try await host.net("create", "card", "-d", "host-device", "-o", "device=d0", "--subnet", "10.44.0.0/24")
+            try await host.net("connect", "card", "a", "--mtu", "1300", "--mac", "02:aa:00:00:00:99")
+            let given = try await host.json(["ip", "-j", "link", "show", "eth0"], at: .inside("a"))[0]
+            #expect(given["mtu"].integer == 1300 && given["address"].text == "02:aa:00:00:00:99", "\(given)")
+            try await host.net("disconnect", "card", "a")
+            let home = try await host.json(["ip", "-j", "link", "show", "d0"])[0]
+            #expect(home["mtu"].integer == 1400 && home["address"].text == "02:aa:00:00:00:01", "\(home)")
+            #expect(home["ifalias"].text ?? "" == "", "\(home)")
+
+            // What has ended with its device in it: the kernel sends a card back, by whatever name is free.
+            try await host.net("connect", "card", "a", "--mtu", "1300")
+            try await host.must(["ip", "netns", "delete", "a"])
+            _ = try await eventually { try await host.run(["ip", "link", "show", "d1"]).status != 0 }
+            try await host.shell(
+                "ip link add dev7 mtu 1300 type veth peer name d1; ip link set dev7 alias 'swnet card a'")
+            #expect(try await host.net("gc") == "a")
+            let back = try await host.json(["ip", "-j", "link", "show", "d0"])[0]
+            #expect(
+                back["mtu"].integer == 1400 && back["address"].text == "02:aa:00:00:00:01"
+                    && back["ifalias"].text ?? "" == "", "\(back)")
+            try await host.net("connect", "card", "b")
+        }
+    }
 }

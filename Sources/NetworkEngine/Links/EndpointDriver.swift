@@ -39,7 +39,7 @@ struct EndpointDriver {
             let parent = try find(parent, &host).index
             try attachInside(.vlan(.init(UInt16(clamping: identifier)), parent: parent), &host, namespace)
         case .dummy: try attachInside(.dummy, &host, namespace)
-        case .moved(let device): try move(device, &host, namespace)
+        case .moved(let device, let before): try move(device, before, &host, namespace)
         }
     }
 
@@ -163,7 +163,10 @@ struct EndpointDriver {
         }
     }
 
-    private func move(_ device: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace) throws {
+    private func move(
+        _ device: String, _ before: EndpointLink.DeviceSettings, _ host: inout Rtnetlink,
+        _ namespace: borrowing Namespace
+    ) throws {
         let link = try find(device, &host)
         try HostInterface.check(link, for: endpoint.network, &host)
         // By the mark it is found again, whatever it is called then. What its owner has written there stays.
@@ -177,7 +180,7 @@ struct EndpointDriver {
                 namespace,
                 LinkSettings(mtu: endpoint.mtu.map { UInt32($0) }, address: endpoint.macAddress))
         } catch {
-            try? returnDevice(device, &host, namespace)
+            try? returnDevice(device, before, &host, namespace)
             throw error
         }
     }
@@ -238,10 +241,15 @@ extension EndpointDriver {
             try removeRoutes(identity)
             return
         }
-        guard identity.isAlive else { return }
+        guard identity.isAlive else {
+            if case .moved(let device, let before) = endpoint.link { try nameAgain(device, before, &host) }
+            return
+        }
         try removeRoutes(identity)
         let namespace = try Namespace(path: identity.path, kind: .net)
-        if case .moved(let device) = endpoint.link { return try returnDevice(device, &host, namespace) }
+        if case .moved(let device, let before) = endpoint.link {
+            return try returnDevice(device, before, &host, namespace)
+        }
         try namespace.withLinks { links in
             // One without an alias is ours too: it is set after the link is made, and the name was free before.
             let names = [endpoint.interface, NewLink.interimName(for: endpoint.interface)]
@@ -280,7 +288,8 @@ extension EndpointDriver {
     }
 
     private func returnDevice(
-        _ device: String, _ host: inout Rtnetlink, _ namespace: borrowing Namespace
+        _ device: String, _ before: EndpointLink.DeviceSettings, _ host: inout Rtnetlink,
+        _ namespace: borrowing Namespace
     ) throws {
         let home = try Namespace.current(.net)
         let isThere = try host.link(named: device) != nil
@@ -294,11 +303,33 @@ extension EndpointDriver {
                     "network \(endpoint.network): \(device) cannot come back from \(sandbox): the host has another"
                         + " interface of that name by now (ip link set \(device) name OTHER)")
             }
-            try links.set(
-                .index(link.index),
-                LinkSettings(
-                    name: device, alias: marked == nil ? nil : "", namespaceDescriptor: home.descriptor.rawValue))
+            var settings = before.differing(from: link)
+            settings.name = device
+            if marked != nil { settings.alias = "" }
+            settings.namespaceDescriptor = home.descriptor.rawValue
+            try links.set(.index(link.index), settings)
         }
+    }
+
+    /// A card comes back by itself when its namespace has ended: by the name that it had there, or by another where the host
+    /// has that (`default_device_exit_net`, net/core/dev.c).
+    private func nameAgain(
+        _ device: String, _ before: EndpointLink.DeviceSettings, _ host: inout Rtnetlink
+    ) throws {
+        guard let link = try host.links().first(where: { $0.alias == alias }) else { return }
+        var settings = before.differing(from: link)
+        if try host.link(named: device) == nil { settings.name = device }
+        settings.alias = ""
+        try host.set(.index(link.index), settings)
+    }
+}
+
+extension EndpointLink.DeviceSettings {
+    /// What a link has to get to be as it was.
+    fileprivate func differing(from link: Link) -> LinkSettings {
+        LinkSettings(
+            mtu: mtu.map(UInt32.init(clamping:)).flatMap { $0 == link.mtu ? nil : $0 },
+            address: macAddress == link.address ? nil : macAddress)
     }
 }
 

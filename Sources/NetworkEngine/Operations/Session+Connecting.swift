@@ -187,11 +187,7 @@ extension Session {
         case .ipvlan(let parent, let mode): return try checked(.ipvlan(parent: parent.text, mode: mode))
         case .vlan(let parent, let identifier):
             return try checked(.vlan(parent: parent.text, identifier: identifier))
-        case .hostDevice(let device):
-            if let owner = try store.sandboxes().first(where: { $0.endpoint(in: network.name) != nil }) {
-                throw NetworkError(.taken, "interface \(device) is taken by \(owner.name)")
-            }
-            return .moved(device.text)
+        case .hostDevice(let device): return try checkedDevice(device.text, for: network)
         case .dummy: return .dummy
         }
     }

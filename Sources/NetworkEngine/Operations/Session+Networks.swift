@@ -174,6 +174,7 @@ extension Session {
     /// The steps that a network's kernel objects still need, and the firewall elements that go with them.
     mutating func raising(_ network: Network) throws -> Raising {
         var raising = Raising()
+        try checkNotGiven(network)
         let isPresent = try isPresent(network)
         var isMarked = store.isRaised(network.name)
         if !isMarked { isMarked = try reclaim(network, isPresent: isPresent) }

@@ -16,6 +16,52 @@ extension Session {
         return link
     }
 
+    /// The host's interface that a sandbox is to have, unless another has it or stands on it.
+    mutating func checkedDevice(_ device: String, for network: Network) throws -> EndpointLink {
+        for other in try store.sandboxes() {
+            guard let theirs = other.endpoints.first(where: { $0.network == network.name || $0.link.parent == device })
+            else { continue }
+            guard other.identity.isAlive else {
+                try release(other)
+                continue
+            }
+            var what = ""
+            if case .moved = theirs.link {} else { what = ", whose interface on \(theirs.network) stands on it" }
+            throw NetworkError(
+                .taken,
+                "interface \(device) is taken by \(other.name)\(what) (swnet disconnect \(theirs.network) \(other.name))"
+            )
+        }
+        for name in try store.raisedNetworks() {
+            guard case .vxlan(let options)? = try store.network(name)?.driver, options.parent?.text == device else {
+                continue
+            }
+            throw NetworkError(.taken, "interface \(device) is taken by network \(name), whose VXLAN stands on it")
+        }
+        let link = try links.link(named: device)
+        return .moved(device, before: .init(macAddress: link?.address, mtu: link.map { Int($0.mtu) }))
+    }
+
+    /// Refuses to stand on an interface that the host does not have because a sandbox has it.
+    mutating func checkNotGiven(_ network: Network) throws {
+        guard let parent = network.driver.parent?.text, !network.driver.isHostDevice,
+            HostInterface.index(of: parent) == nil
+        else { return }
+        for other in try store.sandboxes() {
+            for endpoint in other.endpoints {
+                guard case .moved(parent, _) = endpoint.link else { continue }
+                guard other.identity.isAlive else {
+                    try release(other)
+                    break
+                }
+                throw NetworkError(
+                    .taken,
+                    "network \(network.name): interface \(parent) is taken by \(other.name) "
+                        + "(swnet disconnect \(endpoint.network) \(other.name))")
+            }
+        }
+    }
+
     /// Refuses an Ethernet address by which a macvlan could not be told from another one of the same interface, or from that
     /// interface itself.
     mutating func checkApart(_ macAddress: MACAddress, _ driver: NetworkDriver) throws {
