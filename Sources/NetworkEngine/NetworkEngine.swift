@@ -211,10 +211,14 @@ extension NetworkEngine {
     /// Takes down everything of a sandbox. It may be gone, and so may its namespace: nothing to do is no error.
     ///
     /// Never waits for the deletion of a link whose namespace is going away.
-    public func release(sandbox name: String) throws {
+    ///
+    /// - Parameter descriptor: Of its network namespace, for who has kept that open past its processes: then what it has of
+    ///   the host's interfaces is there for others at once, and not when the kernel comes to it.
+    public func release(sandbox name: String, namespace descriptor: Int32? = nil) throws {
         try operate("release \(name)") { session in
             guard let sandbox = try session.store.sandbox(key: SandboxReference.key(forName: name)) else { return }
-            try session.release(sandbox)
+            let open = try descriptor.map { try SandboxIdentity(path: "/proc/self/fd/\($0)") }
+            try session.release(sandbox, open: open)
         }
     }
 

@@ -60,6 +60,10 @@ public enum EndpointLink: Hashable, Sendable {
         }
     }
 
+    /// Whether it has something of an interface of the host that another may want as soon as it has ended: an Ethernet
+    /// address, a tag, or all of it.
+    public var holdsParent: Bool { bridge == nil && parent != nil }
+
     public var bridge: String? { if case .port(_, let bridge) = self { bridge } else { nil } }
 
     /// The kernel's name for its kind; nil for an interface that is not of our making.

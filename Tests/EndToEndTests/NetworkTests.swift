@@ -48,6 +48,36 @@ struct NetworkTests {
         }
     }
 
+    /// Until the kernel has ended a namespace, a macvlan in it has its Ethernet address or its whole parent.
+    @Test func `what a container has of the host's interfaces is there again when it has ended`() async throws {
+        try await TestHost.with { host in
+            try await host.importTools()
+            try await host.net(
+                "create", "lan", "-d", "macvlan", "-o", "parent=eth0", "--subnet", "192.0.2.0/24", "--gateway",
+                "192.0.2.2")
+            for round in 0..<8 {
+                let result = try await host.box("run", "--rm", "--net", "lan", "--ip", "192.0.2.200", "tools", "true")
+                #expect(result == "", "round \(round)")
+            }
+            try await host.net("rm", "lan")
+            // A device that the kernel would have destroyed comes home, from the foreground, the background and a failure.
+            try await host.shell("ip link add d0 type veth peer name d1; ip link set d0 address 02:aa:00:00:00:01")
+            try await host.net("create", "card", "-d", "host-device", "-o", "device=d0", "--subnet", "10.70.0.0/24")
+            let isHome = { try await host.must(["ip", "link", "show", "d0"]).contains("02:aa:00:00:00:01") }
+            try await host.box("run", "--rm", "--net", "card", "tools", "true")
+            #expect(try await isHome())
+            let words = ["run", "--net", "card", "tools", "/nosuch"]
+            #expect(try await host.run([Products.path("swbox")] + words).status == 127)
+            #expect(try await isHome())
+            try await host.detach("--name", "a", "--net", "card", "tools", "sleep", "1000")
+            #expect(try await host.run(["ip", "link", "show", "d0"]).status != 0)
+            try await host.remove("a")
+            #expect(try await isHome())
+            try await host.net("rm", "card")
+            try await host.must(["ip", "link", "del", "d0"])
+        }
+    }
+
     @Test func `two networks do not see each other`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

@@ -7,13 +7,17 @@ import SystemPackage
 extension Engine {
     /// Ends the supervision of a container whose process has been reaped: nothing of it stays in the kernel, and its
     /// record says how it ended, or is gone.
-    func finish(_ lock: consuming SupervisorLock, exitCode: Int32, error: String? = nil) throws {
+    ///
+    /// - Parameter namespace: A descriptor of its network namespace, if that was kept open.
+    func finish(
+        _ lock: consuming SupervisorLock, exitCode: Int32, error: String? = nil, namespace: Int32? = nil
+    ) throws {
         var status = lock.lastStatus()
         // Killed between its last two steps, a supervisor has left nothing but the lock.
         if status.phase == .running, containers.hasEnded(lock.id) { return try containers.release(lock) }
         let record = try containers.container(id: lock.id)?.record
         let cgroup = Cgroup(try CgroupPath(ContainerSpec.cgroupPath(of: lock.id)), root: try CgroupRoot.find())
-        if let record { clean(record, cgroup, status) }
+        if let record { clean(record, cgroup, status, namespace: namespace) }
         guard record != nil, !lock.removesItself, status.phase == .running else {
             removeAnonymousVolumes(record?.mounts ?? [])
             try containers.remove(lock)
@@ -31,9 +35,11 @@ extension Engine {
     /// Removes what the kernel and the network still hold of a container. Every step is tried; what fails stays for
     /// the network's own collector and for the next command.
     ///
-    /// - Parameter status: How far it got, which says what in the network is its own.
-    func clean(_ record: ContainerRecord, _ cgroup: Cgroup, _ status: ContainerStatus) {
-        if record.isConnected { disconnect(record, status) }
+    /// - Parameters:
+    ///   - status: How far it got, which says what in the network is its own.
+    ///   - namespace: A descriptor of its network namespace, if that was kept open.
+    func clean(_ record: ContainerRecord, _ cgroup: Cgroup, _ status: ContainerStatus, namespace: Int32?) {
+        if record.isConnected { disconnect(record, status, namespace: namespace) }
         if (try? cgroup.delete(waiting: 0)) == nil {
             try? cgroup.kill()
             try? cgroup.delete()

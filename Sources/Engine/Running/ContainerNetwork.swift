@@ -14,6 +14,8 @@ extension Engine {
     /// the container looks them up. One transaction.
     func connect(_ container: borrowing PreparedContainer, process: Int32) throws {
         guard case .networks(let names) = container.mode else { return }
+        // Before anything is in it: a process that cannot make its root ends at any moment.
+        try container.openNamespace.open(process: process)
         let record = container.record
         var attachments = names.map { ConnectRequest.Attachment(network: $0) }
         let addresses = container.addresses
@@ -25,6 +27,8 @@ extension Engine {
             ConnectRequest(
                 sandbox: SandboxReference(name: record.name, location: .process(process)), attachments: attachments,
                 ports: record.ports))
+        // Only what it has of an interface of the host has to be taken back before its namespace ends.
+        if !sandbox.endpoints.contains(where: \.link.holdsParent) { container.openNamespace.close() }
         let lines = sandbox.endpoints.flatMap(\.addresses).map { "\($0.address)\t\(record.hostname)\n" }
         try Descriptor.open("\(container.hostFiles)/hosts", O_WRONLY | O_APPEND).write(text: lines.joined())
         // The C library asks the first three (resolv.conf(5)).
@@ -42,10 +46,12 @@ extension Engine {
     ///
     /// One that did not get as far as running may not be connected: then a living sandbox of its name is somebody
     /// else's, and left alone.
-    func disconnect(_ record: ContainerRecord, _ status: ContainerStatus) {
+    ///
+    /// - Parameter namespace: A descriptor of it, if somebody has kept it open.
+    func disconnect(_ record: ContainerRecord, _ status: ContainerStatus, namespace: Int32?) {
         guard status.phase == .running || isOwnOrDead(record, status) else { return }
         do {
-            try network.release(sandbox: record.name)
+            try network.release(sandbox: record.name, namespace: namespace)
         } catch {
             // Whatever is left belongs to a dead namespace, which the network's own collector recognises.
             notice("\(error)")

@@ -112,8 +112,9 @@ extension Engine {
         pidfd: Int32, output: Int32, error: Int32, input: Int32 = -1
     ) {
         let lock = container.lock.file.rawValue
+        let namespace = container.openNamespace.number
         // The write end of the container's input stays open, unused, for a container that waits on it.
-        for descriptor in [lock, program, log, pidfd, output, error, input] where descriptor >= 0 {
+        for descriptor in [lock, program, log, pidfd, output, error, input, namespace ?? -1] where descriptor >= 0 {
             _ = swn_fcntl(descriptor, F_SETFD, 0)
         }
         let null = swn_openat(AT_FDCWD, "/dev/null", O_RDWR, 0)
@@ -123,7 +124,8 @@ extension Engine {
         Executable.run(
             monitor.rawValue,
             ["swbox-monitor", "\(pidfd)", "\(output)", "\(error)", "\(log)", "\(program)"]
-                + ["swbox", "--root", roots.state, "--run-root", roots.run, "finish", container.record.id, "\(lock)"],
+                + ["swbox", "--root", roots.state, "--run-root", roots.run, "finish", container.record.id, "\(lock)"]
+                + (namespace.map { ["\($0)"] } ?? []),
             environment: [])
     }
 
@@ -139,9 +141,13 @@ extension Engine {
 
     /// What the monitor executes at the end: cleans up after a container whose supervisor this process has become.
     ///
-    /// - Parameter descriptor: The lock, inherited.
-    public func finish(id: String, descriptor: Int32, exitCode: Int32) throws {
-        try finish(try SupervisorLock.inherit(descriptor: descriptor, id: id), exitCode: exitCode)
+    /// - Parameters:
+    ///   - descriptor: The lock, inherited.
+    ///   - namespace: The container's network namespace, inherited, if it was kept open.
+    public func finish(id: String, descriptor: Int32, namespace: Int32?, exitCode: Int32) throws {
+        if let namespace { _ = swn_fcntl(namespace, F_SETFD, FD_CLOEXEC) }
+        try finish(
+            try SupervisorLock.inherit(descriptor: descriptor, id: id), exitCode: exitCode, namespace: namespace)
     }
 }
 

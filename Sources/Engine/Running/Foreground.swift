@@ -45,14 +45,18 @@ extension Engine {
         let code = try session.run()
         // Last, because a reader may let it wait as long as he likes.
         defer { session.deliver() }
-        try finish(container.lock, exitCode: code)
+        let open = container.openNamespace
+        try finish(container.lock, exitCode: code, namespace: open.number)
+        open.close()
         return code
     }
 
     /// Removes a container that could not be started, or not be handed over.
     func abandon(_ container: consuming PreparedContainer) throws {
         let path = try CgroupPath(ContainerSpec.cgroupPath(of: container.record.id))
-        clean(container.record, Cgroup(path, root: try CgroupRoot.find()), container.lock.lastStatus())
+        clean(
+            container.record, Cgroup(path, root: try CgroupRoot.find()), container.lock.lastStatus(),
+            namespace: container.openNamespace.number)
         removeAnonymousVolumes(container.record.mounts)
         try containers.remove(container.lock)
     }

@@ -17,6 +17,26 @@ struct PreparedContainer: ~Copyable {
     let mode: NetworkMode
     let addresses: RunOptions.StaticAddresses
     let aliases: [String]
+    let openNamespace = OpenNamespace()
+}
+
+/// The network namespace of a container that has something of an interface of the host: open until that is taken back, which
+/// would otherwise be the kernel's to do, in its own time.
+final class OpenNamespace {
+    /// Its descriptor; nil where nothing is open.
+    private(set) var number: Int32?
+
+    func open(process: Int32) throws(SystemError) {
+        close()
+        number = try Namespace.of(process: process, .net).descriptor.duplicate().release()
+    }
+
+    func close() {
+        if let number { _ = CLinux.close(number) }
+        number = nil
+    }
+
+    deinit { close() }
 }
 
 extension Engine {

@@ -16,6 +16,22 @@ extension Session {
         return link
     }
 
+    /// Takes down everything that a sandbox has.
+    ///
+    /// - Parameter open: Its namespace, where that is open past its processes: what would stay in the host's way until the
+    ///   kernel has ended the namespace is taken out of it. A pair is not, which would only cost time.
+    mutating func release(_ sandbox: Sandbox, open: SandboxIdentity?) throws {
+        guard let open, open.isSameNamespace(as: sandbox.identity) else {
+            return try release(sandbox)
+        }
+        var plan = removal("release \(sandbox.name)", of: sandbox.endpoints, and: sandbox.ports, from: sandbox)
+        plan.steps = plan.steps.map { step in
+            guard case .detach(let endpoint, let name, _) = step, endpoint.link.holdsParent else { return step }
+            return .detach(endpoint, sandbox: name, identity: open)
+        }
+        try carryOut(plan)
+    }
+
     /// The host's interface that a sandbox is to have, unless another has it or stands on it.
     mutating func checkedDevice(_ device: String, for network: Network) throws -> EndpointLink {
         for other in try store.sandboxes() {

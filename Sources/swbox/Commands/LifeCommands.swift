@@ -40,12 +40,15 @@ extension SwboxCommands {
         })
 
     static let finish = Command(
-        "finish", "ID DESCRIPTOR STATUS", summary: "what a monitor executes at the end", isHidden: true,
+        "finish", "ID DESCRIPTOR [NAMESPACE] STATUS", summary: "what a monitor executes at the end", isHidden: true,
         run: { invocation in
-            guard invocation.arguments.count == 3, let descriptor = Int32(invocation.arguments[1]),
-                let status = Int32(invocation.arguments[2])
-            else { throw invocation.misuse("finish is for swbox-monitor") }
-            try invocation.engine.finish(id: invocation.arguments[0], descriptor: descriptor, exitCode: status)
+            let numbers = invocation.arguments.dropFirst().compactMap { Int32($0) }
+            guard [3, 4].contains(invocation.arguments.count), numbers.count == invocation.arguments.count - 1 else {
+                throw invocation.misuse("finish is for swbox-monitor")
+            }
+            try invocation.engine.finish(
+                id: invocation.arguments[0], descriptor: numbers[0], namespace: numbers.count == 3 ? numbers[1] : nil,
+                exitCode: numbers[numbers.count - 1])
             return .success
         })
 }
