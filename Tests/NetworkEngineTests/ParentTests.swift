@@ -153,4 +153,24 @@ struct ParentTests {
             try await host.net("connect", "card", "b")
         }
     }
+
+    @Test func `an interface that is down is told`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "netns", "add", "a"])
+            try await host.shell("ip link add d0 type veth peer name d1; ip link add br0 type bridge")
+            try await host.net("create", "mac", "-d", "macvlan", "-o", "parent=d0", "--subnet", "10.44.0.0/24")
+            try await host.net("create", "ours", "-o", "bridge=br0", "--subnet", "10.45.0.0/24")
+            for (network, parent) in [("mac", "d0"), ("ours", "br0")] {
+                let connected = try await host.swnet("connect", network, "a")
+                let said = connected.errors.contains("the host's interface \(parent) is down")
+                #expect(connected.status == 0 && said, "\(connected)")
+            }
+            let check = try await host.swnet("check")
+            #expect(
+                check.output.contains("network mac: the host's interface d0 is down")
+                    && check.output.contains("network ours: the bridge br0 is down"), "\(check)")
+            for name in ["d0", "d1", "br0"] { try await host.must(["ip", "link", "set", name, "up"]) }
+            #expect(try await host.net("check") == "")
+        }
+    }
 }

@@ -9,11 +9,16 @@ extension Session {
     mutating func checkNetwork(_ network: Network, _ check: inout NetworkCheck) throws {
         let object = "network \(network.name)"
         let links = check.host.links
-        if let parent = network.driver.parent?.text, !network.driver.isHostDevice,
-            check.host.link(named: parent) == nil
-        {
-            check.report(
-                object, "the host's interface \(parent) is gone", .person("nothing works on it until it is back"))
+        if let parent = network.driver.parent?.text, !network.driver.isHostDevice {
+            if let link = check.host.link(named: parent) {
+                if !link.isUp, parent != network.bridgeName {
+                    check.report(
+                        object, "the host's interface \(parent) is down", .person("ip link set \(parent) up"))
+                }
+            } else {
+                check.report(
+                    object, "the host's interface \(parent) is gone", .person("nothing works on it until it is back"))
+            }
         }
         guard let name = network.bridgeName else { return }
         guard network.driver.ownsBridge else {

@@ -131,7 +131,13 @@ struct EndpointDriver {
             do {
                 return try attachOnce(kind, &host, namespace)
             } catch let error as NetlinkError {
-                guard let conflict = ParentConflict(endpoint, error) else { throw error }
+                guard let conflict = ParentConflict(endpoint, error) else {
+                    guard error.errno == .networkDown, let parent = endpoint.link.parent else { throw error }
+                    throw NetworkError(
+                        .failed,
+                        "network \(endpoint.network): the host's interface \(parent) is down (ip link set \(parent) up)"
+                    )
+                }
                 // Whoever it is, no sandbox of ours that lives: those were asked before. A namespace that has ended keeps its
                 // links until the kernel comes to them in the background (`cleanup_net`, net/core/net_namespace.c).
                 if let holder = try conflict.visibleHolder(&host) { throw conflict.refusal(holder) }

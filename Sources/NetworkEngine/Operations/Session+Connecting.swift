@@ -66,6 +66,7 @@ extension Session {
         plan.steps.append(.record(name: found.name, before: found.record, after: sandbox))
         try carryOut(plan)
         guard planned == nil else { return sandbox }
+        for attachment in request.attachments { noticeDown(try network(attachment.network)) }
         if !connection.forwarding.isEmpty { announce(connection.forwarding) }
         if connection.isFirst { announceObstacles() }
         for (network, subnet, address) in connection.cursors {

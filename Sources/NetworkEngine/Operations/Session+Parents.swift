@@ -78,6 +78,17 @@ extension Session {
         }
     }
 
+    /// Says that nothing passes yet. A VLAN's own link could not even be brought up, which is an error.
+    func noticeDown(_ network: Network) {
+        if case .vlan = network.driver { return }
+        guard let parent = network.driver.parent?.text, !network.driver.isHostDevice, links.isUp(parent) == false else {
+            return
+        }
+        notice(
+            "the host's interface \(parent) is down: nothing passes on network \(network.name) until it is up "
+                + "(ip link set \(parent) up)")
+    }
+
     /// Refuses an Ethernet address by which a macvlan could not be told from another one of the same interface, or from that
     /// interface itself.
     mutating func checkApart(_ macAddress: MACAddress, _ driver: NetworkDriver) throws {
