@@ -150,6 +150,16 @@ extension NetworkRequest {
         if !hasAddresses && driver == .pointToPoint {
             throw invalid("the driver ptp routes by addresses, so it needs them")
         }
+        if case .vxlan(let options) = driver {
+            for peer in options.peers {
+                if peer.isLoopback {
+                    throw invalid("peer \(peer) is loopback, and leads to no other host (--opt peers)")
+                }
+                if case .v6 = peer, peer.isLinkLocal {
+                    throw invalid("peer \(peer) is link-local, and on any link there may be one (--opt peers)")
+                }
+            }
+        }
         if let bridge = driver.parent, case .bridge = driver, bridge.text.hasPrefix("sw-") {
             throw invalid("bridge \(bridge) is one of ours (swnet connect to its network)")
         }

@@ -37,6 +37,13 @@ struct BadInputTests {
         ("create a -d vlan --opt parent=eth0 --opt id=4095", 64, "'4095' is no number from 1 to 4094"),
         ("create a -d vxlan --opt vni=16777216", 64, "'16777216' is no number from 1 to 16777215"),
         ("create a -d vxlan --opt vni=5 --opt port=0", 64, "'0' is no number from 1 to 65535"),
+        ("create a -d vxlan --opt vni=5 --opt peers=192.0.2.2,127.0.0.1", 1, "peer 127.0.0.1 is loopback"),
+        ("create a -d vxlan --opt vni=5 --opt peers=::1", 1, "peer ::1 is loopback"),
+        ("create a -d vxlan --opt vni=5 --opt peers=fe80::2", 1, "peer fe80::2 is link-local"),
+        (
+            "create a --opt bridge=br0 --subnet 10.48.0.0/24 --mtu 9000", 1,
+            "mtu 9000 is more than the 1500 of br0 (--mtu)"
+        ),
         // Interfaces that are missing, enslaved or of the wrong kind.
         ("create a -d macvlan --opt parent=nosuch0 --subnet 192.0.2.0/24", 1, "the host has no interface nosuch0"),
         ("create a -d macvlan --opt parent=slave0 --subnet 192.0.2.0/24", 1, "interface slave0 is a port of br0"),

@@ -173,4 +173,15 @@ struct ParentTests {
             #expect(try await host.net("check") == "")
         }
     }
+
+    @Test func `who has the port of a VXLAN is named`() async throws {
+        try await NetworkHost.with { host in
+            let server = try await host.listen("theirs", ["udp"], port: 4789, at: .host)
+            try await refuses(
+                host, "UDP port 4789 is taken by process",
+                ["create", "wide", "-d", "vxlan", "-o", "vni=7", "-o", "peers=192.0.2.2"])
+            #expect(try await host.run(["ip", "link", "show", "vx-wide"]).status != 0)
+            for command in server { await command.stop() }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 import Addressing
 import LinuxSystem
+import Netlink
 import NetworkModel
 import Rtnetlink
 import SystemPackage
@@ -177,11 +178,28 @@ struct BridgeDriver {
         let settings = NewLink.VXLAN(
             vni: UInt32(clamping: options.vni), port: UInt16(clamping: options.port), remote: options.group,
             local: local, device: parent?.index)
-        let link = try links.add(
-            NewLink(
-                network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: alias,
-                port: vxlanPort))
+        let link: Link
+        do throws(NetlinkError) {
+            link = try links.add(
+                NewLink(
+                    network.vxlanName, .vxlan(settings), mtu: mtu, master: bridge.index, up: true, alias: alias,
+                    port: vxlanPort))
+        } catch {
+            guard error.errno == .addressInUse else { throw error }
+            throw NetworkError(
+                .taken,
+                "network \(network.name): UDP port \(options.port) is taken by \(Self.owner(ofPort: settings.port)) "
+                    + "(--opt port=NUMBER)")
+        }
         try links.apply(Self.everybody(others(options, &links), link))
+    }
+
+    /// A VXLAN takes its port on every address of its family.
+    private static func owner(ofPort port: UInt16?) -> String {
+        guard var diagnostics = try? SocketDiagnostics(), let sockets = try? diagnostics.boundSockets([.udp]),
+            let socket = sockets.first(where: { $0.port == port })
+        else { return "a process of the host" }
+        return SocketOwner.description(inode: socket.inode)
     }
 
     /// Deletes the bridge; its ports stay, as ports of nothing.

@@ -43,10 +43,10 @@ extension Session {
     }
 
     /// Refuses packets that are too large for what the network stands on. Of a macvlan and a VLAN the kernel says no more
-    /// than EINVAL, and of an ipvlan nothing.
+    /// than EINVAL, and of an ipvlan and a bridge nothing.
     func checkFits(_ mtu: Int, _ network: Network) throws {
         switch network.driver {
-        case .macvlan(let parent, _), .ipvlan(let parent, _), .vlan(let parent, _):
+        case .bridge(let parent?), .macvlan(let parent, _), .ipvlan(let parent, _), .vlan(let parent, _):
             guard let most = HostInterface.mtu(of: parent.text), mtu > Int(most) else { return }
             throw NetworkError(.invalid, "mtu \(mtu) is more than the \(most) of \(parent) (--mtu)")
         default: break
