@@ -14,11 +14,14 @@ public struct CommandTable<Context>: Sendable {
     /// The failure that an error of the engine is, in a command.
     public var explain: @Sendable (any Error, Command<Context>) -> any Error
     public var layout: HelpLayout
+    private let refusesContradictions: Bool
 
-    /// - Parameter globals: What the program knows besides `--help` and `--version`.
+    /// - Parameters:
+    ///   - globals: What the program knows besides `--help` and `--version`.
+    ///   - refusesContradictions: What every grammar of it does (`FlagGrammar`).
     public init(
         _ program: Program, version: String, summary: String, details: String = "", globals: [FlagGrammar.Flag] = [],
-        commands: [Command<Context>], layout: HelpLayout = .docker,
+        commands: [Command<Context>], layout: HelpLayout = .docker, refusesContradictions: Bool = false,
         context: @escaping @Sendable (ParsedFlags) throws -> Context,
         explain: @escaping @Sendable (any Error, Command<Context>) -> any Error = { error, _ in error }
     ) {
@@ -28,6 +31,8 @@ public struct CommandTable<Context>: Sendable {
         self.details = details
         self.globals = FlagGrammar(
             globals + [.init("version", short: "v", help: "show the version")], interspersed: false)
+        self.globals.refusesContradictions = refusesContradictions
+        self.refusesContradictions = refusesContradictions
         self.commands = commands
         self.context = context
         self.explain = explain
@@ -71,7 +76,9 @@ public struct CommandTable<Context>: Sendable {
     private func run(_ command: Command<Context>, _ words: [String], _ globals: ParsedFlags) throws -> ExitStatus {
         let flags: ParsedFlags
         do {
-            flags = try command.grammar()?.parse(words) ?? ParsedFlags()
+            var grammar = command.grammar()
+            grammar?.refusesContradictions = refusesContradictions
+            flags = try grammar?.parse(words) ?? ParsedFlags()
         } catch {
             return try settle(error, help: help(of: command), hint: "\(program.name) \(command.name) --help")
         }

@@ -12,6 +12,8 @@ public struct FlagGrammar: Sendable {
         /// What stands for the value in the help; nil for a switch.
         public var placeholder: String?
         public var help: String
+        /// Whether several values are as good as one.
+        public var isRepeatable = false
 
         public var isSwitch: Bool { placeholder == nil }
         public var key: String { names[0] }
@@ -22,8 +24,12 @@ public struct FlagGrammar: Sendable {
         }
 
         /// A flag with a value.
-        public init(_ names: String..., short: Character? = nil, value placeholder: String, help: String) {
+        public init(
+            _ names: String..., short: Character? = nil, value placeholder: String, isRepeatable: Bool = false,
+            help: String
+        ) {
             self.init(names: names, short: short, placeholder: placeholder, help: help)
+            self.isRepeatable = isRepeatable
         }
 
         private init(names: [String], short: Character?, placeholder: String?, help: String) {
@@ -36,6 +42,8 @@ public struct FlagGrammar: Sendable {
 
     public var flags: [Flag]
     public var isInterspersed: Bool
+    /// Whether two values of a flag that can have one are an error, unless they are the same. With pflag the last one counts.
+    public var refusesContradictions = false
 
     public init(_ flags: [Flag], interspersed: Bool = true) {
         self.flags = flags
@@ -64,7 +72,16 @@ public struct FlagGrammar: Sendable {
                 }
             }
         }
+        if refusesContradictions { try checkContradictions(parsed) }
         return parsed
+    }
+
+    private func checkContradictions(_ parsed: ParsedFlags) throws(FlagError) {
+        for flag in flags where !flag.isRepeatable {
+            let values = parsed.values(flag.key)
+            guard let first = values.first, let other = values.first(where: { $0 != first }) else { continue }
+            throw FlagError("'\(first)' and '\(other)' for --\(flag.key) contradict each other")
+        }
     }
 
     private func parseLong(

@@ -30,6 +30,7 @@ enum SwnetCommands {
                 create, list, inspect, remove, connect, disconnect, limit, publish, unpublish, ports, hosts, check,
                 repair, collect,
             ] + explaining,
+            refusesContradictions: true,
             context: { flags in
                 guard geteuid() == 0 else {
                     throw CommandFailure("networks can only be changed and listed by root (try sudo)")

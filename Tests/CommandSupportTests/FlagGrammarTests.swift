@@ -36,6 +36,21 @@ import Testing
         #expect(parsed.value("network") == "x")
     }
 
+    @Test func contradictionsAreRefusedWhereThatIsWanted() throws {
+        var grammar = FlagGrammar([
+            .init("name", short: "n", value: "NAME", help: ""), .init("rm", help: ""),
+            .init("env", value: "VALUE", isRepeatable: true, help: ""),
+        ])
+        let words = ["--name", "a", "-n", "b", "--env=1", "--env=2"]
+        #expect(try grammar.parse(words).value("name") == "b")
+        grammar.refusesContradictions = true
+        let error = #expect(throws: FlagError.self) { try grammar.parse(words) }
+        #expect(error?.description == "'a' and 'b' for --name contradict each other")
+        #expect(throws: FlagError.self) { try grammar.parse(["--rm", "--rm=false"]) }
+        let same = try grammar.parse(["--name", "a", "-na", "--rm", "--rm=1", "--env=1", "--env=2"])
+        #expect(same.value("name") == "a" && same.isOn("rm") && same.values("env") == ["1", "2"])
+    }
+
     @Test func aValueMayLookLikeAFlag() throws {
         #expect(try grammar.parse(["-e", "-d", "--name", "--rm"]).value("name") == "--rm")
     }

@@ -26,6 +26,17 @@ struct BadInputTests {
         ),
         ("create a --ipam who", 64, "'who' for --ipam is none of swnet"),
         ("create a --ipam none,dhcp", 64, "none goes together with no other (--ipam)"),
+        (
+            "create a --mtu 1500 --mtu 1400", 64,
+            "'1500' and '1400' for --mtu contradict each other (swnet create --help)"
+        ),
+        ("create a --isolation on --isolation off", 64, "'on' and 'off' for --isolation contradict each other"),
+        ("create a --driver bridge -d ptp", 64, "'bridge' and 'ptp' for --driver contradict each other"),
+        ("create a --internal --internal=false", 64, "'true' and 'false' for --internal contradict each other"),
+        (
+            "connect lab db --mac 02:00:00:00:00:01 --mac 02:00:00:00:00:02", 64,
+            "'02:00:00:00:00:01' and '02:00:00:00:00:02' for --mac contradict each other"
+        ),
         // Out of range, malformed, unknown.
         ("create a --subnet 10.1.0.5/24", 1, "did you mean 10.1.0.0/24"),
         ("create a --subnet 10.1.0.0/31", 1, "10.1.0.0/31 is too small"),

@@ -46,13 +46,14 @@ struct LegacyTraceTests {
     ]
 
     private func trace(_ host: NetworkHost, _ asks: String) async throws -> JSONValue {
-        let words = [NetworkHost.swnet, "trace", "--format", "json", "--timeout", "60"]
+        let seconds = asks == "host6" ? "5" : "60"
+        let words = [NetworkHost.swnet, "trace", "--format", "json", "--timeout", seconds]
         switch asks {
         case "web":
             return try JSONValue(await host.run(words + ["--from", "web", "tcp", "192.0.2.2:80"]).standardOutput)
         case "host": return try JSONValue(await host.run(words + ["tcp", "10.44.0.2:80"]).standardOutput)
         case "host6":
-            return try JSONValue(await host.run(words + ["-t", "5", "tcp", "[fd00:44::2]:80"]).standardOutput)
+            return try JSONValue(await host.run(words + ["tcp", "[fd00:44::2]:80"]).standardOutput)
         default:
             let tracing = try host.start(words + ["--in", "eth0", "tcp", "192.0.2.1:8080"])
             let isArmed = try await eventually {

@@ -18,17 +18,25 @@ extension SwnetCommands {
         ],
         grammar: FlagGrammar(
             [
-                .init("ip", value: "ADDRESS", help: "the IPv4 address; may be repeated, for several subnets"),
-                .init("ip6", value: "ADDRESS", help: "the IPv6 address"),
+                .init(
+                    "ip", value: "ADDRESS", isRepeatable: true,
+                    help: "the IPv4 address; may be repeated, for several subnets"),
+                .init("ip6", value: "ADDRESS", isRepeatable: true, help: "the IPv6 address"),
                 .init("mac", value: "ADDRESS", help: "the Ethernet address"),
-                .init("alias", value: "NAME", help: "another name of the sandbox on the network; may be repeated"),
+                .init(
+                    "alias", value: "NAME", isRepeatable: true,
+                    help: "another name of the sandbox on the network; may be repeated"),
                 .init("ifname", value: "NAME", help: "the interface's name in the sandbox (eth0, eth1 …)"),
                 .init("host-ifname", value: "NAME", help: "the name of its other end in the host (vethXXXXXXXX)"),
-                .init("publish", short: "p", value: "PORT", help: "a port to publish in the same step (swnet publish)"),
+                .init(
+                    "publish", short: "p", value: "PORT", isRepeatable: true,
+                    help: "a port to publish in the same step (swnet publish)"),
                 .init("mtu", value: "BYTES", help: "the largest packet, at most the network's"),
                 .init("gw-priority", value: "NUMBER", help: "of several networks, the highest gives the default route"),
                 .init("metric", value: "NUMBER", help: "of its default route, instead of a priority"),
-                .init("sysctl", value: "NAME=VALUE", help: "net.ipv4.conf.IFNAME.…=VALUE for its interface"),
+                .init(
+                    "sysctl", value: "NAME=VALUE", isRepeatable: true,
+                    help: "net.ipv4.conf.IFNAME.…=VALUE for its interface"),
             ] + limitFlags + FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(2...2, "a network and a sandbox")

@@ -41,17 +41,25 @@ extension SwnetCommands {
         grammar: FlagGrammar(
             [
                 .init("driver", short: "d", value: "DRIVER", help: "how endpoints are joined (bridge)"),
-                .init("opt", short: "o", value: "KEY=VALUE", help: "an option of the driver"),
-                .init("subnet", value: "PREFIX", help: "addresses of the network; may be repeated"),
-                .init("gateway", value: "ADDRESS", help: "the router's address in a subnet (its first one)"),
-                .init("ip-range", value: "RANGE", help: "the part of a subnet to choose from: a prefix, or FIRST-LAST"),
-                .init("exclude", value: "ADDRESS", help: "an address that is never chosen; may be repeated"),
+                .init("opt", short: "o", value: "KEY=VALUE", isRepeatable: true, help: "an option of the driver"),
+                .init(
+                    "subnet", value: "PREFIX", isRepeatable: true, help: "addresses of the network; may be repeated"),
+                .init(
+                    "gateway", value: "ADDRESS", isRepeatable: true,
+                    help: "the router's address in a subnet (its first one)"),
+                .init(
+                    "ip-range", value: "RANGE", isRepeatable: true,
+                    help: "the part of a subnet to choose from: a prefix, or FIRST-LAST"),
+                .init(
+                    "exclude", value: "ADDRESS", isRepeatable: true,
+                    help: "an address that is never chosen; may be repeated"),
                 .init(
                     "ipam", value: "WHO",
                     help: "who gives addresses: swnet, none, or of dhcp, dhcp6 and slaac one or several (swnet)"),
                 .init("mtu", value: "BYTES", help: "the largest packet (that of the host's default route)"),
                 .init(
-                    "route", value: "ROUTE", help: "for every sandbox: PREFIX,GATEWAY[,METRIC] or blackhole:PREFIX"),
+                    "route", value: "ROUTE", isRepeatable: true,
+                    help: "for every sandbox: PREFIX,GATEWAY[,METRIC] or blackhole:PREFIX"),
                 .init("internal", help: "no way out and none in"),
             ] + policyFlags + FlagGrammar.dryRun),
         run: { invocation in

@@ -9,7 +9,9 @@ extension SwnetCommands {
         .init("isolate-ports", help: "sandboxes reach the gateway and not each other"),
         .init("antispoof", help: "drop what a sandbox sends under another's address"),
         .init("announce-all", help: "tell all neighbours of each newcomer, however many"),
-        .init("source", value: "ADDRESS", help: "the host's address that goes out, one of each family"),
+        .init(
+            "source", value: "ADDRESS", isRepeatable: true, help: "the host's address that goes out, one of each family"
+        ),
     ]
 
     static func policy(_ invocation: Invocation) throws(CommandFailure) -> NetworkPolicy {
