@@ -56,6 +56,9 @@ public struct NameRecord: Sendable {
         lines += "\(key) \(addresses[0]) \(addresses[1]) \(names.joined(separator: ","))\n".utf8
     }
 
+    /// What `isName` asks for, in words.
+    public static let nameRule = "letters, digits, '_' and, not in front, '-', at most 63 between two dots"
+
     /// Whether both say the same, in whatever order.
     public func saysTheSame(as other: NameRecord) -> Bool {
         head == other.head
@@ -68,9 +71,13 @@ public struct NameRecord: Sendable {
     /// The file.
     public var bytes: [UInt8] { Array("\(head)\n".utf8) + lines }
 
-    /// A name that can be asked for: letters, digits, `-`, `_` and `.`, at most 253 (RFC 1035, section 2.3.4).
+    /// A name that can be asked for: letters, digits, `-`, `_` and `.`, at most 253, of which no more than 63 stand between
+    /// two dots (RFC 1035, section 2.3.4). With a dash in front the C library does not ask for it.
     public static func isName(_ text: String) -> Bool {
         (1...253).contains(text.utf8.count)
+            && text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { label in
+                (1...63).contains(label.count) && label.first != UInt8(ascii: "-")
+            }
             && text.utf8.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -83,6 +83,12 @@ struct BadInputTests {
         ("connect lab db --mac 00:00:00:00:00:00", 1, "mac 00:00:00:00:00:00 is no interface's address"),
         ("connect lab db --ip 10.44.0.7 --ip 10.44.0.8", 1, "10.44.0.7 and 10.44.0.8 are both of 10.44.0.0/24"),
         ("connect lab db --alias a/b", 64, "'a/b' for --alias is not a host's name"),
+        ("connect lab db --alias -x", 64, "'-x' for --alias is not a host's name"),
+        ("connect lab db --alias a..b", 64, "'a..b' for --alias is not a host's name"),
+        (
+            "connect lab db --alias \(String(repeating: "a", count: 64)).org", 64,
+            "aaaa.org' for --alias is not a host's name: letters, digits"
+        ),
         ("connect lab db --ifname all", 64, "'all' for --ifname is not an interface's name"),
         ("connect lab db --host-ifname default", 64, "'default' for --host-ifname is not an interface's name"),
         ("connect lab db --ifname a/b", 64, "'a/b' for --ifname is not an interface's name"),

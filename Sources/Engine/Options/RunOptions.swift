@@ -80,7 +80,7 @@ public struct RunOptions: Hashable, Sendable {
         }
         if let alias = aliases.first(where: { !NameRecord.isName($0) }) {
             throw EngineError(
-                .invalid, "'\(alias)' for --network-alias is not a host's name: letters, digits, '-', '_' and '.'")
+                .invalid, "'\(alias)' for --network-alias is not a host's name: \(NameRecord.nameRule)")
         }
     }
 }

@@ -62,7 +62,7 @@ extension SwnetCommands {
     private static func aliases(_ invocation: Invocation) throws(CommandFailure) -> [String] {
         let aliases = invocation.flags.values("alias")
         if let alias = aliases.first(where: { !NameRecord.isName($0) }) {
-            throw invocation.misuse("'\(alias)' for --alias is not a host's name: letters, digits, '-', '_' and '.'")
+            throw invocation.misuse("'\(alias)' for --alias is not a host's name: \(NameRecord.nameRule)")
         }
         return aliases
     }
