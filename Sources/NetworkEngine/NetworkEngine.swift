@@ -1,4 +1,5 @@
 import Addressing
+import CLinux
 import LinuxSystem
 public import NetworkModel
 
@@ -43,6 +44,7 @@ public struct NetworkEngine: Sendable {
         // Who reads them slowly, or not at all, keeps nobody else waiting: the lock is free again by then.
         defer { notices.forEach(notice) }
         do {
+            if isReading && !isMending { try checkRoots() }
             var session = try Session(
                 runRoot: runRoot, stateRoot: stateRoot, configurationPath: configurationPath, notices: notices,
                 waiting: notice)
@@ -65,6 +67,18 @@ public struct NetworkEngine: Sendable {
         } catch let failure as SystemError {
             guard let operation else { throw failure }
             throw NetworkError(.failed, "\(operation): \(failure)")
+        }
+    }
+}
+
+extension NetworkEngine {
+    /// Refuses to list what is kept where nobody has ever kept anything: whoever only reads makes no folders. The usual ones
+    /// are there for everybody, whether or not somebody has used them yet.
+    private func checkRoots() throws(NetworkError) {
+        let usual = NetworkEngine()
+        for (root, usual, flag) in [(runRoot, usual.runRoot, "--run-root"), (stateRoot, usual.stateRoot, "--root")]
+        where root != usual && access(root, F_OK) != 0 {
+            throw NetworkError(.notFound, "there is no folder \(root) (\(flag))")
         }
     }
 }

@@ -78,6 +78,10 @@ extension PortRequest {
     ///
     /// - Throws: `NetworkError` that names the piece that is wrong.
     public init(parsing text: String) throws(NetworkError) {
+        // None has 72 characters. What is longer was meant to be something else, and is not repeated in full.
+        guard text.utf8.count <= 100 else {
+            throw NetworkError(.invalid, "port '\(text.prefix(40))…' is too long for one (HOSTIP:HOSTPORT:PORT)")
+        }
         let refuse = { (what: String) in NetworkError(.invalid, "port '\(text)': \(what)") }
         var rest = text[...]
         var transport = TransportProtocol.tcp

@@ -92,6 +92,10 @@ struct BadInputTests {
         ("connect lab db --ifname all", 64, "'all' for --ifname is not an interface's name"),
         ("connect lab db --host-ifname default", 64, "'default' for --host-ifname is not an interface's name"),
         ("connect lab db --ifname a/b", 64, "'a/b' for --ifname is not an interface's name"),
+        (
+            "publish web \(String(repeating: "8", count: 300))", 64,
+            "port '\(String(repeating: "8", count: 40))…' is too long for one (HOSTIP:HOSTPORT:PORT)"
+        ),
         ("publish web 8090:80/xyz", 64, "protocol 'xyz' is not known"),
         ("publish web 8090-8099:80-85", 64, "8090-8099 is 10 ports and 80-85 is 6"),
         ("publish web 192.0.2.99:8090:80", 1, "192.0.2.99 is no address of this host"),
@@ -123,6 +127,9 @@ struct BadInputTests {
         ("unpublish web 9:9", 1, "is not published by web (it publishes 8080:80/tcp)"),
         ("publish db 8090:80", 1, "db is connected to no network"),
         ("connect led db --ip 192.0.2.9", 1, "others give the addresses of network led"),
+        ("ports web nobody", 1, "there is no connected sandbox named nobody"),
+        ("--run-root /run/nosuch/dir ls", 1, "there is no folder /run/nosuch/dir (--run-root)"),
+        ("--root /run/nosuch/dir inspect lab", 1, "there is no folder /run/nosuch/dir (--root)"),
         ("rm nosuch", 1, "there is no network named nosuch"),
         ("rm lab nosuch six", 1, "there is no network named nosuch; remove six: network six is used by both"),
         ("check extra", 64, "check needs no argument"),
@@ -161,6 +168,7 @@ struct BadInputTests {
             let taken = try await host.swnet("connect", "lab", "db", "--mac", gateway)
             #expect(
                 taken.status == 1 && taken.errors.contains("mac \(gateway) is that of the gateway of lab"), "\(taken)")
+            #expect(try await host.run(["ls", "/run/nosuch"]).status != 0)
             let difference = try await host.difference(from: before)
             #expect(difference == [])
         }

@@ -190,9 +190,14 @@ struct DocumentedJSONTests {
             #expect(try await host.net("ls", "-q").split(separator: "\n") == ["bridge", "closed", "lab", "lan"])
             #expect(try await host.net("ls", "-q", "--driver", "macvlan") == "lan")
             #expect(try await host.net("ports", "-q").contains("8080:80/tcp"))
+            try await host.must(["ip", "netns", "add", "quiet"])
+            try await host.net("connect", "lab", "quiet")
             #expect(
-                try await host.net("ports", "nobody") == host.net("ports", "-q", "nobody")
+                try await host.net("ports", "quiet") == host.net("ports", "-q", "quiet")
                     + "SANDBOX   HOST   PORT   PROTOCOL   LEADS TO")
+            let unknown = try await host.swnet("ports", "web", "nobody")
+            #expect(
+                unknown.status == 1 && unknown.errors.contains("no connected sandbox named nobody"), "\(unknown)")
             #expect(try await host.net("ports", "-q", "web").split(separator: "\n").count == 3)
             try await host.net("check", "-q")
             try await host.must(["nft", "delete", "table", "inet", "swnet"])

@@ -51,6 +51,10 @@ extension SwnetCommands {
             var ports = try invocation.engine.ports()
             if !invocation.arguments.isEmpty {
                 let names = try invocation.arguments.map { try invocation.sandbox($0).name }
+                let known = Set(try invocation.engine.sandboxes().map(\.name))
+                if let name = names.first(where: { !known.contains($0) }) {
+                    throw CommandFailure("there is no connected sandbox named \(name)")
+                }
                 ports.removeAll { !names.contains($0.sandbox) }
             }
             if invocation.flags.isOn("quiet") {
