@@ -32,7 +32,7 @@ extension Session {
         let home = try Namespace.current(.net)
         for sandbox in check.records {
             guard let namespace = sandbox.identity.living else {
-                check.report("sandbox \(sandbox.name)", "its network namespace is gone", .release(sandbox.name))
+                check.report("sandbox \(sandbox.name)", sandbox.identity.loss, .release(sandbox.name))
                 continue
             }
             check.sandboxes.append(sandbox)
@@ -69,7 +69,7 @@ extension Session {
     ) throws -> [NetworkDifference] {
         var check = NetworkCheck(host: try HostState(&links))
         guard let namespace = sandbox.identity.living else {
-            check.report("sandbox \(sandbox.name)", "its network namespace is gone", .release(sandbox.name))
+            check.report("sandbox \(sandbox.name)", sandbox.identity.loss, .release(sandbox.name))
             return check.differences
         }
         var facts = sandbox.elements(for: ports)

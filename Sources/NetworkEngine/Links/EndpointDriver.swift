@@ -241,8 +241,13 @@ extension EndpointDriver {
     /// Takes the interface away. One that is gone already is fine, and one that is not ours stays.
     func detach(_ host: inout Rtnetlink, identity: SandboxIdentity) throws {
         if let name = endpoint.link.hostInterface {
-            // Without its namespace the pair goes by itself; waiting for that is nobody's business.
-            if identity.isAlive || !identity.isOfProcess { try removePair(name, &host) }
+            if identity.isAlive || !identity.isOfProcess {
+                try removePair(name, &host)
+            } else {
+                // Nearly always the namespace ends with its process and takes the pair along: waiting for that is nobody's
+                // business. But another process may be in it, and go on using an address that is given to others now.
+                LinkRemoval.removeLater(name, where: owns)
+            }
             if endpoint.options.egress != nil { try limiter.remove(&host) }
             try removeRoutes(identity)
             return
@@ -277,6 +282,14 @@ extension EndpointDriver {
         if link.alias == alias { return true }
         guard let bridge = endpoint.link.bridge else { return link.alias == nil && !link.isUp }
         return link.master != nil && link.master == HostInterface.index(of: bridge)
+    }
+
+    /// Whether the interface that was made is in a namespace.
+    func isAttached(_ host: inout Rtnetlink, to namespace: borrowing Namespace) throws -> Bool {
+        guard let inside = try namespace.withLinks({ try $0.link(named: endpoint.interface) }) else { return false }
+        guard let name = endpoint.link.hostInterface else { return inside.alias == alias }
+        guard let link = try host.link(named: name) else { return false }
+        return owns(link) && link.peer == inside.index
     }
 
     private func removePair(_ name: String, _ host: inout Rtnetlink) throws {

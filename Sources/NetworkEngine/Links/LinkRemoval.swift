@@ -20,7 +20,7 @@ enum LinkRemoval {
     /// The same for a link that has been looked at.
     static func remove(_ link: Link, _ links: inout Rtnetlink) throws {
         let child = fork()
-        if child == 0 { deleteInBackground(link.index) }
+        if child == 0 { inBackground { links in try links.delete(.index(link.index)) } }
         guard child > 0 else {
             try links.delete(.index(link.index))
             return
@@ -41,6 +41,22 @@ enum LinkRemoval {
         }
     }
 
+    /// Deletes a link that is about to go by itself, or is not, and waits for neither.
+    ///
+    /// - Parameter isOurs: Whether it may go; asked in a process of its own.
+    static func removeLater(_ name: String, where isOurs: (Link) -> Bool) {
+        // An index is given once: what gets the name meanwhile is another.
+        guard let index = HostInterface.index(of: name) else { return }
+        let child = fork()
+        if child == 0 {
+            inBackground { links in
+                guard let link = try links.link(index: index), isOurs(link) else { return }
+                try links.delete(.index(index))
+            }
+        }
+        if child > 0 { _ = retryingOnInterrupt { waitpid(child, nil, 0) } }
+    }
+
     /// Whether an interface has a name. The corresponding C function is `if_indextoname`, an ioctl that takes no lock.
     private static func isInSight(_ index: UInt32) -> Bool {
         var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
@@ -48,11 +64,11 @@ enum LinkRemoval {
     }
 
     /// In the child. It must not outlive the caller's locks or keep its outputs open, so it keeps no descriptor.
-    private static func deleteInBackground(_ index: UInt32) -> Never {
+    private static func inBackground(_ body: (inout Rtnetlink) throws -> Void) -> Never {
         if fork() != 0 { _exit(0) }
         setsid()
         swn_close_range(0, .max, 0)
-        if var own = try? Rtnetlink() { _ = try? own.delete(.index(index)) }
+        if var links = try? Rtnetlink() { try? body(&links) }
         _exit(0)
     }
 }

@@ -41,6 +41,14 @@ extension SandboxIdentity {
         return namespace
     }
 
+    /// What is wrong when it is not alive.
+    var loss: String {
+        switch source {
+        case .process(let process, _): "process \(process) has ended, which its network namespace was known by"
+        case .path: "its network namespace is gone"
+        }
+    }
+
     var isOfProcess: Bool {
         if case .process = source { true } else { false }
     }

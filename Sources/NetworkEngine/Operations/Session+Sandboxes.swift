@@ -44,8 +44,11 @@ extension Session {
         }
         // The same namespace may be recorded under another name: a container's process, a namespace's path.
         if let key = try store.sandboxKey(namespace: identity.inode), let other = try store.sandbox(key: key) {
-            if other.identity.isSameNamespace(as: identity), other.identity.isAlive {
-                return FoundSandbox(name: other.name, identity: other.identity, record: other)
+            if other.identity.isSameNamespace(as: identity) {
+                if other.identity.isAlive {
+                    return FoundSandbox(name: other.name, identity: other.identity, record: other)
+                }
+                if let heir = try inherit(other, by: identity) { return heir }
             }
             try release(other)
         }
@@ -53,6 +56,22 @@ extension Session {
             throw NetworkError(.taken, "the name \(reference.name) belongs to another sandbox")
         }
         return FoundSandbox(name: reference.name, identity: identity, record: nil)
+    }
+
+    /// Finds a sandbox again whose process has ended, or whose file is gone, and whose namespace lives on by another.
+    ///
+    /// An inode may be that of a later namespace by now. But it is given back when all interfaces of the former are gone,
+    /// so that one of the record's own tells that it is the same.
+    private mutating func inherit(_ record: Sandbox, by identity: SandboxIdentity) throws -> FoundSandbox? {
+        let namespace = try Namespace(path: identity.path, kind: .net)
+        let isSame = try record.endpoints.contains { endpoint in
+            try EndpointDriver(endpoint: endpoint, sandbox: record.name, mark: mark).isAttached(&links, to: namespace)
+        }
+        guard isSame else { return nil }
+        var heir = record
+        heir.identity = identity
+        if planned == nil && !store.isReadOnly { try store.record(key: record.key, before: record, after: heir) }
+        return FoundSandbox(name: heir.name, identity: identity, record: heir)
     }
 
     private static func unknown(_ reference: SandboxReference) -> NetworkError {
