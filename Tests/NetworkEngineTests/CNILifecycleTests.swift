@@ -84,6 +84,24 @@ struct CNILifecycleTests {
         }
     }
 
+    @Test func `DEL whatever a program inside has done to another attachment`() async throws {
+        try await NetworkHost.with { host in
+            let first = try await CNIRuntime.prepare(host, "web")
+            var second = first
+            second.network = "other"
+            second.plugins = [CNIRuntime.swnet(#""ipam": {"subnet": "10.45.0.0/24"}"#)]
+            let one = try await first.add("web")
+            #expect(try await second.add("web", interface: "eth1").output.status == 0)
+            try await host.must(["ip", "route", "flush", "dev", "eth1"], at: .inside("web"))
+            let gone = try await first.delete("web", one.result)
+            #expect(gone.status == 0 && gone.output.isEmpty, "\(gone)")
+            #expect(gone.errors.contains("network is unreachable"), "\(gone)")
+            #expect(try await host.run(["ip", "link", "show", "eth0"], at: .inside("web")).status != 0)
+            #expect(try await second.delete("web", interface: "eth1").status == 0)
+            #expect(try await host.net("check") == "")
+        }
+    }
+
     @Test func `thirty at once`() async throws {
         try await NetworkHost.with { host in
             let runtime = try await CNIRuntime.prepare(host)

@@ -58,6 +58,37 @@ struct TeardownTests {
         }
     }
 
+    /// Whoever is in a sandbox may do with its interfaces what they like: it is not what somebody leaves by.
+    @Test(arguments: [
+        "ip -n web route flush dev eth1", "ip -n web link set eth1 down",
+        "ip -n web route add default via 10.45.0.77 dev eth1",
+        "ip netns exec web sysctl -qw net.ipv6.conf.eth1.disable_ipv6=1",
+    ])
+    func `what stays of a sandbox keeps nobody from leaving`(line: String) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.net("create", "next", "--subnet", "10.45.0.0/24", "--subnet", "fd00:45::/64")
+            try await host.net("connect", "next", "web")
+            // The first of them has the default route; the kernel has no room for another of its metric.
+            let broken = try await host.shell(line.replacing("add default", with: "replace default"))
+            try #require(broken.status == 0, "\(broken)")
+            let left = try await host.swnet("disconnect", "lab", "web")
+            #expect(left.status == 0, "\(left)")
+            #expect(try await host.run(["ip", "link", "show", "eth0"], at: .inside("web")).status != 0)
+            #expect(try await !host.net("ls").contains("web on lab"))
+            if !line.contains("77") {
+                #expect(
+                    left.errors.contains("warning: disconnect web from lab: done, but not the default route"), "\(left)"
+                )
+            }
+            let repaired = try await host.swnet("repair")
+            #expect(repaired.status == 0, "\(repaired)")
+            #expect(try await host.net("check") == "")
+            let routes = try await host.must(["ip", "route", "show", "default"], at: .inside("web"))
+            #expect(routes.contains("default via 10.45.0.1 dev eth1"), "\(routes)")
+        }
+    }
+
     @Test func `twice is once`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)

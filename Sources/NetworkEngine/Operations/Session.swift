@@ -79,6 +79,12 @@ extension Session {
                 if plan.interruption == .complete {
                     if retryWithRoom(step, after: error) {
                         failures.removeLast()
+                    } else if case .adjust = step, !(error is NetworkError) {
+                        // What was asked for is done. What stays is the sandbox's, and whatever a program in there has made
+                        // of its interfaces and routes keeps nobody from leaving.
+                        notice(
+                            "\(plan.operation): done, but not the default route by what is left: \(failures.removeLast())"
+                        )
                     } else {
                         isKept = isKept || Self.isStillThere(step)
                     }
