@@ -20,10 +20,10 @@ public struct NetworkDifference: Hashable, Sendable {
     public enum Remedy: Hashable, Sendable {
         /// The network's own interfaces are made or set up again.
         case network(String)
-        /// The endpoint's interface is made again: sandbox and network.
-        case endpoint(String, network: String)
+        /// The endpoint's interface is made again: sandbox, network, and which of the sandbox's interfaces it is.
+        case endpoint(String, network: String, interface: String)
         /// The endpoint's interface is there, and is set up again.
-        case interface(String, network: String)
+        case interface(String, network: String, interface: String)
         /// The table is built again from what is recorded.
         case firewall
         /// Relays that are gone are started again, and those of nobody stopped.

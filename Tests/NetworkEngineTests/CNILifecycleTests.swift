@@ -102,6 +102,36 @@ struct CNILifecycleTests {
         }
     }
 
+    /// Two interfaces in one subnet: the kernel keeps a route of each, one behind the other.
+    @Test func `twice on one network, each is repaired`() async throws {
+        try await NetworkHost.with { host in
+            let runtime = try await CNIRuntime.prepare(host, "web")
+            for interface in ["eth0", "eth1"] {
+                let added = try await runtime.add("web", interface: interface)
+                #expect(added.output.status == 0, "\(added.output)")
+            }
+            let routes = "ip -n web route show 10.44.0.0/24 | sort"
+            let before = try await host.shell(routes).lines
+            #expect(before.count == 2)
+            for line in [
+                "ip -n web route del 10.44.0.0/24 dev eth1", "ip -n web route del 10.44.0.0/24 dev eth0",
+                "ip -n web address flush dev eth1", "ip -n web link set eth0 down",
+                "ip -n web link set eth1 down; ip -n web link del eth1",
+                "ip -n web route del default via 10.44.0.1 dev eth1",
+            ] {
+                let broken = try await host.shell(line)
+                try #require(broken.status == 0, "\(line): \(broken)")
+                let interface = line.contains("eth1") ? "eth1" : "eth0"
+                let found = try await host.swnet("check")
+                #expect(found.status == 1 && found.output.contains("web on lab by \(interface)"), "\(line): \(found)")
+                let repaired = try await host.swnet("repair")
+                #expect(repaired.status == 0 && repaired.errors.isEmpty, "\(line): \(repaired)")
+                #expect(try await host.net("check") == "", "\(line)")
+                #expect(try await host.shell(routes).lines == before, "\(line)")
+            }
+        }
+    }
+
     @Test func `thirty at once`() async throws {
         try await NetworkHost.with { host in
             let runtime = try await CNIRuntime.prepare(host)

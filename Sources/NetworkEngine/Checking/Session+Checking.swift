@@ -141,7 +141,7 @@ extension Session {
         // Those that others give are not ours to lease.
         if endpoint.isLeased || endpoint.configuresItself { return }
         for address in addresses where try store.owner(of: address, network: endpoint.network) != sandbox.key {
-            check.report("\(sandbox.name) on \(endpoint.network)", "the lease of \(address) is missing", .records)
+            check.report(sandbox.words(for: endpoint), "the lease of \(address) is missing", .records)
         }
     }
 
@@ -149,11 +149,12 @@ extension Session {
         _ endpoint: Endpoint, of sandbox: Sandbox, _ check: inout NetworkCheck
     ) throws {
         guard let name = endpoint.link.hostInterface else { return }
-        let object = "\(sandbox.name) on \(endpoint.network)"
+        let object = sandbox.words(for: endpoint)
         let all = check.host.links
         guard let link = all[name] else {
             return check.report(
-                object, "the host's end \(name) is missing", .endpoint(sandbox.name, network: endpoint.network))
+                object, "the host's end \(name) is missing",
+                .endpoint(sandbox.name, network: endpoint.network, interface: endpoint.interface))
         }
         let driver = EndpointDriver(endpoint: endpoint, sandbox: sandbox.name, mark: mark)
         guard driver.owns(link) else {
@@ -161,7 +162,8 @@ extension Session {
                 object, "the interface \(name) is not this endpoint's",
                 .person("rename or remove it: ip link show \(name)"))
         }
-        let remedy = NetworkDifference.Remedy.interface(sandbox.name, network: endpoint.network)
+        let remedy = NetworkDifference.Remedy.interface(
+            sandbox.name, network: endpoint.network, interface: endpoint.interface)
         if !link.isUp { check.report(object, "the host's end \(name) is down", remedy) }
         if link.alias != driver.alias {
             check.report(object, "the host's end \(name) does not carry the mark '\(driver.alias)'", remedy)
@@ -197,18 +199,18 @@ extension Session {
         _ endpoint: Endpoint, of sandbox: Sandbox, _ namespace: borrowing Namespace, from home: borrowing Namespace,
         _ check: inout NetworkCheck, _ problems: (InsideState) -> [String]
     ) throws {
-        let object = "\(sandbox.name) on \(endpoint.network)"
+        let object = sandbox.words(for: endpoint)
         guard let state = try InsideState(endpoint, in: namespace, from: home) else {
             // The host's end goes with it, and has been told then.
             guard !check.differences.contains(where: { $0.object == object }) else { return }
             return check.report(
                 object, "the interface \(endpoint.interface) is missing",
-                .endpoint(sandbox.name, network: endpoint.network))
+                .endpoint(sandbox.name, network: endpoint.network, interface: endpoint.interface))
         }
         for client in DHCPClient.all(of: endpoint, sandbox: sandbox.name) where client.running(runRoot) == nil {
             check.report(
                 object, "the DHCP client\(client.family == .v6 ? " for IPv6" : "") is not running",
-                .interface(sandbox.name, network: endpoint.network))
+                .interface(sandbox.name, network: endpoint.network, interface: endpoint.interface))
         }
         for client in DHCPClient.all(of: endpoint, sandbox: sandbox.name)
         where endpoint.address(client.family) == nil && client.isOverdue(runRoot) {
@@ -217,7 +219,8 @@ extension Session {
                 .person("wait for a server, or swnet disconnect \(endpoint.network) \(sandbox.name)"))
         }
         for problem in problems(state) {
-            check.report(object, problem, .interface(sandbox.name, network: endpoint.network))
+            check.report(
+                object, problem, .interface(sandbox.name, network: endpoint.network, interface: endpoint.interface))
         }
     }
 
@@ -310,5 +313,13 @@ extension Session {
             let problems = try names(of: network).problems(of: network, check.records)
             for problem in problems { check.report("names of \(network.name)", problem, .names) }
         }
+    }
+}
+
+extension Sandbox {
+    /// An endpoint in words: `web on lab`, and by which interface when there are several.
+    fileprivate func words(for endpoint: Endpoint) -> String {
+        let isAlone = endpoints.filter { $0.network == endpoint.network }.count < 2
+        return "\(name) on \(endpoint.network)" + (isAlone ? "" : " by \(endpoint.interface)")
     }
 }

@@ -128,7 +128,7 @@ extension Session {
     mutating func strangeNeighbours(
         _ network: Network, on bridge: Link, _ sandboxes: [Sandbox]
     ) throws -> [(address: IPAddress, owner: MACAddress)] {
-        try strangeNeighbours(of: sandboxes.compactMap { $0.endpoint(in: network.name) }, on: bridge)
+        try strangeNeighbours(of: sandboxes.flatMap(\.endpoints).filter { $0.network == network.name }, on: bridge)
     }
 
     mutating func strangeNeighbours(
@@ -152,8 +152,8 @@ extension Session {
     mutating func checkWays(_ check: inout NetworkCheck) throws {
         for network in check.networks.values.sorted(by: { $0.name < $1.name }) where network.driver.isRoutedByHost {
             var ways: [(endpoint: Endpoint, link: Link)] = []
-            for sandbox in check.sandboxes {
-                guard let endpoint = sandbox.endpoint(in: network.name),
+            for endpoint in check.sandboxes.flatMap(\.endpoints) where endpoint.network == network.name {
+                guard
                     let link = (endpoint.link.bridge ?? endpoint.link.hostInterface).flatMap({ check.host.links[$0] }),
                     link.isUp
                 else { continue }

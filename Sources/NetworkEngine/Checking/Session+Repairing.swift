@@ -67,20 +67,20 @@ extension Session {
                 try noteBridge(of: network)
                 try forgetStrangeNeighbours(network)
             }
-        case .endpoint(let name, let network):
-            try withEndpoint(name, network) { driver, identity, links in
+        case .endpoint(let name, let network, let interface):
+            try withEndpoint(name, network, interface) { driver, identity, links in
                 var driver = driver
                 driver.isRestored = true
                 try? driver.detach(&links, identity: identity)
                 try driver.attach(&links, namespace: try Namespace(path: identity.path, kind: .net))
             }
-            try restartClient(name, network)
-        case .interface(let name, let network):
-            try withEndpoint(name, network) { driver, identity, links in
+            try restartClient(name, network, interface)
+        case .interface(let name, let network, let interface):
+            try withEndpoint(name, network, interface) { driver, identity, links in
                 try driver.restore(&links, namespace: try Namespace(path: identity.path, kind: .net))
             }
-            try forgetStrangeNeighbours(ofPair: name, network)
-            try restartClient(name, network)
+            try forgetStrangeNeighbours(ofPair: name, network, interface)
+            try restartClient(name, network, interface)
         case .records: try restoreRecords()
         case .relays: try restoreRelays()
         case .foreign: try openForeign()
@@ -120,8 +120,10 @@ extension Session {
         try links.apply(strange.map { .deleteNeighbour(Neighbour($0.address, link: bridge.index)) })
     }
 
-    private mutating func forgetStrangeNeighbours(ofPair name: String, _ network: String) throws {
-        guard let endpoint = try store.sandbox(key: SandboxReference.key(forName: name))?.endpoint(in: network),
+    private mutating func forgetStrangeNeighbours(ofPair name: String, _ network: String, _ interface: String) throws {
+        guard
+            let endpoint = try store.sandbox(key: SandboxReference.key(forName: name))?
+                .endpoint(in: network, interface: interface),
             case .pointToPoint(let host) = endpoint.link, let link = try links.link(named: host)
         else { return }
         let strange = try strangeNeighbours(of: [endpoint], on: link)
@@ -137,11 +139,11 @@ extension Session {
     }
 
     private mutating func withEndpoint(
-        _ name: String, _ network: String,
+        _ name: String, _ network: String, _ interface: String,
         _ body: (EndpointDriver, SandboxIdentity, inout Rtnetlink) throws -> Void
     ) throws {
         guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)),
-            let endpoint = sandbox.endpoint(in: network)
+            let endpoint = sandbox.endpoint(in: network, interface: interface)
         else { return }
         if let network = try store.network(network) { try checkBridge(of: network) }
         try body(EndpointDriver(endpoint: endpoint, sandbox: sandbox.name, mark: mark), sandbox.identity, &links)
@@ -156,9 +158,9 @@ extension Session {
     }
 
     /// Starts the DHCP client of an endpoint that has lost it, or whose interface is a new one.
-    private func restartClient(_ name: String, _ network: String) throws {
+    private func restartClient(_ name: String, _ network: String, _ interface: String) throws {
         guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)),
-            let endpoint = sandbox.endpoint(in: network)
+            let endpoint = sandbox.endpoint(in: network, interface: interface)
         else { return }
         for client in DHCPClient.all(of: endpoint, sandbox: name) {
             try client.stop(runRoot)

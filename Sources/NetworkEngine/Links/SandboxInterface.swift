@@ -43,7 +43,14 @@ struct SandboxInterface {
         var later = LinkSettings()
         for (parameter, value) in parameters where parameter.family == .v4 { later[parameter] = value }
         do throws(NetlinkError) {
-            try inside.apply(changes(index, settings) + (later == LinkSettings() ? [] : [.set(.index(index), later)]))
+            let last = later == LinkSettings() ? [] : [Change.set(.index(index), later)]
+            if isRestored {
+                // Some routes come back with the interface: which do not is seen then.
+                try inside.apply(changes(index, settings))
+                try inside.apply(try lostSubnets(index, &inside) + routes(index) + last)
+            } else {
+                try inside.apply(changes(index, settings) + routes(index) + last)
+            }
         } catch {
             if error.errno == .fileExists {
                 var taken = error
@@ -147,15 +154,28 @@ struct SandboxInterface {
                     InterfaceAddress(prefix, link: index, flags: prefix.family == .v6 ? .noDuplicateDetection : [])))
         }
         changes.append(.set(.index(index), LinkSettings(up: true)))
-        // Those of IPv6 come back with their address, those of IPv4 do not.
-        if isRestored {
-            changes += subnetRoutes(index).filter { $0.family == .v4 }.map { .replaceRoute($0) }
-        }
-        for route in defaultRoutes(index) + endpoint.routes.map({ $0.route(link: index) }) {
-            // A route that somebody else made is not taken away from them without a word.
-            changes.append(isRestored ? .replaceRoute(route) : .addRoute(route))
-        }
         return changes
+    }
+
+    private func routes(_ index: UInt32) -> [Change] {
+        (defaultRoutes(index) + endpoint.routes.map { $0.route(link: index) }).map { route in
+            // A route that somebody else made is not taken away from them without a word.
+            isRestored ? .replaceRoute(route) : .addRoute(route)
+        }
+    }
+
+    /// What gives subnets their routes back. Those of IPv6 come with their address, those of IPv4 do not.
+    private func lostSubnets(_ index: UInt32, _ inside: inout Rtnetlink) throws(NetlinkError) -> [Change] {
+        let wanted = subnetRoutes(index).filter { $0.family == .v4 }
+        if wanted.isEmpty { return [] }
+        let present = try inside.routes(family: .v4, table: Route.mainTable)
+        return wanted.compactMap { route in
+            let rivals = present.filter { $0.destination == route.destination && ($0.metric ?? 0) == 0 }
+            if rivals.contains(where: { $0.link == index && $0.gateway == nil }) { return nil }
+            // That of another interface of the same network, to which it belongs as ours belongs to this one.
+            let isShared = rivals.contains { $0.originator == Route.madeByKernel }
+            return isShared ? .appendRoute(route) : .replaceRoute(route)
+        }
     }
 
     /// The default routes that the endpoint gives.

@@ -15,6 +15,12 @@ extension Change {
         Change(route.addition(flags: NLM_F_CREATE | NLM_F_REPLACE), "replace route", "\(route)")
     }
 
+    /// Adds a route behind those of the same destination and metric, which stay.
+    /// Equivalent to `ip route append $destination via $gateway dev $link …`.
+    public static func appendRoute(_ route: Route) -> Change {
+        Change(route.addition(flags: NLM_F_CREATE | NLM_F_APPEND), "append route", "\(route)")
+    }
+
     /// Deletes the first route that agrees with what is set in `route`. Equivalent to `ip route delete $destination …`.
     public static func deleteRoute(_ route: Route) -> Change {
         Change(route.deletion, "delete route", "\(route)")
