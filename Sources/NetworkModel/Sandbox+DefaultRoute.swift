@@ -18,8 +18,12 @@ extension Endpoint {
 }
 
 extension Sandbox {
-    /// Orders the default routes by docker's rule: the highest priority goes first, among equals the first name of a
-    /// network; internal networks, whose routes lead nowhere, go last. A metric that was asked for stays as it is.
+    /// Orders the default routes: the highest priority goes first, among equals those of networks that the host routes for,
+    /// and among these the first name of a network, as with docker; internal networks, whose routes lead nowhere, go last.
+    /// A metric that was asked for stays as it is.
+    ///
+    /// Without the second rule a sandbox that is connected to a wire of the host's, too, would answer clients of its
+    /// published ports past the host, where nobody waits for these answers.
     ///
     /// The others' metrics follow from their order, so that the next one takes over when an endpoint leaves.
     public mutating func orderDefaultRoutes() {
@@ -31,6 +35,7 @@ extension Sandbox {
                 if a.options.gatewayPriority != b.options.gatewayPriority {
                     return a.options.gatewayPriority > b.options.gatewayPriority
                 }
+                if a.takesPorts != b.takesPorts { return a.takesPorts }
                 return (a.network, first) < (b.network, second)
             }
         var metric = 0
@@ -45,5 +50,19 @@ extension Sandbox {
     /// another would be answered by this one (rp_filter, and firewalls, drop that).
     func published(_ family: IPFamily) -> Endpoint? {
         endpoints.filter { $0.takesPorts && $0.address(family) != nil }.min { $0.rank(family) < $1.rank(family) }
+    }
+
+    /// Why clients elsewhere get no answer from published ports of a family: they lead to one endpoint, and the default
+    /// route that the answers take is another's, for which the host does not route. nil when they get one.
+    public func detour(_ family: IPFamily) -> (ports: Endpoint, answers: Endpoint)? {
+        let isAsked = ports.contains { port in
+            // What the host itself sends, its relays too, it sends under an address of the network's own.
+            port.families.contains(family) && port.singleAddress?.isLoopback != true
+        }
+        guard isAsked, let target = published(family),
+            let way = endpoints.min(by: { $0.rank(family) < $1.rank(family) }), !way.takesPorts,
+            way.rank(family) < target.rank(family)
+        else { return nil }
+        return (target, way)
     }
 }

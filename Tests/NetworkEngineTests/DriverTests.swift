@@ -53,6 +53,34 @@ struct DriverTests {
         }
     }
 
+    @Test func `answers from published ports go by the host, or it is said that they do not`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.net("create", "a-wire", "-d", "macvlan", "-o", "parent=eth0", "--subnet", "10.9.0.0/24")
+            _ = try await host.serve("web", on: "lab")
+            try await host.net("publish", "web", "8080:80")
+            // Its name comes first, and its default route would lead past the host.
+            let joined = try await host.swnet("connect", "a-wire", "web")
+            #expect(joined.status == 0 && joined.errors.isEmpty, "\(joined)")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            try await host.net("disconnect", "a-wire", "web")
+            let asked = try await host.swnet("connect", "a-wire", "web", "--gw-priority", "5")
+            let words = "default route goes by a-wire, which the host does not route for"
+            #expect(asked.status == 0 && asked.errors.contains(words), "\(asked)")
+            let check = try await host.swnet("check")
+            #expect(check.status == 0 && check.output.contains(words), "\(check)")
+            let published = try await host.swnet("publish", "web", "8081:80")
+            #expect(published.status == 0 && published.errors.contains(words), "\(published)")
+            // It is true; and the host itself, whose own address they see, is answered.
+            #expect(try await host.ask("TCP:192.0.2.1:8080", at: .neighbour) == nil)
+            #expect(try await host.answer("TCP:127.0.0.1:8080")?.hasSuffix("web") == true)
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("connect", "lab", "web", "--gw-priority", "6", "-p", "8080:80")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+        }
+    }
+
     @Test func `the host's own addresses and packet size on a wire that it shares`() async throws {
         try await NetworkHost.with { host in
             try await host.shell("ip link add br0 type bridge; ip addr add 10.44.0.5/24 dev br0; ip link set br0 up")

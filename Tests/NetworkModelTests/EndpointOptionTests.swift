@@ -137,6 +137,11 @@ struct EndpointOptionTests {
         #expect(
             try metrics([endpoint("a"), endpoint("b", metric: 100), endpoint("c")]) == ["a": 0, "b": 100, "c": 200])
         #expect(try metrics([endpoint("a", isInternal: true), endpoint("b")]) == ["b": 0, "a": 100])
+        var wire = try endpoint("a")
+        wire.takesPorts = false
+        #expect(try metrics([wire, endpoint("b")]) == ["b": 0, "a": 100])
+        wire.options.gatewayPriority = 1
+        #expect(try metrics([wire, endpoint("b")]) == ["a": 0, "b": 100])
         var one = Sandbox(name: "web", identity: identity, endpoints: [try endpoint("b"), try endpoint("a")])
         one.endpoints[0].takesPorts = true
         one.endpoints[1].takesPorts = true

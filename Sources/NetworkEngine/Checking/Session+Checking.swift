@@ -46,6 +46,7 @@ extension Session {
         }
         try checkRecords(&check)
         checkHostAddresses(&check)
+        checkDetours(&check)
         try checkWays(&check)
         try checkRelays(&check)
         try checkForwarding(&check)
@@ -246,6 +247,18 @@ extension Session {
                     "sandbox \(sandbox.name)", "port '\(mapping)' is published at what is no address of this host",
                     .person("give it back: ip address add \(address) dev INTERFACE; or swnet unpublish"))
             }
+        }
+    }
+
+    /// Published ports whose answers do not come back.
+    private func checkDetours(_ check: inout NetworkCheck) {
+        for sandbox in check.sandboxes {
+            guard let (ports, answers) = IPFamily.allCases.lazy.compactMap(sandbox.detour).first else { continue }
+            check.report(
+                "sandbox \(sandbox.name)",
+                "clients elsewhere get no answer from its ports, which lead to \(ports.network): its default route goes by "
+                    + "\(answers.network), which the host does not route for",
+                .advice("connect it to \(ports.network) with the higher --gw-priority"))
         }
     }
 

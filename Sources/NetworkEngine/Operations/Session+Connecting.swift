@@ -69,6 +69,7 @@ extension Session {
         for attachment in request.attachments { noticeDown(try network(attachment.network)) }
         if !connection.forwarding.isEmpty { announce(connection.forwarding) }
         if connection.isFirst { announceObstacles() }
+        announceDetours(of: sandbox, before: ports.isEmpty ? found.record : nil)
         for (network, subnet, address) in connection.cursors {
             guard let offset = subnet.prefix.offset(of: address) else { continue }
             // It says where to look for the next one; without it the search begins where it last began.
@@ -109,6 +110,16 @@ extension Session {
             }
         }
         connection.sandbox.endpoints.append(endpoint)
+    }
+
+    /// Says that published ports are not answered, unless it was so before.
+    private func announceDetours(of sandbox: Sandbox, before: Sandbox?) {
+        let detours = IPFamily.allCases.filter { before?.detour($0) == nil }.compactMap(sandbox.detour)
+        guard let (ports, answers) = detours.first else { return }
+        notice(
+            "clients elsewhere get no answer from the ports of \(sandbox.name), which lead to \(ports.network): its default "
+                + "route goes by \(answers.network), which the host does not route for "
+                + "(\(ports.network) needs the higher --gw-priority)")
     }
 
     private func unique(_ elements: [FirewallElement]) -> [FirewallElement] {
