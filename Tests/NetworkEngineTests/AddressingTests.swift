@@ -10,6 +10,25 @@ struct NetworkAddressingTests {
         }
     }
 
+    /// The default network gets its subnets when it is first asked for, others may have been defined before a reboot.
+    @Test(arguments: ["lab", "bridge"])
+    func `a route that came before the network was made is told`(name: String) async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.net("ls")
+            try await host.shell("ip link del sw-lab; nft delete table inet swnet; rm -r /run/swnet")
+            for sandbox in ["web", "next"] { try await host.must(["ip", "netns", "add", sandbox]) }
+            let subnet = try await #require(prefixes(host, name).first { !$0.contains(":") })
+            let part = subnet.replacing(/\/.*/, with: "/25")
+            try await host.must(["ip", "route", "add", part, "via", "192.0.2.2"])
+            let connected = try await host.swnet("connect", name, "web")
+            let words = "subnet \(subnet) of network \(name) overlaps the host's route \(part) via 192.0.2.2 dev eth0"
+            #expect(connected.status == 0 && connected.errors.contains(words), "\(connected)")
+            // Once.
+            #expect(try await !host.swnet("connect", name, "next").errors.contains("overlaps"))
+        }
+    }
+
     @Test func `the packet size of the way out`() async throws {
         try await NetworkHost.with { host in
             let mtu = { (name: String) in

@@ -96,7 +96,10 @@ extension Session {
         }
         let raising = try self.raising(network)
         connection.plan.steps += raising.steps
-        if !raising.steps.isEmpty && network.driver.isRoutedByHost { connection.isFirst = true }
+        if !raising.steps.isEmpty && network.driver.isRoutedByHost {
+            connection.isFirst = true
+            try announceCollisions(of: network)
+        }
         connection.change.added += raising.elements
         if let needed = raising.forwarding { connection.forwarding = connection.forwarding.merging(needed) }
         let addresses = try chooseAddresses(attachment, network, owner: sandbox.key)
@@ -110,6 +113,18 @@ extension Session {
             }
         }
         connection.sandbox.endpoints.append(endpoint)
+    }
+
+    /// Says what the host has begun to use since a network got its subnets: a network is made long after that, when it is
+    /// the default one, or was defined before a reboot.
+    private mutating func announceCollisions(of network: Network) throws {
+        let routes = try HostRoutes(&links)
+        for subnet in network.subnets.map(\.prefix) {
+            guard let use = routes.collision(with: subnet) else { continue }
+            notice(
+                "subnet \(subnet) of network \(network.name) overlaps \(use), so that one of them is not reached: take "
+                    + "that away, or the network, and make it again with another subnet (swnet rm \(network.name))")
+        }
     }
 
     /// Says that published ports are not answered, unless it was so before.
