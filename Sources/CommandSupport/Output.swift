@@ -14,22 +14,19 @@ public enum Output {
     ///
     /// - Returns: false when the reader has gone.
     public static func tryLine(_ text: String) -> Bool {
-        var text = text + "\n"
-        return text.withUTF8 { bytes in
-            var offset = 0
-            while offset < bytes.count {
-                let count = retryingOnInterrupt {
-                    CLinux.write(1, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
-                }
-                if count < 0 {
-                    if swn_errno() == EPIPE { return false }
-                    errorLine("write to standard output: \(Errno(rawValue: swn_errno()).description)")
-                    _exit(1)
-                }
-                offset += count
-            }
-            return true
-        }
+        guard let errno = send(text + "\n", to: 1) else { return true }
+        if errno == .brokenPipe { return false }
+        errorLine("write to standard output: \(errno)")
+        _exit(1)
+    }
+
+    /// Prints to standard output, for programs that have to say what they have done when nobody gets to read it there.
+    ///
+    /// - Returns: What the kernel said; nil when all is written. A reader that has gone ends the program as ever.
+    public static func attempt(_ text: String) -> String? {
+        let errno = send(text, to: 1)
+        if errno == .brokenPipe { _exit(128 + SIGPIPE) }
+        return errno?.description
     }
 
     /// Prints to standard error.
@@ -39,22 +36,25 @@ public enum Output {
     public static func errorLine(_ text: String) { write(text + "\n", to: 2) }
 
     private static func write(_ text: String, to descriptor: Int32) {
+        guard let errno = send(text, to: descriptor), descriptor == 1 else { return }
+        if errno == .brokenPipe { _exit(128 + SIGPIPE) }
+        errorLine("write to standard output: \(errno)")
+        _exit(1)
+    }
+
+    /// - Returns: What the kernel said; nil when all is written.
+    private static func send(_ text: String, to descriptor: Int32) -> Errno? {
         var text = text
-        text.withUTF8 { bytes in
+        return text.withUTF8 { bytes in
             var offset = 0
             while offset < bytes.count {
                 let count = retryingOnInterrupt {
                     CLinux.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
                 }
-                if count < 0 {
-                    guard descriptor == 1 else { return }
-                    let errno = swn_errno()
-                    if errno == EPIPE { _exit(128 + SIGPIPE) }
-                    errorLine("write to standard output: \(Errno(rawValue: errno).description)")
-                    _exit(1)
-                }
+                if count < 0 { return Errno(rawValue: swn_errno()) }
                 offset += count
             }
+            return nil
         }
     }
 }

@@ -4,6 +4,17 @@ import Testing
 /// Who reaches a published port, and which address the server sees. Everything is a real connection.
 @Suite("published ports")
 struct PublishTests {
+    @Test func `what was published is said where its name cannot be written`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            let result = try await host.shell("\(NetworkHost.swnet) connect lab web -p 80 >/dev/full")
+            let port = try await host.net("ports", "-q")
+            #expect(port.hasSuffix(":80/tcp"))
+            #expect(result.status == 1 && result.errors.contains("web publishes \(port) now"), "\(result)")
+        }
+    }
+
     /// With and without bridged packets passing the firewall: the same answers.
     @Test func `a port that the host connects from is nobody's`() async throws {
         try await NetworkHost.with { host in
