@@ -58,6 +58,7 @@ struct RelayTests {
             let status = try await host.must(["cat", "/proc/\(number)/status"])
             #expect(status.contains("Uid:\t65534") && status.contains("CapEff:\t0000000000000000"), "\(status)")
             #expect(try await host.must(["readlink", "/proc/\(number)/cwd"]) == "/")
+            #expect(try await host.must(["ps", "-o", "args=", number]) == "swnet-relay tcp-8000-8002")
             #expect(try await host.relays().count == 2)
             try await host.net("disconnect", "lab", "web")
             #expect(try await host.relays() == [])

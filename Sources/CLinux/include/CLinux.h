@@ -184,6 +184,8 @@ int swn_kernel_release(char *release, size_t size);
 int swn_is_single_threaded(void);
 /// What `main` was given, with the program's own name first and a null pointer last.
 char **swn_arguments(void);
+/// Has `ps` and /proc/PID/cmdline show a title instead of what `main` was given, as far as there is room for it.
+void swn_set_title(const char *title);
 /// This process's environment, which is a global variable in C.
 char **swn_environment(void);
 /// `execveat(2)` with `AT_EMPTY_PATH` and friends.

@@ -113,6 +113,7 @@ struct RelayProcess {
         setsid()
         // Whoever started it may look for it as soon as it has its number.
         name.withCString { _ = swn_prctl(PR_SET_NAME, UInt(bitPattern: $0), 0, 0, 0) }
+        "\(name) \(relay.name)".withCString { swn_set_title($0) }
         let number = Array("\(getpid())".utf8)
         guard write(socket, number, number.count) == number.count else { _exit(1) }
         var go: UInt8 = 0
