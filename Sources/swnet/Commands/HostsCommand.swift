@@ -10,7 +10,8 @@ extension SwnetCommands {
         summary: "print sandboxes' addresses and names as lines for /etc/hosts",
         details: """
             Sandboxes of people's own networks ask the network's name server; the host itself, and sandboxes of the default
-            network, can use these lines. A name is followed by NAME.NETWORK and by the aliases.
+            network, can use these lines. A name is followed by NAME.NETWORK, which tells networks apart in one file and which
+            no network's own name server knows, and by the aliases.
 
             \(JSONReference.hosts.text)
             """,
