@@ -16,14 +16,14 @@ struct LegacyTraceTests {
         (
             "iptables-legacy -P FORWARD DROP; iptables-legacy -A FORWARD -o sw-+ -j ACCEPT", "web",
             "chain FORWARD of table filter of iptables-legacy has the policy DROP, and no rule of it accepts this",
-            "swnet repair --foreign, or: iptables-legacy -t filter -I FORWARD -o eth0 -j ACCEPT"
+            "swnet repair --foreign, or: iptables-legacy -t filter -I FORWARD -i sw-lab -j ACCEPT"
         ),
         (
             """
             iptables-legacy -t raw -A PREROUTING -p tcp --dport 25 -j DROP
             iptables-legacy -t raw -A PREROUTING -p tcp --dport 8080 -m comment --comment 'no web' -j DROP
             """, "neighbour", "rule 2 of chain PREROUTING of table raw of iptables-legacy drops it: no web",
-            "iptables-legacy -t raw -I PREROUTING -i eth0 -j ACCEPT"
+            "iptables-legacy -t raw -I PREROUTING -i eth0 -p tcp --dport 8080 -j ACCEPT"
         ),
         (
             """
@@ -41,7 +41,7 @@ struct LegacyTraceTests {
         (
             "iptables-legacy -P OUTPUT DROP; iptables-legacy -A OUTPUT -o lo -j ACCEPT", "host",
             "chain OUTPUT of table filter of iptables-legacy has the policy DROP, and no rule of it accepts this",
-            "iptables-legacy -t filter -I OUTPUT -o sw-lab -j ACCEPT"
+            "swnet repair --foreign, or: iptables-legacy -t filter -I OUTPUT -o sw-lab -j ACCEPT"
         ),
     ]
 

@@ -154,7 +154,21 @@ struct TraceTests {
             ])
             report = try await outside("192.0.2.1:8080")
             #expect(report["reason"].text?.contains("chain ip filter FORWARD has the policy drop") == true, "\(report)")
-            #expect(report["advice"].text == "iptables -I FORWARD -o sw-lab -j ACCEPT", "\(report)")
+            #expect(
+                report["advice"].text == "swnet repair --foreign, or iptables -I FORWARD -o sw-lab -j ACCEPT",
+                "\(report)")
+            // Nobody is told to trust the interface that strangers come in by.
+            report = try await trace(host, "-t", "60", "--from", "web", "tcp", "192.0.2.2:81")
+            #expect(
+                report["advice"].text == "swnet repair --foreign, or iptables -I FORWARD -i sw-lab -j ACCEPT",
+                "\(report)")
+            try await host.must(["nft", "add rule ip filter FORWARD iifname sw-lab accept"])
+            report = try await trace(host, "-t", "60", "--from", "web", "tcp", "192.0.2.2:81")
+            #expect(
+                report["reason"].text?.contains("the answer came, and chain ip filter FORWARD") == true, "\(report)")
+            #expect(
+                report["advice"].text == "swnet repair --foreign, or iptables -I FORWARD -o sw-lab -j ACCEPT",
+                "\(report)")
             try await host.must(["nft", "add rule ip filter FORWARD tcp dport 80 reject comment \"no web here\""])
             report = try await outside("192.0.2.1:8080")
             #expect(report["reason"].text?.contains("rejects it: no web here") == true, "\(report)")

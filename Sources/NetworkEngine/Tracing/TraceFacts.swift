@@ -46,6 +46,12 @@ struct TraceFacts {
         return networks.first { $0.subnet(of: address) != nil }.map(Owner.nobody) ?? .elsewhere
     }
 
+    /// Whether an interface of the host is a bridge of ours, or an endpoint's.
+    func hasInterface(_ name: String) -> Bool {
+        networks.contains { $0.driver.ownsBridge && $0.bridgeName == name }
+            || sandboxes.contains { $0.endpoints.contains { $0.link.hostInterface == name } }
+    }
+
     func network(_ name: String) -> Network? { networks.first { $0.name == name } }
 
     /// The sandbox that a packet is going to come to, as far as the records say.

@@ -31,24 +31,67 @@ extension TraceRun {
     }
 
     /// What to do with a chain of somebody else's.
-    private func advice(against passage: TraceStation.Passage, _ station: TraceStation) -> String {
-        let interface = station.output ?? station.input ?? ""
-        let direction = station.output == nil ? "iifname" : "oifname"
+    func advice(against passage: TraceStation.Passage, _ station: TraceStation) -> String {
+        let door = door(at: station)
+        var lines: [String] = []
+        let isEverything =
+            passage.policy == "drop"
+            || passage.rules.last.map {
+                ["drop", "reject", "counter", "log"].contains($0.text.split(separator: " ")[0])
+            }
+                == true
+        if door.isOurs && isEverything && ["forward", "output"].contains(station.hook)
+            || station.hook.hasPrefix("bridge ") && passage.policy == "drop"
+        {
+            lines.append("swnet repair --foreign")
+        }
         if passage.chain.contains("firewalld") {
-            return "firewall-cmd --permanent --zone=trusted --add-interface=\(interface) && firewall-cmd --reload"
-        }
-        if passage.rules.contains(where: { $0.chain.hasPrefix("ufw") }) {
-            return "ufw route allow \(station.output == nil ? "in" : "out") on \(interface)"
-        }
-        if passage.chain == "ip filter FORWARD" || passage.chain == "ip6 filter FORWARD" {
+            lines.append(
+                door.isOurs
+                    ? "firewall-cmd --permanent --zone=trusted --add-interface=\(door.interface)"
+                        + " && firewall-cmd --reload"
+                    : "let it through in the zone of \(door.interface):"
+                        + " firewall-cmd --get-zone-of-interface=\(door.interface)")
+        } else if door.isOurs, passage.rules.contains(where: { $0.chain.hasPrefix("ufw") }) {
+            lines.append("ufw route allow \(door.isWayOut ? "out" : "in") on \(door.interface)")
+        } else if passage.chain == "ip filter FORWARD" || passage.chain == "ip6 filter FORWARD" {
             let program = passage.chain.hasPrefix("ip6") ? "ip6tables" : "iptables"
-            return "\(program) -I FORWARD \(station.output == nil ? "-i" : "-o") \(interface) -j ACCEPT"
+            lines.append("\(program) -I FORWARD \(door.arguments) -j ACCEPT")
+        } else {
+            lines.append("accept it there: nft insert rule \(passage.chain) \(door.match) accept")
         }
-        if station.hook == "forward" || station.hook.hasPrefix("bridge ") && passage.policy == "drop" {
-            return "swnet repair --foreign, or accept it there: nft insert rule \(passage.chain) \(direction) "
-                + "\"\(interface)\" accept"
+        return lines.joined(separator: ", or ")
+    }
+
+    func door(at station: TraceStation) -> Door { Door(station, request.target.transport.rawValue, facts) }
+
+    /// What a rule matches that lets a packet through: an interface of ours, or else no more than the like of the packet,
+    /// for whatever else comes by the interface of a stranger's is none of our business.
+    struct Door {
+        let interface: String
+        let isWayOut: Bool
+        let isOurs: Bool
+        private let service: (transport: String, port: UInt16)?
+
+        init(_ station: TraceStation, _ transport: String, _ facts: TraceFacts) {
+            let ends = [station.output, station.input].compactMap(\.self)
+            let own = station.place == "host" ? ends.first(where: facts.hasInterface) : nil
+            isOurs = own != nil
+            interface = own ?? ends.first ?? ""
+            isWayOut = interface == station.output
+            service = own == nil ? station.left.destinationPort.map { (transport, $0) } : nil
         }
-        return "accept it there: nft insert rule \(passage.chain) \(direction) \"\(interface)\" accept"
+
+        /// In the words of `nft`.
+        var match: String {
+            "\(isWayOut ? "oifname" : "iifname") \"\(interface)\""
+                + (service.map { " \($0.transport) dport \($0.port)" } ?? "")
+        }
+
+        /// In those of `iptables`.
+        var arguments: String {
+            "\(isWayOut ? "-o" : "-i") \(interface)" + (service.map { " -p \($0.transport) --dport \($0.port)" } ?? "")
+        }
     }
 
     /// Why the table that guards the ports of a network with `--antispoof` took it away.

@@ -42,9 +42,11 @@ extension TraceRun {
         } else {
             reason = "\(chain) has the policy DROP, and no rule of it accepts \(isAnswer ? packet : "this")"
         }
-        let way = station.station.output.map { "-o \($0)" } ?? station.station.input.map { "-i \($0)" } ?? ""
-        let insert = "\(program) -t \(drop.table) -I \(drop.chain) \(way) -j ACCEPT"
-        let isOurs = drop.table == ForeignLegacyChain.table && drop.hook == .forward && drop.number == nil
+        let door = door(at: station.station)
+        let insert = "\(program) -t \(drop.table) -I \(drop.chain) \(door.arguments) -j ACCEPT"
+        let isOurs =
+            door.isOurs && drop.table == ForeignLegacyChain.table && drop.number == nil
+            && [.forward, .output].contains(drop.hook)
         settle(.dropped, reason, isOurs ? "swnet repair --foreign, or: \(insert)" : insert)
     }
 }

@@ -36,7 +36,10 @@ extension TraceRun {
         if let station = report.answerStations.first(where: { $0.drop != nil }), let passage = station.drop {
             let rule = passage.rules.last
             let words = passage.policy == "drop" ? "its policy is drop" : rule.map { $0.comment ?? $0.text } ?? ""
-            return settle(.dropped, "the answer came, and chain \(passage.chain) drops it: \(words)")
+            let isForeign = !passage.isOurs || station.place != "host"
+            return settle(
+                .dropped, "the answer came, and chain \(passage.chain) drops it: \(words)",
+                isForeign ? advice(against: passage, station) : "swnet check")
         }
         guard let last = requestStations.last else { return explainUnseen() }
         if let (bridge, station) = lossOnBridge { return explainLoss(on: bridge, station) }
