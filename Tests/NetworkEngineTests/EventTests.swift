@@ -53,6 +53,41 @@ struct EventTests {
         }
     }
 
+    /// From one look to the next a network, or a place on one, may be another of the same name.
+    @Test func `what is made anew between two looks is told`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "lab", "web")
+            let events = try await listen(host)
+            let told = { try lines(events.outputSoFar).filter { $0["network"].text != "probe" } }
+            let stop = { (signal: String, state: String) in
+                let line = """
+                    p=$(pidof swnet); kill -\(signal) $p
+                    until grep -q '^State:.\(state)' /proc/$p/status; do :; done
+                    """
+                let stopped = try await host.shell(line)
+                #expect(stopped.status == 0, "\(stopped)")
+            }
+            try await stop("STOP", "T")
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("connect", "lab", "web")
+            try await stop("CONT", "[SR]")
+            #expect(try await eventually { try told().count == 2 })
+            #expect(try told().compactMap { $0["event"].text } == ["disconnected", "connected"])
+            #expect(try told().compactMap { $0["addresses"].items.first?.text } == ["10.44.0.2/24", "10.44.0.3/24"])
+            try await stop("STOP", "T")
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("rm", "lab")
+            try await host.net("create", "lab", "--subnet", "10.45.0.0/24")
+            try await host.net("connect", "lab", "web")
+            try await stop("CONT", "[SR]")
+            #expect(try await eventually { try told().count == 6 })
+            let kinds = try told().dropFirst(2).compactMap { $0["event"].text }
+            #expect(kinds == ["disconnected", "network-removed", "network-created", "connected"])
+        }
+    }
+
     @Test func `what others do is told, with who did it`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "--subnet", "10.44.0.0/24")

@@ -43,16 +43,16 @@ struct StoreSnapshot {
 
     /// What has happened since an earlier moment.
     func events(since old: StoreSnapshot) -> [NetworkEvent] {
-        var events: [NetworkEvent] = []
-        for name in old.networks.keys.sorted() where networks[name] == nil {
-            events.append(Self.event(.networkRemoved, name))
+        // One that has another definition by now was removed and made again, after all that was on it had gone.
+        let removed = old.networks.keys.filter { networks[$0] != old.networks[$0] }.sorted()
+        let created = networks.keys.filter { networks[$0] != old.networks[$0] }.sorted()
+        let changes = Set(old.sandboxes.keys).union(sandboxes.keys).sorted().flatMap {
+            Self.changes(from: old.sandboxes[$0], to: sandboxes[$0])
         }
-        for name in networks.keys.sorted() where old.networks[name] == nil {
-            events.append(Self.event(.networkCreated, name))
-        }
-        for key in Set(old.sandboxes.keys).union(sandboxes.keys).sorted() {
-            events += Self.changes(from: old.sandboxes[key], to: sandboxes[key])
-        }
+        let isEnd = { (event: NetworkEvent) in event.kind == .unpublished || event.kind == .disconnected }
+        var events =
+            changes.filter(isEnd) + removed.map { Self.event(.networkRemoved, $0) }
+            + created.map { Self.event(.networkCreated, $0) } + changes.filter { !isEnd($0) }
         if repaired != old.repaired { events += repairs }
         return events
     }
@@ -72,7 +72,7 @@ struct StoreSnapshot {
         let before = old?.endpoints ?? [], after = new?.endpoints ?? []
         let portsBefore = Set(old?.ports ?? []), portsAfter = Set(new?.ports ?? [])
         func isThere(_ endpoint: Endpoint, _ others: [Endpoint]) -> Bool {
-            others.contains { $0.network == endpoint.network && $0.interface == endpoint.interface }
+            others.contains { $0.isSamePlace(as: endpoint) }
         }
         func port(_ kind: NetworkEvent.Kind, _ mapping: PortMapping) -> NetworkEvent {
             var event = NetworkEvent(kind)
@@ -96,6 +96,15 @@ struct StoreSnapshot {
     private var repairs: [NetworkEvent] {
         guard let record: RepairRecord = Self.parse(repaired) else { return [] }
         return record.repaired.map { NetworkEvent(.repaired, $0.object, $0.problem) }
+    }
+}
+
+extension Endpoint {
+    /// Whether both are one, whose routes and limits may have changed meanwhile, and addresses that others give.
+    fileprivate func isSamePlace(as other: Endpoint) -> Bool {
+        network == other.network && interface == other.interface && link == other.link
+            && macAddress == other.macAddress
+            && (isLeased || configuresItself || addresses == other.addresses)
     }
 }
 
