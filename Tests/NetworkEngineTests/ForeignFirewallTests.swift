@@ -147,6 +147,8 @@ struct ForeignFirewallTests {
                 nft add chain inet others a '{ type filter hook forward priority 20; policy accept; }'
                 nft add rule inet others a tcp dport 25 drop
                 nft add chain inet others b '{ type filter hook input priority 20; policy drop; }'
+                nft add rule inet others b iifname lo accept; nft add rule inet others b ct state established,related accept
+                nft add rule inet others b 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept'
                 nft add chain inet others back
                 nft add rule inet others back return; nft add rule inet others back drop
                 nft add chain inet others c '{ type filter hook forward priority 21; policy accept; }'
@@ -225,6 +227,107 @@ struct ForeignFirewallTests {
             try await host.net("disconnect", "bridge", "web")
             try await host.net("rm", "bridge")
             #expect(try await !host.must(["nft", "list", "ruleset"]).contains("sw-"))
+        }
+    }
+
+    /// What the host itself sends to sandboxes, and what they ask it.
+    @Test(arguments: ["inet", "legacy"])
+    func `the host's own packets`(kind: String) async throws {
+        try await NetworkHost.with { host in
+            _ = try await host.serve("web", on: "bridge")
+            try await host.net("publish", "web", "8080:80")
+            let made = try await host.shell(
+                kind == "inet"
+                    ? """
+                    set -e; nft add table inet theirs
+                    nft add chain inet theirs o '{ type filter hook output priority 0; policy drop; }'
+                    nft add rule inet theirs o 'oifname { "lo", "eth0" } accept'
+                    nft add chain inet theirs i '{ type filter hook input priority 0; policy drop; }'
+                    nft add rule inet theirs i 'iifname "lo" accept'; nft add rule inet theirs i ct state established accept
+                    nft add rule inet theirs i iifname eth0 meta l4proto ipv6-icmp accept
+                    """
+                    : """
+                    set -e; for t in iptables-legacy ip6tables-legacy; do
+                    $t -A OUTPUT -o lo -j ACCEPT; $t -A OUTPUT -o eth0 -j ACCEPT; $t -P OUTPUT DROP; done
+                    """)
+            try #require(made.status == 0, "\(made)")
+            let (v4, _) = try await host.addresses(of: "web")
+            #expect(try await host.ask("TCP:\(v4):80") == nil)
+            let found = try await host.swnet("check")
+            let chains =
+                kind == "inet"
+                ? ["inet theirs o", "inet theirs i"]
+                : ["ip filter OUTPUT (iptables", "ip6 filter OUTPUT (iptables"]
+            for chain in chains { #expect(found.output.contains("chain \(chain)"), "\(found)") }
+            let isReached = {
+                // The gateway's address is forgotten, so that it is asked for.
+                try await host.must(["ip", "neighbour", "flush", "all"], at: .inside("web"))
+                return try await host.run(["ping", "-c1", "-W2", "2001:db8::2"], at: .inside("web")).status == 0
+            }
+            #expect(try await !isReached())
+            try await host.net("repair", "--foreign")
+            #expect(try await host.net("check") == "")
+            #expect(try await eventually { try await isReached() })
+            #expect(try await host.answer("TCP:\(v4):80") != nil)
+            if kind == "inet" {
+                // And nothing more than before: what else they ask the host is refused.
+                _ = try host.start(["socat", "TCP4-LISTEN:99,fork", "-"])
+                let routes = try await host.json(["ip", "-j", "route", "show", "default"], at: .inside("web"))
+                #expect(try await host.ask("TCP:\(routes[0]["gateway"].text ?? ""):99", at: .inside("web")) == nil)
+            }
+            try await host.net("unpublish", "web", "8080:80")
+            try await host.net("disconnect", "bridge", "web")
+            try await host.net("rm", "bridge")
+            let left = try await host.shell("nft list ruleset; iptables-legacy-save; ip6tables-legacy-save")
+            #expect(!left.output.contains("sw-"), "\(left)")
+        }
+    }
+
+    /// It is theirs, and so are the rules about it.
+    @Test(.enabled("this kernel has no br_netfilter") { try await Self.hasBridgeFilter() })
+    func `frames on a bridge of somebody else's`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                """
+                ip link add br0 type bridge; ip link set br0 up; sysctl -qw net.bridge.bridge-nf-call-iptables=1
+                nft add table inet theirs
+                nft add chain inet theirs f '{ type filter hook forward priority 0; policy drop; }'
+                """)
+            try await host.net(
+                "create", "lan", "-o", "bridge=br0", "--subnet", "10.60.0.0/24", "--gateway", "10.60.0.1")
+            let words = "chain inet theirs f: it drops what it does not know, frames on bridge br0 too"
+            try await host.must(["ip", "netns", "add", "one"])
+            let first = try await host.swnet("connect", "lan", "one")
+            #expect(first.status == 0 && first.errors.contains(words), "\(first)")
+            _ = try await host.serve("two", on: "lan")
+            let (v4, _) = try await host.addresses(of: "two")
+            #expect(try await host.ask("TCP:\(v4):80", at: .inside("one")) == nil)
+            let found = try await host.swnet("check")
+            #expect(found.status == 0 && found.output.contains(words), "\(found)")
+            try await host.must(["nft", "insert rule inet theirs f iifname br0 oifname br0 counter accept"])
+            #expect(try await host.answer("TCP:\(v4):80", at: .inside("one")) != nil)
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    private static func hasBridgeFilter() async throws -> Bool {
+        let line = "ip link add b type bridge && test -e /proc/sys/net/bridge/bridge-nf-call-iptables"
+        return try await Command.run(["unshare", "-n", "bash", "-c", line]).status == 0
+    }
+
+    @Test func `a table that is dormant drops nothing`() async throws {
+        try await NetworkHost.with { host in
+            _ = try await host.serve("web", on: "bridge")
+            try await host.must([
+                "nft",
+                """
+                add table inet theirs { flags dormant; }
+                add chain inet theirs f { type filter hook forward priority 10; policy drop; }
+                """,
+            ])
+            #expect(try await host.net("check") == "")
+            try await host.must(["nft", "add table inet theirs"])
+            #expect(try await host.net("check").contains("chain inet theirs f"))
         }
     }
 

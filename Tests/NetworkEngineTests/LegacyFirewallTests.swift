@@ -99,7 +99,8 @@ struct LegacyFirewallTests {
                     """
                     iptables-legacy -P FORWARD DROP; iptables-legacy -A FORWARD -o sw-+ -j ACCEPT
                     iptables-legacy -A FORWARD -i sw-+ -m comment --comment mine -j ACCEPT
-                    iptables-legacy -P OUTPUT DROP; ip6tables-legacy -A FORWARD -p tcp --dport 25 -j DROP
+                    iptables-legacy -P OUTPUT DROP; iptables-legacy -A OUTPUT -o sw-+ -j ACCEPT
+                    ip6tables-legacy -A FORWARD -p tcp --dport 25 -j DROP
                     """)
             else { return }
             #expect(try await host.net("check") == "")

@@ -20,7 +20,14 @@ struct ForeignChain {
     /// What every rule of ours in a chain that is not ours begins its comment with.
     static let mark = "swnet: "
 
+    /// The bridge of somebody else's whose frames it drops; nil for what our own networks have.
+    private(set) var bridge: String?
+
     var problem: String {
+        if let bridge {
+            return
+                "it drops what it does not know, frames on bridge \(bridge) too (net.bridge.bridge-nf-call-iptables is 1)"
+        }
         if !devices.isEmpty {
             return "it drops what it does not know at \(devices.joined(separator: ", ")), packets of our networks too"
         }
@@ -32,12 +39,20 @@ struct ForeignChain {
     }
 
     static func problem(_ hook: Chain.Hook) -> String {
-        let packets = hook == .input ? "questions for the names of sandboxes" : "packets of our networks"
+        let packets =
+            switch hook {
+            case .input: "what sandboxes ask this host"
+            case .output: "what this host sends to sandboxes"
+            default: "packets of our networks"
+            }
         return "it drops what it does not know, \(packets) too"
     }
 
     /// What a person can do.
-    var advice: String { wanted.isEmpty ? Self.adviceForDevices : Self.advice }
+    var advice: String {
+        if let bridge { return "accept there what comes in and goes out by \(bridge), or set that to 0" }
+        return wanted.isEmpty ? Self.adviceForDevices : Self.advice
+    }
 
     /// What comes in by a card of the host's is not known to be ours before it is translated.
     private static let adviceForDevices = "accept there what is for published ports, and the answers to what goes out"
@@ -48,17 +63,20 @@ struct ForeignChain {
     static let advice = "'swnet repair --foreign' adds rules there that let them through"
 
     /// nil for a chain that lets pass what none of its rules knows.
-    init?(_ base: Chain, in chains: [Chain], rules: [Rule]) {
+    init?(_ base: Chain, in chains: [Chain], rules: [Rule], asks: Questions) {
         guard let way = Self.wayToDrop(base, rules) else { return nil }
         let hook = base.base?.hook ?? .forward
         let isOfPackets = [.ip, .ip6, .inet].contains(base.table.family)
         let user = Chain.Reference("DOCKER-USER", in: base.table)
         let door = isOfPackets && hook == .forward ? chains.first { $0.reference == user } ?? base : base
-        let wanted = base.base?.devices.isEmpty == false ? [] : Self.wanted(door, hook)
         let own = rules.filter { way.contains($0.chain) || $0.chain == door.reference }
+        var asks = asks
+        if own.contains(where: Self.letsNeighboursAsk) { asks.neighbours = false }
+        let hasDevices = base.base?.devices.isEmpty == false
+        let wanted = hasDevices ? [] : Self.wanted(door, hook, asks)
         let isHeld = { (rule: Rule) in own.contains { $0.does(theSameAs: rule) } }
         isOpen =
-            !wanted.isEmpty && wanted.allSatisfy(isHeld)
+            !hasDevices && wanted.allSatisfy(isHeld)
             || isOfPackets && hook == .forward && Self.plain(door).allSatisfy(isHeld)
         self.base = base
         self.hook = hook
@@ -66,9 +84,23 @@ struct ForeignChain {
         self.wanted = wanted
     }
 
+    /// Of frames on a bridge of somebody else's, which is left as it is; nil also where something accepts them.
+    init?(_ base: Chain, framesOf bridge: String, rules: [Rule]) {
+        guard let way = Self.wayToDrop(base, rules), base.base?.hook == .forward else { return nil }
+        let ways: [[Statement]] = [
+            [.match(.iifname, is: .ifname(bridge))], [.match(.oifname, is: .ifname(bridge))],
+            [.match(.iifname, is: .ifname(bridge)), .match(.oifname, is: .ifname(bridge))],
+        ]
+        let isOpen = ways.contains { match in
+            rules.contains { way.contains($0.chain) && $0.does(theSameAs: Rule(chain: $0.chain, match + [.accept])) }
+        }
+        if isOpen { return nil }
+        (self.base, door, hook, wanted, self.isOpen, self.bridge) = (base, base, .forward, [], false, bridge)
+    }
+
     /// The chains that what none of their rules knows goes through until it is dropped; nil when it is not.
     private static func wayToDrop(_ chain: Chain, _ rules: [Rule]) -> [Chain.Reference]? {
-        guard let base = chain.base, base.type == .filter else { return nil }
+        guard let base = chain.base, base.type != .nat else { return nil }
         var walk = Walk(rules: Dictionary(grouping: rules, by: \.chain))
         switch walk.end(of: chain.reference) {
         case .dropped(let way): return way
@@ -134,7 +166,36 @@ struct ForeignChain {
             chain, [.match(leaves ? .obrname : .ibrname, prefix: Network.interfaceMark)], "frames on our bridges")
     }
 
-    private static func wanted(_ chain: Chain, _ hook: Chain.Hook) -> [Rule] {
+    /// Whether a rule lets in who asks for Ethernet addresses by IPv6, wherever that comes from: most firewalls have one.
+    private static func letsNeighboursAsk(_ rule: Rule) -> Bool {
+        let words = RuleText().text(of: rule)
+        return words.hasSuffix("accept") && (words.contains("icmpv6 type") || words.contains("ipv6-icmp"))
+            && (!words.contains("iif") || words.contains(Network.interfaceMark))
+    }
+
+    /// What sandboxes ask the host itself.
+    private static func wantedQuestions(_ chain: Chain, _ from: Statement, _ asks: Questions) -> [Rule] {
+        var rules: [Rule] = []
+        if asks.names {
+            rules += [InternetProtocol.udp, .tcp].map { transport in
+                rule(
+                    chain,
+                    [
+                        from, .match(.l4proto, is: .proto(transport)),
+                        .match(.th(.dport), is: .service(Network.nameServerPort)),
+                    ], "names of sandboxes")
+            }
+        }
+        // Solicitations and advertisements of neighbours, without which nothing of IPv6 gets to the gateway (RFC 4861).
+        if asks.neighbours, chain.table.family != .ip {
+            rules += [135, 136].map { type in
+                rule(chain, [from, .match(.icmpv6Type, is: .bytes([type]))], "Ethernet addresses on our networks")
+            }
+        }
+        return rules
+    }
+
+    private static func wanted(_ chain: Chain, _ hook: Chain.Hook, _ asks: Questions) -> [Rule] {
         if chain.table.family == .bridge { return [wantedOfBridge(chain, hook)] }
         let from = Statement.match(.iifname, prefix: Network.interfaceMark)
         let to = Statement.match(.oifname, prefix: Network.interfaceMark)
@@ -144,16 +205,9 @@ struct ForeignChain {
         switch hook {
         case .prerouting: return [rule(chain, [from], "what our networks send")]
         case .postrouting: return [rule(chain, [to], "what enters them is for table inet swnet")]
+        case .output: return [rule(chain, [to], "what this host sends to sandboxes")]
         case .forward: break
-        default:
-            return [InternetProtocol.udp, .tcp].map { transport in
-                rule(
-                    chain,
-                    [
-                        from, .match(.l4proto, is: .proto(transport)),
-                        .match(.th(.dport), is: .service(Network.nameServerPort)),
-                    ], "names of sandboxes")
-            }
+        default: return wantedQuestions(chain, from, asks)
         }
         // Tables of iptables: the program reads only what it could have written itself.
         if chain.table.family != .inet && chain.table.name == "filter" { return plain(chain) }
@@ -167,6 +221,13 @@ struct ForeignChain {
 }
 
 extension ForeignChain {
+    /// What sandboxes ask the host itself.
+    struct Questions {
+        var names = false
+        /// The gateway's Ethernet address, by IPv6.
+        var neighbours = false
+    }
+
     /// Where what is ours passes chains of others.
     struct Places {
         /// In the families ip, ip6 and inet.
@@ -175,6 +236,10 @@ extension ForeignChain {
         var hasBridges = false
         /// Whether the host is asked for Ethernet addresses.
         var hasQuestions = false
+        /// What passes the hook `input`.
+        var asks = Questions()
+        /// Bridges of others whose frames pass the hooks of the families ip, ip6 and inet (br_netfilter).
+        var bridges: [String] = []
 
         func include(_ chain: Chain) -> Bool {
             guard let base = chain.base else { return false }
@@ -194,15 +259,24 @@ extension Firewall {
     /// Chains of others that drop what they do not know.
     mutating func foreignDrops(_ places: ForeignChain.Places) throws -> [ForeignChain] {
         let ours = [Ruleset.table.reference, SourceGuard.table.reference]
-        let chains = try socket.chains().filter { !ours.contains($0.table) }
+        // What is dormant is not called.
+        let others = try socket.tables().filter { !ours.contains($0.reference) && !$0.isDormant }.map(\.reference)
+        if others.isEmpty { return [] }
+        let chains = try socket.chains().filter { others.contains($0.table) }
         var rules: [Table.Reference: [Rule]] = [:]
         var found: [ForeignChain] = []
-        for chain in chains where places.include(chain) {
+        for chain in chains {
+            let bridges = [.ip, .ip6, .inet].contains(chain.table.family) ? places.bridges : []
+            let isPassed = places.include(chain)
+            guard isPassed || chain.base != nil && !bridges.isEmpty else { continue }
             if rules[chain.table] == nil {
                 rules[chain.table] = try socket.rules(of: Table(chain.table.family, chain.table.name))
             }
             let present = rules[chain.table] ?? []
-            if let drop = ForeignChain(chain, in: chains, rules: present) { found.append(drop) }
+            if isPassed, let drop = ForeignChain(chain, in: chains, rules: present, asks: places.asks) {
+                found.append(drop)
+            }
+            found += bridges.compactMap { ForeignChain(chain, framesOf: $0, rules: present) }
         }
         return found
     }

@@ -13,14 +13,17 @@ struct ForeignLegacyChain {
     let door: String
     let wanted: [LegacyRule]
     let isOpen: Bool
+    private let asks: ForeignChain.Questions
 
     static let table = "filter"
 
     /// nil where nothing is dropped.
-    init?(_ table: LegacyTable, _ hook: Chain.Hook) {
+    init?(_ table: LegacyTable, _ hook: Chain.Hook, asks: ForeignChain.Questions) {
         guard let base = table.chain(at: hook), table.drops(base) else { return nil }
         let user = hook == .forward ? table.chain(named: "DOCKER-USER") : nil
-        let wanted = Self.wanted(hook)
+        let wanted = Self.wanted(hook, asks)
+        if wanted.isEmpty { return nil }
+        self.asks = asks
         family = table.family
         self.base = base.name
         self.hook = hook
@@ -40,36 +43,41 @@ struct ForeignLegacyChain {
         return "\(ForeignChain.advice), or: \(lines.joined(separator: "; "))"
     }
 
-    private static func wanted(_ hook: Chain.Hook) -> [LegacyRule] {
+    private static func wanted(_ hook: Chain.Hook, _ asks: ForeignChain.Questions) -> [LegacyRule] {
         let mark = ForeignChain.mark
-        guard hook == .forward else {
+        switch hook {
+        case .input:
+            if !asks.names { return [] }
             return [InternetProtocol.udp, .tcp].map {
                 LegacyRule(
-                    input: Network.interfaceMark, service: ($0, Network.nameServerPort),
+                    input: Network.interfaceMark, transport: $0, port: Network.nameServerPort,
                     comment: mark + "names of sandboxes")
             }
+        case .output:
+            return [LegacyRule(output: Network.interfaceMark, comment: mark + "what this host sends to sandboxes")]
+        default:
+            return [
+                LegacyRule(input: Network.interfaceMark, comment: mark + "what our networks send"),
+                LegacyRule(
+                    output: Network.interfaceMark, comment: mark + "what enters them is for table inet swnet"),
+            ]
         }
-        return [
-            LegacyRule(input: Network.interfaceMark, comment: mark + "what our networks send"),
-            LegacyRule(
-                output: Network.interfaceMark, comment: mark + "what enters them is for table inet swnet"),
-        ]
     }
 
     /// Those of the calling thread's network namespace.
     ///
     /// - Parameter hooks: Where that concerns us.
-    static func all(_ hooks: [Chain.Hook]) throws -> [ForeignLegacyChain] {
+    static func all(_ hooks: [Chain.Hook], asks: ForeignChain.Questions) throws -> [ForeignLegacyChain] {
         try IPFamily.allCases.flatMap { family in
             guard let table = try LegacyTable(reading: Self.table, family) else { return [ForeignLegacyChain]() }
-            return hooks.compactMap { ForeignLegacyChain(table, $0) }
+            return hooks.compactMap { ForeignLegacyChain(table, $0, asks: asks) }
         }
     }
 
     /// Puts rules that let our packets through before all others.
     func open() throws {
         try LegacyTable.edit(Self.table, family) { table in
-            guard let now = ForeignLegacyChain(table, hook), !now.isOpen else { return false }
+            guard let now = ForeignLegacyChain(table, hook, asks: asks), !now.isOpen else { return false }
             for rule in now.wanted.reversed() {
                 guard let chain = table.chain(named: door) ?? table.chain(at: hook) else { continue }
                 table.insert(rule, in: chain)

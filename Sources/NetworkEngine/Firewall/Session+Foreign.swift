@@ -12,12 +12,22 @@ extension Session {
         let routed = networks.filter(\.driver.isRoutedByHost)
         if routed.isEmpty && networks.allSatisfy({ $0.driver.parent == nil }) { return [] }
         let places = ForeignChain.Places(
-            hooks: hooksOfOurs(routed), hasBridges: routed.contains(where: \.driver.ownsBridge),
-            hasQuestions: routed.contains { $0.hasSubnet(.v4) })
+            hooks: Self.hooks(of: routed), hasBridges: routed.contains(where: \.driver.ownsBridge),
+            hasQuestions: routed.contains { $0.hasSubnet(.v4) }, asks: Self.questions(of: routed),
+            bridges: Self.filteredBridges(of: networks))
         let chains = try firewall.foreignDrops(places).filter { !$0.isOpen }
         guard chains.contains(where: { !$0.devices.isEmpty }) else { return chains }
         let devices = try devicesOfOurs(networks)
         return chains.filter { $0.devices.isEmpty || !devices.isDisjoint(with: $0.devices) }
+    }
+
+    /// Bridges of others that networks are on, where br_netfilter hands their frames to the host's packet filters.
+    private static func filteredBridges(of networks: [Network]) -> [String] {
+        let bridges = networks.compactMap { network -> String? in
+            if case .bridge(let existing?) = network.driver { existing.text } else { nil }
+        }
+        // Without the module there is no such parameter.
+        return bridges.isEmpty || (try? Sysctl.read("net/bridge/bridge-nf-call-iptables")) != "1" ? [] : bridges
     }
 
     /// The host's interfaces that packets of our networks come in by.
@@ -32,17 +42,23 @@ extension Session {
 
     /// The same in tables of the old packet filter.
     func legacyObstacles() throws -> [ForeignLegacyChain] {
-        let hooks = hooksOfOurs(try store.routedNetworks().compactMap { try store.network($0) })
+        let routed = try store.routedNetworks().compactMap { try store.network($0) }
         // Its table `filter` has no others.
-        let chains = try ForeignLegacyChain.all(hooks.filter { $0 == .forward || $0 == .input })
-        return chains.filter { !$0.isOpen }
+        let hooks = Self.hooks(of: routed).filter { [.forward, .input, .output].contains($0) }
+        return try ForeignLegacyChain.all(hooks, asks: Self.questions(of: routed)).filter { !$0.isOpen }
     }
 
-    /// Where the host's own packet filters see packets of our networks.
-    private func hooksOfOurs(_ routed: [Network]) -> [Chain.Hook] {
+    /// Where the host's own packet filters see packets of networks.
+    private static func hooks(of routed: [Network]) -> [Chain.Hook] {
         if routed.isEmpty { return [] }
-        let isAsked = NameService.isInstalled && routed.contains(where: \.hasNames)
-        return [.prerouting, .forward, .postrouting] + (isAsked ? [.input] : [])
+        let asks = questions(of: routed)
+        return [.prerouting, .forward, .postrouting, .output] + (asks.names || asks.neighbours ? [.input] : [])
+    }
+
+    private static func questions(of routed: [Network]) -> ForeignChain.Questions {
+        ForeignChain.Questions(
+            names: NameService.isInstalled && routed.contains(where: \.hasNames),
+            neighbours: routed.contains { $0.hasSubnet(.v6) })
     }
 
     /// Says what stands in the way, when a network is raised or the first port is published.

@@ -7,25 +7,22 @@ public struct LegacyRule: Hashable, Sendable {
     public var input: String?
     /// That it leaves by.
     public var output: String?
-    /// The service that it is for: UDP or TCP.
-    public var service: (transport: InternetProtocol, port: UInt16)? {
-        get { transport.map { ($0, port) } }
-        set { (transport, port) = (newValue?.transport, newValue?.port ?? 0) }
-    }
+    /// What it is for; nil for any.
+    public var transport: InternetProtocol?
+    /// The port that it is for: of UDP or TCP.
+    public var port: UInt16?
     /// At most 255 bytes.
     public var comment: String
 
-    private var transport: InternetProtocol?
-    private var port: UInt16 = 0
-
     public init(
-        input: String? = nil, output: String? = nil, service: (transport: InternetProtocol, port: UInt16)? = nil,
+        input: String? = nil, output: String? = nil, transport: InternetProtocol? = nil, port: UInt16? = nil,
         comment: String
     ) {
         self.input = input
         self.output = output
+        self.transport = transport
+        self.port = port
         self.comment = comment
-        self.service = service
     }
 
     /// As `iptables-legacy` takes it: `-i sw-+ -p udp --dport 53 -j ACCEPT`.
@@ -33,7 +30,8 @@ public struct LegacyRule: Hashable, Sendable {
         var words: [String] = []
         if let input { words.append("-i \(input)+") }
         if let output { words.append("-o \(output)+") }
-        if let service { words.append("-p \(service.transport) --dport \(service.port)") }
+        if let transport { words.append("-p \(transport)") }
+        if let port { words.append("--dport \(port)") }
         return (words + ["-j ACCEPT"]).joined(separator: " ")
     }
 
@@ -49,11 +47,11 @@ public struct LegacyRule: Hashable, Sendable {
     }
 
     private var serviceMatch: [UInt8]? {
-        guard let service else { return nil }
+        guard let port else { return nil }
         // Both kinds begin with the ranges of source and destination ports.
-        let isUDP = service.transport == .udp
+        let isUDP = transport == .udp
         var data = [UInt8](repeating: 0, count: isUDP ? MemoryLayout<xt_udp>.size : MemoryLayout<xt_tcp>.size)
-        for (place, bound) in [0, UInt16.max, service.port, service.port].enumerated() {
+        for (place, bound) in [0, UInt16.max, port, port].enumerated() {
             data.put(bound, at: place * 2)
         }
         return Self.extensionBytes(isUDP ? "udp" : "tcp", data)
@@ -70,8 +68,8 @@ public struct LegacyRule: Hashable, Sendable {
             // Without the byte that ends it: whatever else the name goes on with.
             for index in name.indices { bytes[mask + index] = 0xff }
         }
-        if let service {
-            bytes.put(UInt16(service.transport.rawValue), at: layout.transport)
+        if let transport {
+            bytes.put(UInt16(transport.rawValue), at: layout.transport)
             bytes[layout.flags] |= layout.transportFlag
         }
         for match in matches { bytes += match }

@@ -36,14 +36,16 @@ extension SwnetCommands {
 
             A firewall of somebody else's that drops what it does not know drops our packets too, whatever our table says.
             With --foreign it gets rules that let them through, each with a comment that begins with "swnet:" (in docker's
-            table in the chain DOCKER-USER). So do the tables that iptables-legacy keeps. They are put back when they are
-            lost, and removed with the last network.
+            table in the chain DOCKER-USER). So do the tables that iptables-legacy keeps. From then on a repair, and
+            'swnet watch', put them back when they are lost and into chains that come later, until the last network is
+            removed and they go.
 
             After a reload of a firewall that flushes all rules, 'nft flush ruleset' or a restart of nftables.service, the
             next command that changes a network builds the table again, and so does this one. Until then no port is
             published; but nothing keeps a neighbour on the same wire that has a route from reaching unpublished ports of
-            sandboxes either, and outgoing connections have the sandboxes' own addresses. Whoever reloads rules should run
-            it right after.
+            sandboxes, or a sandbox that may send raw packets from reaching what listens on the host's 127.0.0.1, the host
+            routes between its own interfaces, and outgoing connections have the sandboxes' own addresses. 'swnet watch'
+            builds it again at once; whoever reloads rules without it should run this right after.
 
             \(JSONReference.repairs.text)
             """,
