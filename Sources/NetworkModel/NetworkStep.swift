@@ -12,6 +12,9 @@ public enum NetworkStep: Hashable, Sendable {
     /// A network gets its bridge, addresses, kernel parameters and run-time directory; its inverse removes them.
     case raise(Network)
     case lower(Network)
+    /// With the last network that the host routes for its table goes, and what of ours is in chains of others; its inverse
+    /// builds the table again.
+    case dismantle(Network)
     /// The elements of the firewall change in one batch.
     case firewall(FirewallChange)
     /// The host begins to forward; the interfaces to be guarded are in the firewall by then. Its inverse stops it.
@@ -47,6 +50,7 @@ public enum NetworkStep: Hashable, Sendable {
         case .undefine(let network): .define(network)
         case .raise(let network): .lower(network)
         case .lower(let network): .raise(network)
+        case .dismantle(let network): .firewall(FirewallChange(added: network.elements))
         case .firewall(let change): .firewall(change.inverse)
         case .forward(let forwarding): .unforward(forwarding)
         case .unforward(let forwarding): .forward(forwarding)
@@ -72,6 +76,7 @@ extension NetworkStep: CustomStringConvertible {
         case .undefine(let network): "forget network \(network.name)"
         case .raise(let network): "raise network \(network.name)" + (network.bridgeName.map { ", bridge \($0)" } ?? "")
         case .lower(let network): "lower network \(network.name)" + (network.bridgeName.map { ", bridge \($0)" } ?? "")
+        case .dismantle: "remove the firewall's table, and rules of ours in chains of others"
         case .firewall(let change):
             change.isEmpty
                 ? "make the firewall's table unless it is there"
@@ -117,6 +122,7 @@ extension NetworkStep: JSONRepresentable {
         case "undefine": self = .undefine(try Network(json: try json.member("definition")))
         case "raise": self = .raise(try Network(json: try json.member("definition")))
         case "lower": self = .lower(try Network(json: try json.member("definition")))
+        case "dismantle": self = .dismantle(try Network(json: try json.member("definition")))
         case "firewall": self = .firewall(try FirewallChange(json: try json.member("change")))
         case "forward": self = .forward(try HostForwarding(json: try json.member("forwarding")))
         case "unforward": self = .unforward(try HostForwarding(json: try json.member("forwarding")))
@@ -151,6 +157,7 @@ extension NetworkStep: JSONRepresentable {
         case .undefine(let network): JSONValue(["step": "undefine", "definition": network.json])
         case .raise(let network): JSONValue(["step": "raise", "definition": network.json])
         case .lower(let network): JSONValue(["step": "lower", "definition": network.json])
+        case .dismantle(let network): JSONValue(["step": "dismantle", "definition": network.json])
         case .firewall(let change): JSONValue(["step": "firewall", "change": change.json])
         case .forward(let forwarding): JSONValue(["step": "forward", "forwarding": forwarding.json])
         case .unforward(let forwarding): JSONValue(["step": "unforward", "forwarding": forwarding.json])

@@ -83,6 +83,78 @@ struct RouterTests {
         }
     }
 
+    /// Somebody may have come to rely on forwarding when the last network goes; the host is no router by that.
+    @Test func `what is left forwarding is left guarded`() async throws {
+        try await NetworkHost.with { host in
+            try await host.shell(
+                """
+                ip netns add far; ip link add eth1 type veth peer name eth0 netns far; ip link set eth1 up
+                ip address add 198.51.100.1/24 dev eth1; ip address add 2001:db8:1::1/64 dev eth1 nodad
+                ip -n far address add 198.51.100.2/24 dev eth0; ip -n far address add 2001:db8:1::2/64 dev eth0 nodad
+                ip -n far link set eth0 up; ip -n far route add default via 198.51.100.1
+                ip -n far route add default via 2001:db8:1::1; sysctl -qw net.ipv6.conf.eth0.accept_ra=1
+                """)
+            let forwards = {
+                let pings = ["198.51.100.2", "2001:db8:1::2"].map { "ping -c1 -W1 \($0)" }.joined(separator: " || ")
+                return try await host.run(["sh", "-c", pings], at: .neighbour).status == 0
+            }
+            let switches = {
+                try await host.must([
+                    "sysctl", "-n", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding",
+                    "net.ipv6.conf.eth0.accept_ra",
+                ])
+            }
+            let before = try await switches()
+            let make = ["create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64"]
+            try await host.net(make)
+            #expect(try await !forwards())
+            // Whoever comes now finds forwarding on.
+            try await host.must(["ip", "link", "add", "tun0", "type", "bridge"])
+            let planned = try await host.swnet("rm", "lab", "--dry-run")
+            #expect(planned.errors.contains("stays on: tun0"), "\(planned)")
+            let removed = try await host.swnet("rm", "lab")
+            #expect(removed.errors.contains("forwarding of IPv4 and IPv6 stays on: tun0 came later"), "\(removed)")
+            #expect(try await switches() == "1\n1\n2")
+            #expect(try await !forwards())
+            for verb in ["check", "repair"] {
+                let told = try await host.swnet(verb)
+                let words = "host: forwarding of IPv4 and IPv6 is left on for tun0 (sysctl -w net.ipv4.ip_forward=0; "
+                #expect(told.status == 0 && (told.output + told.errors).contains(words), "\(told)")
+            }
+            // What guards is put back, and stays when another network comes and goes.
+            try await host.must(["nft", "flush", "ruleset"])
+            #expect(try await host.swnet("check").status == 1)
+            try await host.net("repair")
+            #expect(try await !forwards())
+            try await host.net(make)
+            #expect(try await host.net("check") == "")
+            try await host.net("rm", "lab")
+            #expect(try await !forwards())
+            // Nobody needs it any more.
+            try await host.must(["ip", "link", "del", "tun0"])
+            let found = try await host.swnet("check")
+            #expect(found.status == 1 && found.output.contains("forwarding of IPv4 is on for nobody"), "\(found)")
+            try await host.net("repair")
+            #expect(try await switches() == before)
+            #expect(try await host.net("check") == "")
+            #expect(try await host.nothingLeft().filter { $0 != "eth1" } == [])
+        }
+    }
+
+    /// As it is said that one ends it.
+    @Test func `what is left forwarding is ended by hand`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            try await host.must(["ip", "link", "add", "tun0", "type", "bridge"])
+            try await host.net("rm", "lab")
+            #expect(try await host.must(["nft", "list", "tables"]).contains("swnet"))
+            try await host.must(["sysctl", "-qw", "net.ipv4.ip_forward=0"])
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.nothingLeft().filter { $0 != "tun0" } == [])
+        }
+    }
+
     /// A read-only /proc/sys, as a host has it that is a container itself.
     @Test func `parameters that cannot be written need not be, when they are right`() async throws {
         try await NetworkHost.with { host in

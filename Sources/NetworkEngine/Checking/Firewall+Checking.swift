@@ -11,7 +11,10 @@ extension Firewall {
         } else {
             try checkAbsence(of: .sources, &check)
         }
-        if networks.values.contains(where: \.driver.isRoutedByHost) {
+        // What the host is left forwarding is guarded without any.
+        if networks.values.contains(where: \.driver.isRoutedByHost)
+            || facts.contains(where: FirewallTable.networks.concerns)
+        {
             try self.check(.networks, facts, &check)
         } else {
             try checkAbsence(of: .networks, &check)

@@ -310,6 +310,16 @@ extension Session {
         for family in isKnown ? try superfluousForwarding(among: Array(open)).families : [] {
             check.report("host", "forwarding of \(family.word) is on for nobody", .forwarding)
         }
+        if isKnown, open.isEmpty {
+            let forwarding = try self.forwarding()
+            let left = forwarding.removing(try restorable(forwarding))
+            if let later = try comers(since: left) {
+                check.report(
+                    "host",
+                    "forwarding of \(left.families.map(\.word).joined(separator: " and ")) is left on for \(later)",
+                    .advice(Forwarding.adviceToEnd(left)))
+            }
+        }
         for family in IPFamily.allCases where open.contains(where: { $0.hasSubnet(family) }) {
             guard try !Forwarding.isOn(family) else { continue }
             check.report("host", "forwarding of \(family.word) is off", .forwarding)
@@ -318,7 +328,7 @@ extension Session {
 
     /// What was switched on for networks that are not there any more.
     mutating func superfluousForwarding(among networks: [Network]) throws -> HostForwarding {
-        networks.contains(where: \.needsForwarding) ? HostForwarding() : try forwarding()
+        networks.contains(where: \.needsForwarding) ? HostForwarding() : try restorable(try forwarding())
     }
 
     private func checkNames(_ check: inout NetworkCheck) throws {

@@ -133,7 +133,11 @@ extension Session {
     /// Builds the tables that are needed, and removes those that are not.
     mutating func restoreFirewall() throws {
         var tables: [FirewallTable] = []
-        if try store.routedNetworks().isEmpty { try firewall.remove(.networks) } else { tables.append(.networks) }
+        if try store.routedNetworks().isEmpty && forwarding().isEmpty {
+            try firewall.remove(.networks)
+        } else {
+            tables.append(.networks)
+        }
         if try isGuarding() { tables.append(.sources) } else { try firewall.remove(.sources) }
         try firewall.build(tables, recorded: try recordedElements(of: try store.sandboxes()))
     }

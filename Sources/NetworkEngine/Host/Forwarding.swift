@@ -48,20 +48,13 @@ enum Forwarding {
         }
     }
 
-    /// The part of what we switched on that nobody else can have come to rely on: no interface has come since.
-    static func restorable(
-        _ forwarding: HostForwarding, _ links: inout Rtnetlink, own: Set<String>
-    ) throws -> HostForwarding {
-        let present = try foreignLinks(&links, own)
-        var restorable = forwarding
-        for family in forwarding.families where !present.allSatisfy({ forwarding[family]?.contains($0) == true }) {
-            restorable[family] = nil
-            if family == .v6 { restorable.acceptsRouterAdvertisements = [] }
-        }
-        return restorable
+    /// How a person ends what we do not.
+    static func adviceToEnd(_ forwarding: HostForwarding) -> String {
+        forwarding.families.map { "sysctl -w \(parameter($0).replacing("/", with: "."))=0" }.joined(separator: "; ")
+            + "; swnet repair"
     }
 
-    private static func foreignLinks(_ links: inout Rtnetlink, _ own: Set<String>) throws -> [String] {
+    fileprivate static func foreignLinks(_ links: inout Rtnetlink, _ own: Set<String>) throws -> [String] {
         try links.links().filter { !$0.flags.contains(.loopback) && !$0.isOurs && !own.contains($0.name) }.map(\.name)
     }
 }
@@ -88,6 +81,26 @@ extension Session {
         if missing.isEmpty { return nil }
         let own = try ownInterfaces()
         return try Forwarding.needed(missing, &links, own: own)
+    }
+
+    /// The part of what we switched on that nobody else can have come to rely on: no interface has come since, or it is
+    /// off by now.
+    mutating func restorable(_ forwarding: HostForwarding) throws -> HostForwarding {
+        let present = try Forwarding.foreignLinks(&links, try ownInterfaces())
+        var restorable = forwarding
+        for family in forwarding.families where try Forwarding.isOn(family) {
+            if present.allSatisfy({ forwarding[family]?.contains($0) == true }) { continue }
+            restorable[family] = nil
+            if family == .v6 { restorable.acceptsRouterAdvertisements = [] }
+        }
+        return restorable
+    }
+
+    /// The interfaces that have come since something was switched on; nil when there is none.
+    mutating func comers(since forwarding: HostForwarding) throws -> String? {
+        let known = forwarding.families.flatMap { forwarding[$0] ?? [] }
+        let later = try Forwarding.foreignLinks(&links, try ownInterfaces()).filter { !known.contains($0) }
+        return forwarding.families.isEmpty || later.isEmpty ? nil : later.joined(separator: ", ")
     }
 
     /// What was switched on so that the host forwards.

@@ -1,6 +1,7 @@
 import Addressing
 import LinuxSystem
 import NetworkModel
+import Nftables
 import Rtnetlink
 
 extension Session {
@@ -254,6 +255,7 @@ extension Session {
                 plan.steps.append(.firewall(FirewallChange(removed: network.elements)))
             }
             plan.steps.append(.lower(network))
+            if isLast { plan.steps.append(.dismantle(network)) }
         }
         plan.steps.append(.undefine(network))
         try carryOut(plan)
@@ -267,14 +269,13 @@ extension Session {
     private mutating func stopForwarding() throws -> [NetworkStep] {
         let forwarding = try self.forwarding()
         if forwarding.isEmpty { return [] }
-        let own = try ownInterfaces()
-        let restorable = try Forwarding.restorable(forwarding, &links, own: own)
-        let left = forwarding.families.filter { restorable[$0] == nil }
-        if !left.isEmpty && planned == nil {
+        let restorable = try restorable(forwarding)
+        let left = forwarding.removing(restorable)
+        if let later = try comers(since: left) {
             notice(
-                "forwarding of \(left.map(\.word).joined(separator: " and ")) stays on: there are new interfaces that "
-                    + "may need it")
-            try store.setForwarding(restorable)
+                "forwarding of \(left.families.map(\.word).joined(separator: " and ")) stays on: \(later) came later and"
+                    + " may need it, and table \(Ruleset.table.reference) still keeps the host from routing between what was there before"
+                    + " (\(Forwarding.adviceToEnd(left)))")
         }
         return restorable.isEmpty ? [] : [.unforward(restorable)]
     }

@@ -217,11 +217,9 @@ extension Session {
                 try NameService(runRoot: runRoot, isInternal: isInternal).remove(network)
             }
             try store.markLowered(network.name)
-            if network.driver.isRoutedByHost, try store.routedNetworks().isEmpty {
-                try firewall.remove(.networks)
-                try closeForeign()
-            }
+            if network.driver.isRoutedByHost { try dismantleFirewall() }
             if network.policy.guardsSources, try !isGuarding() { try firewall.remove(.sources) }
+        case .dismantle: try dismantleFirewall()
         case .firewall(let change): try changeFirewall(change)
         case .forward(let forwarding):
             try noteForwarding { $0.merging(forwarding) }
@@ -229,6 +227,7 @@ extension Session {
         case .unforward(let forwarding):
             try Forwarding.disable(forwarding)
             try noteForwarding { $0.removing(forwarding) }
+            try dismantleFirewall()
         case .attach(let endpoint, let sandbox, let identity):
             let namespace = try Namespace(path: identity.path)
             guard namespace.identity.inode == identity.inode else {
@@ -273,6 +272,21 @@ extension Session {
                 notice("names of network \(name): \(error)")
             }
         }
+    }
+
+    /// Takes away what the last network that the host routes for leaves in the firewall. Where the host goes on forwarding,
+    /// because others may have come to rely on it, the table stays and keeps it from being a router by that.
+    private mutating func dismantleFirewall() throws {
+        guard try store.routedNetworks().isEmpty else { return }
+        var forwarding = try self.forwarding()
+        // What has been switched off is still in the table.
+        for family in forwarding.families where try !Forwarding.isOn(family) { forwarding[family] = nil }
+        if forwarding.families.isEmpty {
+            try firewall.remove(.networks)
+        } else {
+            try firewall.build([.networks], recorded: forwarding.elements)
+        }
+        try closeForeign()
     }
 
     /// Whether a network asks for the table that looks at what endpoints send.
