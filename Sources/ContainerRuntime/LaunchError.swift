@@ -174,7 +174,8 @@ extension CommandStep {
             (reason, code) = ("stat \(name): \(kernel)", 127)
         case .commandMissing:
             (reason, code) = ("executable file not found in $PATH", 127)
-        case .commandDirectory: reason = "is a directory"
+        // runc says the one or the other; podman and docker know by the second that the program is to blame.
+        case .commandDirectory: reason = "is a directory: permission denied"
         case .commandIsRuntime: reason = "permission denied (it leads to the container runtime itself)"
         case .execute where record.errno == ENOENT:
             // What is missing is not the file, so its name is not quoted either.

@@ -13,7 +13,7 @@ struct HostileTests {
             ("nosuch", 127, "exec: \"nosuch\": executable file not found in $PATH"),
             ("/nosuch", 127, "exec: \"/nosuch\": stat /nosuch: no such file or directory"),
             ("/etc/passwd", 126, "exec: \"/etc/passwd\": permission denied"),
-            ("/bin", 126, "exec: \"/bin\": is a directory"),
+            ("/bin", 126, "exec: \"/bin\": is a directory: permission denied"),
             ("/bin/script", 127, "no such file or directory"),
             ("/etc/plain", 126, "exec format error"),
         ]

@@ -13,6 +13,7 @@ struct RuntimeEngineTests {
         $E run --rm --net=none $U tools sh -c 'exit 7'; echo $?
         $E run --rm --net=none $U tools no-such-command 2>&1 | grep -o 'executable file not found' | head -1
         $E run --rm --net=none $U tools no-such-command >/dev/null 2>&1; echo $?
+        $E run --rm --net=none $U tools /etc >/dev/null 2>&1; echo $?
         $E run --rm --net=none $U -t tools tty | tr -d '\\r'
         echo typed | $E run -i --rm --net=none $U tools cat
         $E run --rm --net=none $U --read-only --user 1000:1000 --cap-drop ALL --security-opt no-new-privileges tools \\
@@ -22,6 +23,7 @@ struct RuntimeEngineTests {
         $E run -d --name box --net=none $U tools sh -c 'echo started; exec sleep 1000' >/dev/null
         $E exec box sh -c 'cat /proc/1/comm; exit 5'; echo $?
         $E exec box no-such-command >/dev/null 2>&1; [ $? -gt 125 ] && echo refused
+        $E exec box /etc >/dev/null 2>&1; echo $?
         $E exec -d box sh -c 'echo x >/file' >/dev/null
         for n in $(seq 100); do $E exec box test -s /file && break; sleep 0.1; done; $E exec box cat /file
         $E exec -t box tty | tr -d '\\r'
@@ -36,9 +38,9 @@ struct RuntimeEngineTests {
         """
 
     private static let expected = [
-        "hello", "7", "executable file not found", "127", "/dev/pts/0", "typed", "1000",
+        "hello", "7", "executable file not found", "127", "126", "/dev/pts/0", "typed", "1000",
         "CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2", "read-only", "Seccomp: 0", "may", "sleep", "5", "refused",
-        "x",
+        "126", "x",
         "/dev/pts/0", "paused", "updated", "sleep 1000", "started", "exited 137", "running", "0",
     ]
 

@@ -99,7 +99,10 @@ struct RuntimeNameTests {
             #".process.args = ["nosuch"]"#, 127,
             #"error during container init: exec: "nosuch": executable file not found in $PATH"#
         ),
-        (#".process.args = ["/etc"]"#, 126, #"error during container init: exec: "/etc": is a directory"#),
+        (
+            #".process.args = ["/etc"]"#, 126,
+            #"error during container init: exec: "/etc": is a directory: permission denied"#
+        ),
         (
             #".mounts += [{destination: "/mnt", source: "/run/nosuch", type: "bind", options: ["bind"]}]"#, 1,
             #"error during container init: error mounting "/run/nosuch" to rootfs at "/mnt" (mounts[7]): no such file or directory"#
