@@ -52,10 +52,10 @@ public struct CreatedContainer: ~Copyable {
             guard try receive() else { throw LaunchError.killed }
         }
         do throws(HookFailure) {
-            // These are from a time when what is called creating now was part of the start.
-            try HookRun.run(hooks.prestart, state: hooks.text(.created, processIdentifier), in: hooks.state.bundle)
+            // Both are a part of creating it (runtime-spec, runtime.md, "Lifecycle").
             try HookRun.run(
-                hooks.createRuntime, state: hooks.text(.creating, processIdentifier), in: hooks.state.bundle)
+                hooks.prestart + hooks.createRuntime, state: hooks.text(.creating, processIdentifier),
+                in: hooks.state.bundle)
         } catch {
             var failure = LaunchError(error.description, errno: ECANCELED)
             failure.isOfInit = true
