@@ -168,7 +168,7 @@ public struct CreatedContainer: ~Copyable {
             }
         case .console: console = message.descriptor.take()
         case .mountNamespace: mountNamespace = message.descriptor.take()
-        case .wantsSource, .wantsDevice: try lend(record, mountNamespace.take(), message.descriptor.take())
+        case .wantsSource, .wantsDevice, .wantsNode: try lend(record, mountNamespace.take(), message.descriptor.take())
         default: throw plan.error(record)
         }
         return true

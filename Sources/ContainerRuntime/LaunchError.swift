@@ -218,7 +218,7 @@ extension InitStage {
         case .loopback: "switch on lo"
         case .joinNamespace: "enter the container's namespaces"
         case .propagation: "set the propagation of mounts"
-        case .deviceLinks: "fill /dev"
+        case .deviceLinks: "fill /dev of the root (root.path)"
         case .terminal: "make a terminal"
         case .readOnlyRoot: "make the root read-only"
         case .pivot: "change the root"

@@ -22,6 +22,8 @@ struct MountLender {
             return try source(step, namespace, root)
         case .wantsDevice where plan.devices.indices.contains(Int(record.index)):
             return try node(plan.devices[Int(record.index)])
+        case .wantsNode where DefaultDevices.nodes.indices.contains(Int(record.index)):
+            return try node(DefaultDevices.nodes[Int(record.index)].step)
         default: break
         }
         throw SystemError("lend a mount", errno: .invalidArgument)

@@ -43,14 +43,19 @@ public enum MountTree {
     public static func readOnlyClone(
         of file: borrowing Descriptor, recursive: Bool
     ) throws(SystemError) -> Descriptor {
+        try readOnlyClone(ofNumber: file.rawValue, recursive: recursive)
+    }
+
+    /// The same of a borrowed descriptor.
+    public static func readOnlyClone(ofNumber file: Int32, recursive: Bool) throws(SystemError) -> Descriptor {
         let flags =
             UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | UInt32(AT_EMPTY_PATH)
             | (recursive ? UInt32(AT_RECURSIVE) : 0)
         var attributes = mount_attr(attr_set: UInt64(MOUNT_ATTR_RDONLY), attr_clr: 0, propagation: 0, userns_fd: 0)
-        let number = unsafe swn_open_tree_attr(file.rawValue, "", flags, &attributes)
+        let number = unsafe swn_open_tree_attr(file, "", flags, &attributes)
         if number >= 0 { return Descriptor(owning: number) }
         // An older kernel does not know the call, and a filter of another runtime that we are under may refuse it.
-        let tree = try clone(of: file, recursive: recursive)
+        let tree = try clone(ofNumber: file, recursive: recursive)
         try setAttributes(of: tree, set: UInt64(MOUNT_ATTR_RDONLY), recursive: recursive)
         return tree
     }

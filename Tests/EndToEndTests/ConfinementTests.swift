@@ -144,6 +144,27 @@ struct ConfinementTests {
         }
     }
 
+    /// Also for who has docker's capabilities, chown and fowner among them.
+    @Test func `what hides a file is not the host's null device, nor are the streams`() async throws {
+        try await TestHost.with { host in
+            try await host.importTools()
+            // Not the machine's, should it go wrong.
+            try await host.must(["sh", "-c", "mount -t tmpfs -o mode=755 dev /dev; mknod -m 666 /dev/null c 1 3"])
+            let attack =
+                "for f in /proc/keys /proc/timer_list /proc/self/fd/0; do chmod 611 $f; chown 7:8 $f; touch $f; done"
+            let before = try await host.must(["stat", "/dev/null"])
+            for flags in ["", "-d"] {
+                let line = "run \(flags) --net none tools sh -c '\(attack)' </dev/null"
+                try await host.shell("\(Products.path("swbox")) \(line)")
+            }
+            let ended = try await eventually { try await host.box("ps", "-q") == "" }
+            #expect(ended)
+            #expect(try await host.must(["stat", "/dev/null"]) == before)
+            try await host.shell("\(Products.path("swbox")) ps -aq | xargs -n 1 \(Products.path("swbox")) rm")
+            try await host.must(["umount", "-l", "/dev"])
+        }
+    }
+
     @Test func `the container sees its own processes, mounts, devices and nothing open`() async throws {
         try await TestHost.with { host in
             try await host.importTools()

@@ -39,12 +39,14 @@ struct ContainerInit {
         umask(0)
         let lent = plan.asksForMounts ? LentMounts(socket: child.socket) : nil
         let mounted = try RootBuilder(plan: plan, mapped: mapped, sources: sources, lent: lent).build()
+        let null = NullDevice(own: mounted.null, root: mounted.root.rawValue)
+        if child.plan.terminal == nil { null.takeStreams() }
         if child.plan.terminal != nil, others == nil {
             try child.makeTerminal(devpts: mounted.pts, root: mounted.root.rawValue)
         }
         try setNames()
         try setSysctls(mounted.proc)
-        try ProtectedPaths(plan: plan, root: mounted.root).apply()
+        try ProtectedPaths(plan: plan, null: null).apply()
         guard let hooks = plan.hooks, hooks.needsPause else {
             try enterRoot(mounted.root, others)
             return try child.becomeUser(label: label)

@@ -25,12 +25,18 @@ struct ExecInit {
         // Nobody enters a user namespace twice.
         let own = plan.isOrdinary ? plan.ownNamespaces.subtracting([.user]) : plan.ownNamespaces
         let root = plan.sharesMounts ? try openRoot() : -1
+        let streams = child.plan.terminal == nil ? NullDevice.streams() : []
+        let hosts = streams.isEmpty ? -1 : NullDevice.openHosts()
         try enter(own.union(kinds))
         if root >= 0 {
             guard fchdir(root) == 0, unsafe chroot(".") == 0 else { throw InitFailure(.pivot) }
             close(root)
         }
         if plan.ownNamespaces.contains(.user) { try child.becomeRoot() }
+        if !streams.isEmpty {
+            let null = NullDevice.openInside()
+            NullDevice.replace(streams, by: null >= 0 ? null : hosts)
+        }
         if child.plan.terminal != nil {
             let devpts = unsafe swn_openat(AT_FDCWD, "/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
             try child.makeTerminal(devpts: devpts, root: -1)

@@ -19,8 +19,9 @@ enum InitStage: UInt16, Sendable {
     case mountNamespace
     /// Carries its root, and asks for the source of a bind.
     case wantsSource
-    /// Asks for the node of a device.
+    /// Asks for the node of a device of the document, or of one that every container has.
     case wantsDevice
+    case wantsNode
     /// The launcher's answer, which carries the mount.
     case lent
 

@@ -18,6 +18,9 @@ struct LentMounts {
     /// The node of a device, by its place in the document's list.
     func device(_ index: Int32) throws(SystemError) -> Descriptor { try ask(.wantsDevice, index, -1) }
 
+    /// The node of a device that every container has, by its place in the list of those.
+    func node(_ index: Int32) throws(SystemError) -> Descriptor { try ask(.wantsNode, index, -1) }
+
     private func ask(_ stage: InitStage, _ index: Int32, _ descriptor: Int32) throws(SystemError) -> Descriptor {
         var question = InitRecord(stage)
         question.index = index

@@ -5,13 +5,8 @@ import SystemPackage
 /// Hides and write-protects paths of the container, chiefly in /proc and /sys.
 struct ProtectedPaths: ~Copyable {
     let plan: InitPlan
-    /// Borrowed.
-    let root: Int32
-
-    init(plan: InitPlan, root: borrowing Descriptor) {
-        self.plan = plan
-        self.root = root.rawValue
-    }
+    /// What hides a file; its root is that of the container.
+    let null: NullDevice
 
     func apply() throws(InitFailure) {
         swn_leave_descriptors_open(1)
@@ -25,7 +20,7 @@ struct ProtectedPaths: ~Copyable {
             }
         }
         guard !plan.maskedPaths.isEmpty else { return }
-        var masks = Masks()
+        var masks = Masks(device: null)
         var hidden: String?
         for (index, path) in plan.maskedPaths.enumerated() {
             do throws(SystemError) {
@@ -46,7 +41,7 @@ struct ProtectedPaths: ~Copyable {
     /// Nil when this kernel or image has none. A link is followed, inside the root: what it leads to has other names.
     private func open(_ path: String, _ flags: Int32 = 0) throws(SystemError) -> Descriptor? {
         let resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-        let number = unsafe swn_openat2(root, path, UInt64(O_PATH | O_CLOEXEC | flags), 0, resolve)
+        let number = unsafe swn_openat2(null.root, path, UInt64(O_PATH | O_CLOEXEC | flags), 0, resolve)
         guard number >= 0 else {
             if swn_errno() == ENOENT || swn_errno() == ENOTDIR { return nil }
             throw SystemError("open", path, errno: .last)
@@ -55,15 +50,17 @@ struct ProtectedPaths: ~Copyable {
     }
 }
 
-/// What is mounted over masked paths: an empty read-only tmpfs over a directory, and over a file the host's null device,
-/// not the image's, which could be anything (CVE-2025-31133).
+/// What is mounted over masked paths, and cannot be changed: an empty tmpfs over a directory, the null device over a file.
 private struct Masks: ~Copyable {
-    /// The device. Closed by the exec.
+    let device: NullDevice
+    /// A mount of it that is attached to nothing. Closed by the exec.
     private var null: Int32 = -1
     /// The root alone: there is no file to hold anything.
     private let settings: [(name: String, value: String?)] = [("mode", "755"), ("nr_inodes", "1")]
     private let attributes =
         UInt64(MOUNT_ATTR_RDONLY) | UInt64(MOUNT_ATTR_NOSUID) | UInt64(MOUNT_ATTR_NODEV) | UInt64(MOUNT_ATTR_NOEXEC)
+
+    init(device: NullDevice) { self.device = device }
 
     /// - Parameter mask: A directory that is hidden already: one file system is enough for all of them.
     func hide(directory target: borrowing Descriptor, like mask: borrowing Descriptor?) throws(SystemError) {
@@ -81,17 +78,9 @@ private struct Masks: ~Copyable {
     }
 
     mutating func hide(file target: borrowing Descriptor) throws(SystemError) {
-        if null < 0 { null = try Self.openNull() }
+        if null < 0 { null = try device.readOnlyMount().release() }
         if MountTree.bind("/proc/self/fd/\(null)", at: target.procPath) { return }
-        try MountTree.attach(try MountTree.clone(ofNumber: null, recursive: false), to: target)
-    }
-
-    private static func openNull() throws(SystemError) -> Int32 {
-        let null = try Descriptor.open("/dev/null", O_PATH | O_NOFOLLOW)
-        let status = try null.status()
-        guard FileKind(mode: status.st_mode) == .characterDevice, UInt64(status.st_rdev) == swn_makedev(1, 3) else {
-            throw SystemError("mask with", "/dev/null", errno: Errno(rawValue: ENODEV), hint: "not device 1:3")
-        }
-        return null.release()
+        // Kernels before 6.15 copy nothing of what is attached nowhere.
+        try MountTree.attach(try device.readOnlyMount(), to: target)
     }
 }

@@ -20,8 +20,9 @@ struct RootBuilder {
         /// The container's /proc and /dev/pts, or -1. The exec closes them.
         var proc: Int32 = -1
         var pts: Int32 = -1
-        /// The container's own /dev, or -1.
+        /// The container's own /dev, and the null device in it, or -1.
         var dev: Int32 = -1
+        var null: Int32 = -1
     }
 
     func build() throws(InitFailure) -> Mounted {
@@ -183,6 +184,8 @@ struct RootBuilder {
         if step.role == .dev {
             try MountTree.attach(mount, to: target)
             try fill(mount)
+            // What the image has there may be called so as well.
+            if !step.copiesUp { mounted.null = NullDevice.open(in: mount) }
         }
         try setAttributes(of: mount, step, isNew: true)
         if step.role != .dev { try MountTree.attach(mount, to: target) }
@@ -239,7 +242,9 @@ struct RootBuilder {
 
     /// Fills the container's own /dev, also with the places of the mounts that come into it.
     private func fill(_ dev: borrowing Descriptor) throws(SystemError) {
-        try DefaultDevices.fill(dev, withConsole: plan.process.terminal != nil, besides: plan.devices)
+        try DefaultDevices.fill(
+            dev, withConsole: plan.process.terminal != nil, besides: plan.devices,
+            isMapped: plan.userNamespace != nil, lent: lent)
         var names: Set<String> = []
         for mount in plan.mounts {
             guard case .fileSystem = mount.source, let name = Self.nameInDev(mount.destination) else { continue }
@@ -323,7 +328,9 @@ struct RootBuilder {
     private func fillPlainDev(_ root: borrowing Descriptor) throws(InitFailure) {
         do throws(SystemError) {
             let resolver = TargetResolver(root: root.rawValue)
-            try DefaultDevices.fill(try resolver.open("dev", isDirectory: true, isPlain: true), besides: plan.devices)
+            try DefaultDevices.fill(
+                try resolver.open("dev", isDirectory: true, isPlain: true), besides: plan.devices,
+                isMapped: plan.userNamespace != nil, lent: lent)
         } catch {
             throw InitFailure(.deviceLinks, 0, error)
         }
