@@ -47,6 +47,11 @@ enum Ruleset {
     /// What the comment names a part that is no set: the rules that lead to the name servers.
     private static let names = "names"
 
+    /// What the comment says instead where the names of the parts are too many for it: then the table has all of them.
+    private static let everything = "everything"
+    /// Bytes of a comment.
+    private static let room = 128
+
     private static let always = [networks, published4]
     private static let optional = [
         published6, published4At, published6At, apart, itself4, itself6, routed4, routed6, internalBridges,
@@ -71,6 +76,7 @@ extension Ruleset {
         let rest = comment.dropFirst(version.count)
         if rest.isEmpty { return [] }
         guard rest.hasPrefix(with) else { return nil }
+        if rest.dropFirst(with.count) == everything { return all }
         return Set(rest.dropFirst(with.count).split(separator: " ").map(String.init))
     }
 
@@ -82,7 +88,15 @@ extension Ruleset {
             guard let set = fact.set, set.table == table.reference, !always.contains(set) else { continue }
             parts.insert(set.name)
         }
-        return parts
+        return Self.comment(parts).utf8.count <= room ? parts : all
+    }
+
+    private static var all: Set<String> { Set(optional.map(\.name) + [names]) }
+
+    private static func comment(_ parts: Set<String>) -> String {
+        if parts.isEmpty { return version }
+        if parts == all { return version + with + everything }
+        return version + with + (optional.map(\.name) + [names]).filter(parts.contains).joined(separator: " ")
     }
 
     /// - Parameter owner: What the first chain says of where the records are.
@@ -91,10 +105,8 @@ extension Ruleset {
         first.comment = owner
         let chains = [first, prerouting, output, publish, forward, postrouting]
         let sets = always + optional.filter { parts.contains($0.name) }
-        let words = sets.dropFirst(always.count).map(\.name) + (parts.contains(names) ? [names] : [])
         return TableLayout(
-            table: Table(
-                .inet, "swnet", comment: words.isEmpty ? version : version + with + words.joined(separator: " ")),
+            table: Table(.inet, "swnet", comment: comment(parts)),
             sets: sets, chains: chains, rules: rules(sets, parts))
     }
 
