@@ -26,14 +26,34 @@ struct DifferentialTests {
             + addresses.map { "ip address add \($0) dev \(name) $(nodad \($0))" } + ["ip link set \(name) up"]
     }
 
-    private static func port(_ bridge: String, _ addresses: [String], _ gateways: [String], isV6: Bool) -> [String] {
-        let inside = "ip -n web"
+    /// - Parameters:
+    ///   - number: Of the interface, from 0.
+    ///   - metric: Of the default routes.
+    private static func port(
+        _ bridge: String, _ addresses: [String], _ gateways: [String], isV6: Bool, number: Int = 0, metric: Int? = nil
+    ) -> [String] {
+        let (end, link) = ("veth\(String(repeating: "\(number)", count: 8))", "eth\(number)")
         return [
-            "ip link add veth00000000 type veth peer name eth0 netns web address $(mac 2)",
-            "ip link set veth00000000 addrgenmode none master \(bridge) up",
-            "ip link set veth00000000 type bridge_slave hairpin on", "inside web eth0 \(isV6 ? 1 : 0)",
-        ] + addresses.map { "\(inside) address add \($0) dev eth0 $(nodad \($0))" } + ["\(inside) link set eth0 up"]
-            + gateways.map { "\(inside) route add default via \($0) dev eth0" }
+            "ip link add \(end) type veth peer name \(link) netns web address $(mac \(2 + number))",
+            "ip link set \(end) addrgenmode none master \(bridge) up",
+            "ip link set \(end) type bridge_slave hairpin on",
+        ] + inside(link, addresses, isV6: isV6)
+            + gateways.map { gateway in
+                "ip -n web route add default via \(gateway) dev \(link)" + (metric.map { " metric \($0)" } ?? "")
+            }
+    }
+
+    /// An interface that is in the sandbox already.
+    private static func inside(_ link: String, _ addresses: [String], isV6: Bool) -> [String] {
+        ["inside web \(link) \(isV6 ? 1 : 0)"]
+            + addresses.map { "ip -n web address add \($0) dev \(link) $(nodad \($0))" }
+            + ["ip -n web link set \(link) up"]
+    }
+
+    /// One that stands on an interface of the host: made under another name, which is free here.
+    private static func above(_ parent: String, _ kind: String, _ address: String) -> [String] {
+        ["ip link add a0 link \(parent) netns web type \(kind)", "ip -n web link set a0 name eth0"]
+            + inside("eth0", [address], isV6: false)
     }
 
     static let shapes: [Shape] = [
@@ -67,11 +87,8 @@ struct DifferentialTests {
                 "swnet create m -d macvlan --opt parent=eth0 --subnet 192.0.2.0/24 --gateway 192.0.2.2 --ip-range 192.0.2.64/26",
                 "swnet connect m web --ip 192.0.2.70",
             ],
-            byHand: [
-                "ip link add m0 link eth0 netns web type macvlan mode bridge", "ip -n web link set m0 name eth0",
-                "inside web eth0 0", "ip -n web address add 192.0.2.70/24 dev eth0", "ip -n web link set eth0 up",
-                "ip -n web route add default via 192.0.2.2 dev eth0",
-            ]),
+            byHand: above("eth0", "macvlan mode bridge", "192.0.2.70/24")
+                + ["ip -n web route add default via 192.0.2.2 dev eth0"]),
         Shape(
             name: "VXLAN", before: [web],
             ours: [
@@ -102,14 +119,114 @@ struct DifferentialTests {
             ],
             byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false) + bridge("sw-more", "10.45.0.1/24", isV6: false)
                 + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)
+                + port("sw-more", ["10.45.0.2/24"], ["10.45.0.1"], isV6: false, number: 1, metric: 100)),
+        Shape(
+            name: "two networks, of which the second gives the default route", before: [web],
+            ours: [
+                "swnet create lab --subnet 10.44.0.0/24",
+                "swnet create more --subnet 10.45.0.0/24 --subnet fd00:45::/64",
+                "swnet connect lab web", "swnet connect more web --gw-priority 1",
+            ],
+            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                + bridge("sw-more", "10.45.0.1/24", "fd00:45::1/64", isV6: true)
+                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false, metric: 100)
+                + port(
+                    "sw-more", ["10.45.0.2/24", "fd00:45::2/64"], ["10.45.0.1", "fd00:45::1"], isV6: true, number: 1)),
+        Shape(
+            name: "device of the host",
+            before: [web, "ip link add dev0 type veth peer name dev1; ip link set dev1 up"],
+            ours: [
+                "swnet create d -d host-device --opt device=dev0 --subnet 10.48.0.0/24 --subnet fd00:48::/64",
+                "swnet connect d web",
+            ],
+            byHand: ["ip link set dev0 netns web name eth0"]
+                + inside("eth0", ["10.48.0.2/24", "fd00:48::2/64"], isV6: true)
+                // Behind it is a wire that may lose what is said once, and neighbours that may know another there.
                 + [
-                    "ip link add veth11111111 type veth peer name eth1 netns web",
-                    "ip link set veth11111111 addrgenmode none master sw-more up",
-                    "ip link set veth11111111 type bridge_slave hairpin on", "inside web eth1 0",
-                    "ip -n web address add 10.45.0.2/24 dev eth1", "ip -n web link set eth1 up",
-                    "ip -n web route add default via 10.45.0.1 dev eth1 metric 100",
+                    "ip netns exec web sysctl -qw net.ipv6.conf.eth0.mldv2_unsolicited_report_interval=1000 "
+                        + "net.ipv6.conf.eth0.ndisc_notify=1"
+                ]
+                + ["10.48.0.1", "fd00:48::1"].map { "ip -n web route add default via \($0) dev eth0" }),
+        Shape(
+            name: "static routes and blackholes", before: [web],
+            ours: [
+                "swnet create lab --subnet 10.44.0.0/24 --subnet fd00:44::/64 --route 10.8.0.0/16,10.44.0.9 "
+                    + "--route 10.7.0.0/16,10.44.0.8,50 --route fd00:8::/64,fd00:44::9 --route blackhole:10.9.0.0/16 "
+                    + "--route blackhole:fd00:9::/64",
+                "swnet connect lab web",
+            ],
+            byHand: bridge("sw-lab", "10.44.0.1/24", "fd00:44::1/64", isV6: true)
+                + port("sw-lab", ["10.44.0.2/24", "fd00:44::2/64"], ["10.44.0.1", "fd00:44::1"], isV6: true)
+                + [
+                    "ip -n web route add 10.8.0.0/16 via 10.44.0.9",
+                    "ip -n web route add 10.7.0.0/16 via 10.44.0.8 metric 50",
+                    "ip -n web route add fd00:8::/64 via fd00:44::9", "ip -n web route add blackhole 10.9.0.0/16",
+                    "ip -n web route add blackhole fd00:9::/64",
+                ]),
+        Shape(
+            name: "isolated ports", before: [web],
+            ours: ["swnet create lab --isolate-ports --subnet 10.44.0.0/24", "swnet connect lab web"],
+            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)
+                + ["ip link set veth00000000 type bridge_slave isolated on"]),
+        Shape(
+            // The addresses that a port may use are in the firewall alone.
+            name: "ports that are looked at", before: [web],
+            ours: ["swnet create lab --antispoof --isolation strict --subnet 10.44.0.0/24", "swnet connect lab web"],
+            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)),
+        Shape(
+            // A burst is 10 ms of the rate, and what waits is 50 ms of it.
+            name: "rate limits", before: [web],
+            ours: [
+                "swnet create lab --subnet 10.44.0.0/24",
+                "swnet connect lab web --egress 10mbit --ingress 100mbit,256kb",
+            ],
+            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)
+                + [
+                    "tc qdisc add dev veth00000000 root handle 1: tbf rate 100mbit burst 256kb latency 50ms",
+                    "ip link add ifb00000000 numtxqueues 1 numrxqueues 1 type ifb; ip link set ifb00000000 up",
+                    "tc qdisc add dev ifb00000000 root handle 1: tbf rate 10mbit burst 12500 latency 50ms",
+                    "tc qdisc add dev veth00000000 clsact",
+                    "tc filter add dev veth00000000 ingress protocol all prio 1 u32 match u32 0 0 "
+                        + "action mirred egress redirect dev ifb00000000",
                 ]),
     ]
+
+    // MARK: - What not every kernel has
+
+    private static let l2 = "--subnet 192.0.2.0/24 --gateway 192.0.2.2 --ip-range 192.0.2.64/26"
+
+    private static let ipvlans = ["l2", "l3", "l3s"].map { mode in
+        Shape(
+            name: "ipvlan in the mode \(mode)", before: [web],
+            ours: [
+                "swnet create i -d ipvlan --opt parent=eth0 --opt mode=\(mode) \(l2)",
+                "swnet connect i web --ip 192.0.2.70",
+            ],
+            byHand: above("eth0", "ipvlan mode \(mode)", "192.0.2.70/24")
+                // In the others it is the host that knows the way.
+                + ["ip -n web route add default \(mode == "l2" ? "via 192.0.2.2 " : "")dev eth0"])
+    }
+
+    private static let vlan = Shape(
+        name: "VLAN", before: [web],
+        ours: ["swnet create v -d vlan --opt parent=eth0 --opt id=7 --subnet 10.44.0.0/24", "swnet connect v web"],
+        byHand: above("eth0", "vlan id 7", "10.44.0.2/24") + ["ip -n web route add default via 10.44.0.1 dev eth0"])
+
+    private static let dummy = Shape(
+        name: "dummy", before: [web],
+        ours: ["swnet create n -d dummy --subnet 10.44.0.0/24", "swnet connect n web"],
+        byHand: ["ip link add a0 netns web type dummy", "ip -n web link set a0 name eth0"]
+            + inside("eth0", ["10.44.0.2/24"], isV6: false))
+
+    private static func hasLinks(of kind: String, _ options: String = "") -> ConditionTrait {
+        .enabled("this kernel has no links of kind \(kind)") {
+            let line = "ip link add a type veth peer name b && ip link add c link a type \(kind) \(options)"
+            return try await Command.run(["unshare", "--net", "sh", "-c", line]).status == 0
+        }
+    }
 
     private static let functions = #"""
         swnet() { "$SWNET" "$@"; }
@@ -147,8 +264,15 @@ struct DifferentialTests {
                     echo "$space $parameter $(at cat /proc/sys/net/$parameter)"
                 done
             done
+            at tc -j qdisc show | jq -c '.[] | select(.kind != "noqueue") | [.dev, .kind, .handle, .parent, .options]' \
+                | sed "s/^/$space qdisc /"
         done
         bridge fdb show | grep ' dst '
+        for link in $(tc -j qdisc show | jq -r '.[] | select(.kind == "clsact").dev'); do
+            for way in ingress egress; do
+                tc -j filter show dev $link $way | jq -c '.[]' | sed "s/^/$link $way filter /"
+            done
+        done
         true
         """#
 
@@ -168,7 +292,7 @@ struct DifferentialTests {
                 try await Task.sleep(for: .milliseconds(300))
                 last = result
                 result = try await host.shell(Self.dump).lines.map {
-                    $0.replacing(/(veth|sw-)[0-9a-f]{8}/, with: "vethX")
+                    $0.replacing(/(veth|sw-)[0-9a-f]{8}/, with: "vethX").replacing(/ifb[0-9a-f]{8}/, with: "ifbX")
                 }.sorted()
                 return result == last && !result.contains { $0.contains("tentative\":true") }
             }
@@ -177,7 +301,18 @@ struct DifferentialTests {
     }
 
     @Test(arguments: shapes)
-    func `made by swnet and by hand`(shape: Shape) async throws {
+    func `made by swnet and by hand`(shape: Shape) async throws { try await compare(shape) }
+
+    @Test(hasLinks(of: "ipvlan"), arguments: ipvlans)
+    func `ipvlan, by swnet and by hand`(shape: Shape) async throws { try await compare(shape) }
+
+    @Test(hasLinks(of: "vlan", "id 9"))
+    func `a VLAN, by swnet and by hand`() async throws { try await compare(Self.vlan) }
+
+    @Test(hasLinks(of: "dummy"))
+    func `a dummy, by swnet and by hand`() async throws { try await compare(Self.dummy) }
+
+    private func compare(_ shape: Shape) async throws {
         let ours = try await dump(shape, shape.ours)
         let byHand = try await dump(shape, shape.byHand)
         let more = ours.filter { !byHand.contains($0) }
