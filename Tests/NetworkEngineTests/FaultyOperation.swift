@@ -122,6 +122,27 @@ extension FaultyOperation {
             setup: [web, "$SWNET create p --driver ptp --subnet 10.45.0.0/24", "$SWNET connect p web \(ports)"],
             words: "disconnect p web", takesDown: true),
         FaultyOperation(
+            name: "disconnect from macvlan",
+            setup: [
+                web,
+                "$SWNET create m --driver macvlan --opt parent=eth0 --subnet 192.0.2.0/24 --ip-range 192.0.2.64/26",
+                "$SWNET connect m web",
+            ], words: "disconnect m web", takesDown: true),
+        FaultyOperation(
+            name: "disconnect from an existing bridge",
+            setup: [
+                web, "ip link add br0 address 02:00:00:00:00:0b type bridge; ip link set br0 up",
+                "$SWNET create e --opt bridge=br0 --subnet 10.47.0.0/24", "$SWNET connect e web",
+            ], words: "disconnect e web", takesDown: true),
+        FaultyOperation(
+            name: "take a device of the host back",
+            setup: [
+                web,
+                "ip link add dev0 address 02:00:00:00:00:0c type veth peer name dev1 address 02:00:00:00:00:0d",
+                "$SWNET create d --driver host-device --opt device=dev0 --subnet 10.48.0.0/24 --route blackhole:10.9.0.0/16",
+                "$SWNET connect d web",
+            ], words: "disconnect d web", takesDown: true),
+        FaultyOperation(
             name: "collect the dead", setup: [web, lab, "$SWNET connect lab web \(ports); ip netns del web"],
             words: "gc",
             takesDown: true),
