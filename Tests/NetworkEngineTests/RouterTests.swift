@@ -137,7 +137,7 @@ struct RouterTests {
             try await host.net("repair")
             #expect(try await switches() == before)
             #expect(try await host.net("check") == "")
-            #expect(try await host.nothingLeft().filter { $0 != "eth1" } == [])
+            #expect(try await eventually { try await host.leftovers() == ["eth1"] })
         }
     }
 
@@ -151,7 +151,7 @@ struct RouterTests {
             try await host.must(["sysctl", "-qw", "net.ipv4.ip_forward=0"])
             try await host.net("repair")
             #expect(try await host.net("check") == "")
-            #expect(try await host.nothingLeft().filter { $0 != "tun0" } == [])
+            #expect(try await eventually { try await host.leftovers() == ["tun0"] })
         }
     }
 
