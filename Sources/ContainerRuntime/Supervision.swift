@@ -22,9 +22,11 @@ public struct Supervision: ~Copyable {
         try run(container, notify: nil)
     }
 
-    /// - Parameter notify: Where its program says that it is ready.
+    /// - Parameters:
+    ///   - notify: Where its program says that it is ready.
+    ///   - leavingOpen: Whether what is open from then on is closed by the end of this process, which is near.
     consuming func run(
-        _ container: consuming StartedContainer, notify: NotifySocket?
+        _ container: consuming StartedContainer, notify: NotifySocket?, leavingOpen: Bool = false
     ) throws(SystemError) -> Int32 {
         var relay: TerminalRelay?
         if let console = container.console.take() { relay = try TerminalRelay(owning: console) }
@@ -49,6 +51,7 @@ public struct Supervision: ~Copyable {
         }
         let status = try process.wait()
         relay?.drain()
+        if leavingOpen { swn_leave_descriptors_open(1) }
         return status
     }
 }

@@ -48,14 +48,29 @@ public enum MountTree {
 
     /// The same of a borrowed descriptor.
     public static func readOnlyClone(ofNumber file: Int32, recursive: Bool) throws(SystemError) -> Descriptor {
-        let flags =
-            UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | UInt32(AT_EMPTY_PATH)
-            | (recursive ? UInt32(AT_RECURSIVE) : 0)
+        try readOnlyClone(file, "", UInt32(AT_EMPTY_PATH), recursive)
+    }
+
+    /// The same of a name in an open directory in which nobody else can change names, borrowed. A link is not followed.
+    public static func readOnlyClone(
+        of name: String, in directory: Int32, recursive: Bool
+    ) throws(SystemError) -> Descriptor {
+        try readOnlyClone(directory, name, UInt32(AT_SYMLINK_NOFOLLOW), recursive)
+    }
+
+    private static func readOnlyClone(
+        _ directory: Int32, _ path: String, _ flags: UInt32, _ recursive: Bool
+    ) throws(SystemError) -> Descriptor {
+        let flags = flags | UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | (recursive ? UInt32(AT_RECURSIVE) : 0)
         var attributes = mount_attr(attr_set: UInt64(MOUNT_ATTR_RDONLY), attr_clr: 0, propagation: 0, userns_fd: 0)
-        let number = unsafe swn_open_tree_attr(file, "", flags, &attributes)
+        var number = unsafe swn_open_tree_attr(directory, path, flags, &attributes)
         if number >= 0 { return Descriptor(owning: number) }
         // An older kernel does not know the call, and a filter of another runtime that we are under may refuse it.
-        let tree = try clone(ofNumber: file, recursive: recursive)
+        if swn_errno() != ENOENT { number = unsafe swn_open_tree(directory, path, flags) }
+        guard number >= 0 else {
+            throw SystemError("bind", path.isEmpty ? "/proc/self/fd/\(directory)" : path, errno: .last)
+        }
+        let tree = Descriptor(owning: number)
         try setAttributes(of: tree, set: UInt64(MOUNT_ATTR_RDONLY), recursive: recursive)
         return tree
     }
@@ -70,9 +85,13 @@ public enum MountTree {
         }
     }
 
-    /// Attaches a mount to a path of this process's mount namespace.
-    public static func attach(_ mount: borrowing Descriptor, toPath path: String) throws(SystemError) {
-        guard unsafe swn_move_mount(mount.rawValue, "", AT_FDCWD, path, UInt32(MOVE_MOUNT_F_EMPTY_PATH)) == 0 else {
+    /// Attaches a mount to a path of this process's mount namespace, or of an open directory in which nobody else can change
+    /// names, borrowed. A link at its end is not followed.
+    public static func attach(
+        _ mount: borrowing Descriptor, toPath path: String, in directory: Int32? = nil
+    ) throws(SystemError) {
+        let flags = UInt32(MOVE_MOUNT_F_EMPTY_PATH)
+        guard unsafe swn_move_mount(mount.rawValue, "", directory ?? AT_FDCWD, path, flags) == 0 else {
             throw SystemError("attach mount to", path, errno: .last)
         }
     }

@@ -165,6 +165,39 @@ struct RuntimeMountTests {
         }
     }
 
+    /// What engines hide and protect in /proc is named there; the document may have put another one in its place, or none.
+    @Test(arguments: [
+        #".linux.maskedPaths += ["/proc/mounts", "/proc/net"] | .linux.readonlyPaths += ["/proc/self"]"#,
+        #".mounts += [{destination: "/proc", type: "bind", source: "/proc", options: ["rbind"]}]"#,
+        #".mounts += [{destination: "/link", type: "bind", source: "/proc", options: ["rbind"]}]"#,
+        #".mounts |= map(select(.type != "proc"))"#,
+        #".mounts |= map(select(.type != "proc")) | .linux.maskedPaths |= ["/sys/firmware"] + ."#,
+        #".linux.maskedPaths = ["/proc/timer_list", "/sys/firmware", "/proc/acpi", "/proc/keys", "/proc/interrupts"]"#,
+    ])
+    func `what is masked or read-only in /proc is so in the one that is there`(change: String) async throws {
+        try await TestHost.with { host in
+            let command = """
+                cat /proc/keys /proc/interrupts /proc/timer_list; ls -A /proc/acpi /sys/firmware 2>/dev/null | grep -v : | grep .
+                echo x >/proc/sys/kernel/hostname; mount | grep -c ' /proc/keys '
+                echo $(cat /proc/1/mounts | wc -c) $(ls /proc/1/net | wc -l)
+                """
+            let bundle = try await RuntimeBundle(host, command, change)
+            try await host.must([
+                "bash", "-ec",
+                """
+                cd /run/bundle/rootfs; ln -s proc link; cd proc; mkdir -p acpi sys/kernel 1/net; touch acpi/secret self mounts
+                echo secret | tee keys interrupts timer_list 1/mounts sys/kernel/hostname
+                """,
+            ])
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            let hasProc = !change.contains("!= \"proc\"")
+            #expect(result.errors.contains("Read-only file system"), "\(result)")
+            #expect(!hasProc || change.contains("/proc/net") || result.lines.first == "1", "\(result)")
+            #expect(!change.contains("/proc/net") || result.lines.last == "0 0", "\(result)")
+            #expect(!result.output.contains("secret") && result.lines.count == 2, "\(result)")
+        }
+    }
+
     @Test func `a tmpfs that begins with the image's files may be read-only`() async throws {
         try await TestHost.with { host in
             let change = """

@@ -120,7 +120,8 @@ int swn_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, 
 int swn_renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags);
 /// `close(2)`, or nothing while descriptors are left open.
 void swn_close(int descriptor);
-/// In a child that is about to execute a program, which closes all of them at once: whether `swn_close` does nothing.
+/// In a process that is about to end or to execute a program, which closes all of them at once: whether `swn_close` does
+/// nothing.
 void swn_leave_descriptors_open(int leaves);
 /// `close_range(2)`.
 int swn_close_range(unsigned int first, unsigned int last, unsigned int flags);

@@ -9,27 +9,26 @@ struct ProtectedPaths: ~Copyable {
     let null: NullDevice
 
     func apply() throws(InitFailure) {
+        if plan.readOnlyPaths.isEmpty && plan.maskedPaths.isEmpty { return }
         swn_leave_descriptors_open(1)
         defer { swn_leave_descriptors_open(0) }
+        let proc = ProcPlace(root: null.root)
         for (index, path) in plan.readOnlyPaths.enumerated() {
             do throws(SystemError) {
-                guard let target = try open(path) else { continue }
+                if let name = proc.name(path), protect(name, in: proc) { continue }
+                guard let target = try null.open(path) else { continue }
                 try MountTree.attach(try MountTree.readOnlyClone(of: target, recursive: true), to: target)
             } catch {
                 throw InitFailure(.readOnlyPath, Int32(index), error)
             }
         }
-        guard !plan.maskedPaths.isEmpty else { return }
         var masks = Masks(device: null)
-        var hidden: String?
         for (index, path) in plan.maskedPaths.enumerated() {
             do throws(SystemError) {
-                if let target = try open(path, O_DIRECTORY) {
-                    // The first one's descriptor is of what is hidden; looked up again it is what hides.
-                    let mask = try hidden.flatMap { path throws(SystemError) in try open(path, O_DIRECTORY) }
-                    try masks.hide(directory: target, like: mask)
-                    hidden = hidden ?? path
-                } else if swn_errno() == ENOTDIR, let target = try open(path) {
+                if let name = proc.name(path), masks.hide(name, in: proc) { continue }
+                if let target = try null.open(path, O_DIRECTORY) {
+                    try masks.hide(directory: target, path)
+                } else if swn_errno() == ENOTDIR, let target = try null.open(path) {
                     try masks.hide(file: target)
                 }
             } catch {
@@ -38,15 +37,47 @@ struct ProtectedPaths: ~Copyable {
         }
     }
 
-    /// Nil when this kernel or image has none. A link is followed, inside the root: what it leads to has other names.
-    private func open(_ path: String, _ flags: Int32 = 0) throws(SystemError) -> Descriptor? {
-        let resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-        let number = unsafe swn_openat2(null.root, path, UInt64(O_PATH | O_CLOEXEC | flags), 0, resolve)
-        guard number >= 0 else {
-            if swn_errno() == ENOENT || swn_errno() == ENOTDIR { return nil }
-            throw SystemError("open", path, errno: .last)
+    /// - Returns: Whether there is nothing more to be done about it; why not, the other way says.
+    private func protect(_ name: String, in proc: ProcPlace) -> Bool {
+        do throws(SystemError) {
+            let tree = try MountTree.readOnlyClone(of: name, in: proc.number, recursive: true)
+            try MountTree.attach(tree, toPath: name, in: proc.number)
+            return true
+        } catch {
+            return error.errno == .noSuchFileOrDirectory
         }
-        return Descriptor(owning: number)
+    }
+}
+
+/// The container's /proc, once it is known to be the kernel's: what is directly in it can be named, because nobody puts a
+/// link there.
+private struct ProcPlace {
+    /// Open, or -1. The exec closes it.
+    let number: Int32
+
+    init(root: Int32) {
+        let resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+        let number = unsafe swn_openat2(root, "proc", UInt64(O_PATH | O_DIRECTORY | O_CLOEXEC), 0, resolve)
+        guard number >= 0 else {
+            self.number = -1
+            return
+        }
+        let proc = Descriptor(owning: number)
+        let isProc = (try? proc.isProc()) == true
+        self.number = isProc ? proc.release() : -1
+    }
+
+    /// What engines hide and protect, none of which the kernel has as a link. A link may lead out of it: on some machines
+    /// /proc/device-tree leads to /sys.
+    private static let names = [
+        "acpi", "asound", "bus", "fs", "interrupts", "irq", "kcore", "keys", "latency_stats", "sched_debug", "scsi",
+        "sys", "sysrq-trigger", "timer_list", "timer_stats",
+    ]
+
+    /// The name of a path that is one of these.
+    func name(_ path: String) -> String? {
+        guard number >= 0, let name = RootBuilder.name(path, in: "proc/"), Self.names.contains(name) else { return nil }
+        return name
     }
 }
 
@@ -55,6 +86,14 @@ private struct Masks: ~Copyable {
     let device: NullDevice
     /// A mount of it that is attached to nothing. Closed by the exec.
     private var null: Int32 = -1
+    /// Whether it can be shown more than once: kernels before 6.15 copy nothing of what is attached nowhere.
+    private var isShared = true
+    /// Whether a place in /proc could be found by its name, so that one that cannot be found is none.
+    private var isFound = false
+    /// Where a directory is hidden already: one file system is enough for all of them.
+    private var mask: String?
+    /// The path of the first, as long as that is not known.
+    private var first: String?
     /// The root alone: there is no file to hold anything.
     private let settings: [(name: String, value: String?)] = [("mode", "755"), ("nr_inodes", "1")]
     private let attributes =
@@ -62,25 +101,72 @@ private struct Masks: ~Copyable {
 
     init(device: NullDevice) { self.device = device }
 
-    /// - Parameter mask: A directory that is hidden already: one file system is enough for all of them.
-    func hide(directory target: borrowing Descriptor, like mask: borrowing Descriptor?) throws(SystemError) {
-        switch mask {
-        case .some(let mask):
-            if MountTree.bind(mask.procPath, at: target.procPath) { return }
-            try MountTree.attach(try MountTree.clone(of: mask, recursive: false), to: target)
-        case .none:
-            let mount = PlainMount("tmpfs", settings, attributes: attributes, isReadOnly: true)
-            if mount?.attach(at: target.procPath) == true { return }
-            let context = try FileSystemContext("tmpfs")
-            for (name, value) in settings { try context.set(name, value ?? "") }
-            try MountTree.attach(try context.mount(attributes: attributes), to: target)
+    /// Hides what has a name in /proc, without looking first what it is: the kernel says so.
+    ///
+    /// - Returns: Whether there is nothing more to be done about it; why not, the other way says.
+    mutating func hide(_ name: String, in proc: ProcPlace) -> Bool {
+        guard isShared else { return false }
+        if null < 0 { null = (try? device.readOnlyMount())?.release() ?? -1 }
+        guard null >= 0 else { return false }
+        let place = "/proc/self/fd/\(Int(proc.number))/\(name)"
+        if MountTree.bind(nullPath, at: place) {
+            isFound = true
+            return true
         }
+        switch swn_errno() {
+        case ENOENT: return isFound
+        // Both are found: it is a directory.
+        case ENOTDIR:
+            isFound = true
+            if let mask { return MountTree.bind(mask, at: place) }
+            guard first == nil, plainMount?.attach(at: place) == true else { return false }
+            mask = place
+            return true
+        case EINVAL:
+            isShared = false
+            return false
+        default: return false
+        }
+    }
+
+    mutating func hide(directory target: borrowing Descriptor, _ path: String) throws(SystemError) {
+        // The first one's descriptor is of what is hidden; looked up again it is what hides.
+        if mask == nil, let first { mask = try device.open(first, O_DIRECTORY)?.procPath }
+        if let mask {
+            if MountTree.bind(mask, at: target.procPath) { return }
+            return try MountTree.attach(try MountTree.clone(path: mask, recursive: false), to: target)
+        }
+        first = path
+        if plainMount?.attach(at: target.procPath) == true { return }
+        let context = try FileSystemContext("tmpfs")
+        for (name, value) in settings { try context.set(name, value ?? "") }
+        try MountTree.attach(try context.mount(attributes: attributes), to: target)
     }
 
     mutating func hide(file target: borrowing Descriptor) throws(SystemError) {
         if null < 0 { null = try device.readOnlyMount().release() }
-        if MountTree.bind("/proc/self/fd/\(null)", at: target.procPath) { return }
-        // Kernels before 6.15 copy nothing of what is attached nowhere.
+        if isShared, MountTree.bind(nullPath, at: target.procPath) { return }
+        isShared = false
         try MountTree.attach(try device.readOnlyMount(), to: target)
+    }
+
+    private var nullPath: String { "/proc/self/fd/\(Int(null))" }
+
+    private var plainMount: PlainMount? {
+        PlainMount("tmpfs", settings, attributes: attributes, isReadOnly: true)
+    }
+}
+
+extension NullDevice {
+    /// Opens a path of the container; nil when this kernel or image has none. A link is followed, inside the root: what it
+    /// leads to has other names.
+    fileprivate func open(_ path: String, _ flags: Int32 = 0) throws(SystemError) -> Descriptor? {
+        let resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+        let number = unsafe swn_openat2(root, path, UInt64(O_PATH | O_CLOEXEC | flags), 0, resolve)
+        guard number >= 0 else {
+            if swn_errno() == ENOENT || swn_errno() == ENOTDIR { return nil }
+            throw SystemError("open", path, errno: .last)
+        }
+        return Descriptor(owning: number)
     }
 }

@@ -234,7 +234,7 @@ struct RootBuilder {
     /// Mounts at a place of the /dev that was made and filled here, in which nobody can have changed anything.
     private func mountInDev(_ type: String, _ step: MountStep, _ mounted: borrowing Mounted) -> Bool {
         // A link there leads out of it.
-        guard mounted.dev >= 0, let name = Self.nameInDev(step.destination), !DefaultDevices.has(name) else {
+        guard mounted.dev >= 0, let name = Self.name(step.destination, in: "dev/"), !DefaultDevices.has(name) else {
             return false
         }
         return mountPlainly(type, step, on: "/proc/self/fd/\(mounted.dev)/\(name)")
@@ -247,15 +247,17 @@ struct RootBuilder {
             isMapped: plan.userNamespace != nil, lent: lent)
         var names: Set<String> = []
         for mount in plan.mounts {
-            guard case .fileSystem = mount.source, let name = Self.nameInDev(mount.destination) else { continue }
+            guard case .fileSystem = mount.source, let name = Self.name(mount.destination, in: "dev/") else { continue }
             if names.insert(name).inserted { try dev.makeDirectory(name) }
         }
     }
 
-    /// The name of a place that is in /dev itself.
-    private static func nameInDev(_ destination: String) -> String? {
-        guard destination.utf8.starts(with: "dev/".utf8) else { return nil }
-        let name = destination.utf8.dropFirst("dev/".utf8.count)
+    /// The name of a place that is in a folder itself.
+    ///
+    /// - Parameter folder: With a slash at its end.
+    static func name(_ path: String, in folder: String) -> String? {
+        guard path.utf8.starts(with: folder.utf8) else { return nil }
+        let name = path.utf8.dropFirst(folder.utf8.count)
         return name.contains(UInt8(ascii: "/")) ? nil : String(Substring(name))
     }
 

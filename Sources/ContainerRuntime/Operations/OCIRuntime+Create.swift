@@ -25,9 +25,11 @@ extension OCIRuntime {
 
     /// Makes a container, starts it and waits for its end.
     ///
-    /// - Parameter keeps: Whether the container stays known afterwards, for `delete`.
+    /// - Parameters:
+    ///   - keeps: Whether the container stays known afterwards, for `delete`.
+    ///   - isLast: Whether this process ends then: what is open is left to the kernel to close.
     /// - Returns: The program's status as a shell reports it.
-    public func run(_ options: CreateOptions, keeps: Bool = false) throws -> Int32 {
+    public func run(_ options: CreateOptions, keeps: Bool = false, isLast: Bool = false) throws -> Int32 {
         let bundle = try Bundle(options)
         try bundle.requireConsole(options.consoleSocket, of: name, isDetached: false)
         if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
@@ -53,7 +55,9 @@ extension OCIRuntime {
             if bundle.spec.hooks?.poststart?.isEmpty == false {
                 try runPoststart(bundle.spec, try state(options.identifier))
             }
-            status = try supervision.run(made.result, notify: notify)
+            // Who is talked to while the container is removed has to see the end of what was said.
+            let isQuiet = !made.record.hasHooks && made.record.unit == nil && made.record.resctrlGroups == nil
+            status = try supervision.run(made.result, notify: notify, leavingOpen: isLast && isQuiet)
         } catch {
             try? delete(options.identifier, force: true)
             throw error

@@ -41,7 +41,7 @@ extension SwrunCommands {
         let options = try options(invocation)
         guard invocation.flags.isOn("detach") else {
             let keeps = invocation.flags.isOn("keep")
-            return ExitStatus(rawValue: try invocation.context.run(options, keeps: keeps))
+            return ExitStatus(rawValue: try invocation.context.run(options, keeps: keeps, isLast: true))
         }
         try invocation.context.create(options)
         do {
