@@ -32,7 +32,8 @@ struct ConfinementTests {
             let quota = try await cgroup(host, "a", v1: ("cpu", "cpu.cfs_quota_us"), v2: "cpu.max")
             #expect(quota == "50000" || quota == "50000 100000")
             let shares = try await cgroup(host, "a", v1: ("cpu", "cpu.shares"), v2: "cpu.weight")
-            #expect(shares == "512" || shares == "20", "\(shares)")
+            // In v2 as runc and crun have it since they follow the curve by which 1024 is 100.
+            #expect(shares == "512" || shares == "59", "\(shares)")
             try await host.remove("a")
         }
     }
@@ -182,9 +183,8 @@ struct ConfinementTests {
             }
             #expect(lines.contains { $0.contains(" / overlay rw") })
             #expect(!lines.contains { $0.contains("/var/lib/swbox") && !$0.contains(" / overlay ") })
-            for name in ["cgroup", "mqueue", "devpts", "sysfs"] {
-                #expect(output.contains(" \(name) "), "\(name): \(output)")
-            }
+            for name in ["mqueue", "devpts", "sysfs"] { #expect(output.contains(" \(name) "), "\(name): \(output)") }
+            #expect(output.contains("\ncgroup /sys/fs/cgroup"), "\(output)")
         }
     }
 

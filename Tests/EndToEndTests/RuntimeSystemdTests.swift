@@ -93,7 +93,7 @@ struct RuntimeSystemdTests {
         // What was asked for, to systemd and to the kernel, and no more.
         let shares = Array(lines.drop { $0 != "updated 0" }.dropFirst())
         #expect(
-            [["> CPUShares 600", "> cpu.shares:600"], ["> CPUWeight 24", "> cpu.weight:24"]].contains(shares),
+            [["> CPUShares 600", "> cpu.shares:600"], ["> CPUWeight 66", "> cpu.weight:66"]].contains(shares),
             "\(result)")
     }
 

@@ -126,7 +126,7 @@ extension MountStep {
             let hierarchies = if let own { own } else { try CgroupHierarchies.current() }
             source = .cgroups(hierarchies)
             // Those of version 1 are told which they are, and nothing else.
-            if hierarchies != .unified { settings = [] }
+            if hierarchies != .unified { settings = [] } else { nameSource(mount) }
             return
         case "proc": role = .proc
         case "sysfs": role = .sysfs
@@ -140,6 +140,11 @@ extension MountStep {
         default: break
         }
         source = .fileSystem(type)
+        nameSource(mount)
+    }
+
+    /// What a new file system is said to be of in the list of mounts.
+    private mutating func nameSource(_ mount: Spec.Mount) {
         if let name = mount.source, !name.isEmpty { settings.insert(MountSetting("source", name), at: 0) }
     }
 
