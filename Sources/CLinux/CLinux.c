@@ -285,10 +285,10 @@ int swn_interface_up(const char *name) {
 
 long swn_getcwd(uint8_t *buffer, size_t size) { return syscall(SYS_getcwd, buffer, size); }
 
-int swn_bpf_load_device_program(const void *instructions, uint32_t count) {
+int swn_bpf_load(uint32_t kind, const void *instructions, uint32_t count) {
     union bpf_attr attributes;
     memset(&attributes, 0, sizeof attributes);
-    attributes.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    attributes.prog_type = kind;
     attributes.insns = (uint64_t)(uintptr_t)instructions;
     attributes.insn_cnt = count;
     attributes.license = (uint64_t)(uintptr_t)"Apache-2.0";

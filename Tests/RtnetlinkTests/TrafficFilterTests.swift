@@ -1,6 +1,7 @@
 import Addressing
 import CLinux
 import Foundation
+import LinuxSystem
 @testable import Netlink
 @testable import Rtnetlink
 import SystemPackage
@@ -72,6 +73,33 @@ struct TrafficFilterTests {
         #expect(
             text.contains("match 0a010200/ffffff00 at 16") && text.contains("match 00110000/00ff0000 at 8"), "\(text)")
         #expect(text.contains("flowid 1:10") && text.contains("protocol ip pref 3"), "\(text)")
+    }
+
+    @Test func `a program decides, and tc says which`() throws {
+        let host = try NetworkNamespaceFixture()
+        var route = try Rtnetlink(in: host.namespace)
+        let (link, _) = try prepare(&route)
+        var program = BPFProgram()
+        program.put(BPF_ALU64 | BPF_MOV | BPF_K, 0, immediate: Int32(TC_ACT_SHOT))
+        program.put(BPF_JMP | BPF_EXIT, 0)
+        let loaded = try program.load(BPF_PROG_TYPE_SCHED_CLS, "drop all")
+        var filter = TrafficFilter(
+            .bpf(.init("drop all", descriptor: loaded.rawValue)), on: .incoming, link: link, priority: 3, handle: 1)
+        try route.apply(.add(filter))
+        let options = try #require(
+            try host.tc("filter", "show", "dev", "eth0", "ingress").compactMap { $0["options"] as? [String: Any] }.first
+        )
+        #expect(options["bpf_name"] as? String == "drop all" && options["direct-action"] as? Bool == true, "\(options)")
+        filter.classifier = .bpf(.init("drop all", descriptor: nil))
+        #expect(try route.filters(link: link, on: .incoming) == [filter])
+        try route.apply(.delete(filter))
+        #expect(try route.filters(link: link, on: .incoming).isEmpty)
+        // One that would run for ever is none to the kernel, and a descriptor of something else no program.
+        var endless = BPFProgram()
+        endless.put(BPF_JMP | BPF_JA, 0, offset: -1)
+        #expect(throws: SystemError.self) { _ = try endless.load(BPF_PROG_TYPE_SCHED_CLS, "endless") }
+        filter.classifier = .bpf(.init("none", descriptor: 0))
+        expectRefusal(.invalidArgument, naming: "add filter bpf pref 3") { try route.apply(.add(filter)) }
     }
 
     @Test func `what tc makes is read`() throws {

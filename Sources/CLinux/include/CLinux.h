@@ -227,10 +227,11 @@ long swn_getcwd(uint8_t *buffer, size_t size);
 
 // MARK: BPF
 
-/// `bpf(BPF_PROG_LOAD)` of a `BPF_PROG_TYPE_CGROUP_DEVICE` program: `count` instructions of 8 bytes. Returns a descriptor,
+/// `bpf(BPF_PROG_LOAD)` of a program of a kind (`BPF_PROG_TYPE_*`): `count` instructions of 8 bytes. Returns a descriptor,
 /// or -1 with `errno`. (`union bpf_attr` holds anonymous structures, which Swift cannot fill.)
-int swn_bpf_load_device_program(const void *instructions, uint32_t count);
-/// `bpf(BPF_PROG_ATTACH)` of such a program to an open cgroup v2 directory, next to those of the cgroups above it.
+int swn_bpf_load(uint32_t kind, const void *instructions, uint32_t count);
+/// `bpf(BPF_PROG_ATTACH)` of a `BPF_PROG_TYPE_CGROUP_DEVICE` program to an open cgroup v2 directory, next to those of the
+/// cgroups above it.
 int swn_bpf_attach_device_program(int cgroup, int program);
 
 // MARK: Descriptors over a socket

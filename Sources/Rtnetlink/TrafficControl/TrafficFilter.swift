@@ -10,6 +10,8 @@ public struct TrafficFilter: Hashable, Sendable {
         case u32([Word])
         /// All (net/sched/cls_matchall.c).
         case matchAll
+        /// Those for which a program says so (net/sched/cls_bpf.c).
+        case bpf(Program)
         /// One whose settings have no words here.
         case other(String)
 
@@ -17,6 +19,7 @@ public struct TrafficFilter: Hashable, Sendable {
             switch self {
             case .u32: "u32"
             case .matchAll: "matchall"
+            case .bpf: "bpf"
             case .other(let name): name
             }
         }
@@ -33,6 +36,19 @@ public struct TrafficFilter: Hashable, Sendable {
             self.value = value
             self.mask = mask
             self.offset = offset
+        }
+    }
+
+    /// A program of the kind `BPF_PROG_TYPE_SCHED_CLS` that decides by itself what becomes of a packet (`direct-action`).
+    public struct Program: Hashable, Sendable {
+        /// What `tc` lists it as.
+        public var name: String
+        /// The loaded program, which the filter keeps; nil of a filter that is there.
+        public var descriptor: Int32?
+
+        public init(_ name: String, descriptor: Int32?) {
+            self.name = name
+            self.descriptor = descriptor
         }
     }
 
@@ -97,6 +113,11 @@ extension TrafficFilter {
             classifier = .matchAll
             target = options.u32(TCA_MATCHALL_CLASSID).map(TrafficHandle.init(rawValue:))
             actions = TrafficAction.read(options.nested(TCA_MATCHALL_ACT))
+        case "bpf":
+            guard let flags = options.u32(TCA_BPF_FLAGS), flags & UInt32(TCA_BPF_FLAG_ACT_DIRECT) != 0,
+                let program = options.string(TCA_BPF_NAME)
+            else { break }
+            classifier = .bpf(Program(program, descriptor: nil))
         default: break
         }
         if target?.rawValue == 0 { target = nil }
@@ -138,6 +159,10 @@ extension TrafficFilter {
             case .matchAll:
                 options.put(TCA_MATCHALL_CLASSID, optional: target?.rawValue)
                 put(actions, TCA_MATCHALL_ACT, in: &options)
+            case .bpf(let program):
+                options.put(TCA_BPF_FD, optional: program.descriptor.map(UInt32.init(bitPattern:)))
+                options.put(TCA_BPF_NAME, program.name)
+                options.put(TCA_BPF_FLAGS, UInt32(TCA_BPF_FLAG_ACT_DIRECT))
             case .other(let name): options.refuse(.invalidArgument, "the classifier \(name) cannot be sent")
             }
         }
