@@ -29,8 +29,8 @@ public struct CNIConfiguration: Hashable, Sendable {
     public var isDefaultGateway = false
     /// `ipam.routes`; nil when nothing is said of them, which is a default route of each family.
     public var routes: [CNIResult.Route]?
-    /// `ipMasq: false`: outgoing packets keep their addresses.
-    public var keepsSource = false
+    /// `ipMasq`: whether outgoing connections take the host's address; nil when nothing is said of it, and then they do.
+    public var masquerades: Bool?
     /// The addresses that this attachment has to have.
     public var addresses: [IPAddress] = []
     public var macAddress: MACAddress?
@@ -103,7 +103,7 @@ public struct CNIConfiguration: Hashable, Sendable {
 
     private mutating func readGateway(_ document: Field) throws(CNIError) {
         let isGateway = try document["isGateway"].flag()
-        let masquerades = try document["ipMasq"].flag()
+        masquerades = try document["ipMasq"].flag()
         if isGateway == false {
             for key in ["isDefaultGateway", "ipMasq"] where try document[key].flag() == true {
                 throw document[key].invalid("contradicts isGateway: false, a network with no way out")
@@ -113,7 +113,6 @@ public struct CNIConfiguration: Hashable, Sendable {
         if wish == true, isGateway == true { throw document["internal"].invalid("contradicts isGateway: true") }
         isInternal = wish ?? (isGateway == false)
         isDefaultGateway = try document["isDefaultGateway"].flag() == true
-        keepsSource = masquerades == false && !isInternal
     }
 
     /// Who is asked for names: where the configuration's `dns` says nothing, the file that `resolvConf` names does.

@@ -19,6 +19,8 @@ public enum FirewallElement: Hashable, Sendable {
     case openBridge(String)
     /// A bridge whose network has nothing to do with others.
     case strictBridge(String)
+    /// A bridge whose outgoing traffic keeps its addresses.
+    case plainBridge(String)
     /// A subnet whose outgoing traffic takes this address of the host's.
     case source(IPPrefix, IPAddress, network: String)
     /// An interface that the host must not route between and others of its kind.
@@ -42,6 +44,7 @@ extension FirewallElement: CustomStringConvertible {
         case .routed(let link, let prefix): "routed \(prefix) by \(link)"
         case .openBridge(let name): "open bridge \(name)"
         case .strictBridge(let name): "strict bridge \(name)"
+        case .plainBridge(let name): "plain bridge \(name)"
         case .source(let prefix, let source, _): "source of \(prefix) \(source)"
         case .guarded(let family, let name): "guarded \(family.word) \(name)"
         case .nameServer(let address, let network): "name server \(address) of \(network)"
@@ -63,6 +66,7 @@ extension FirewallElement: JSONRepresentable {
         case "itself": self = .itself(try json.text("address"), try json.text("mac"))
         case "open": self = .openBridge(try json.string("bridge"))
         case "strict": self = .strictBridge(try json.string("bridge"))
+        case "plain": self = .plainBridge(try json.string("bridge"))
         case "internal": self = .internalBridge(try json.string("bridge"))
         case "routed": self = .routed(try json.string("link"), try json.text("subnet"))
         case "source":
@@ -94,6 +98,7 @@ extension FirewallElement: JSONRepresentable {
         case .openBridge(let name): JSONValue(["kind": "open", "bridge": .string(name)])
         case .strictBridge(let name): JSONValue(["kind": "strict", "bridge": .string(name)])
         case .internalBridge(let name): JSONValue(["kind": "internal", "bridge": .string(name)])
+        case .plainBridge(let name): JSONValue(["kind": "plain", "bridge": .string(name)])
         case .routed(let link, let prefix):
             JSONValue(["kind": "routed", "link": .string(link), "subnet": .init(text: prefix)])
         case .source(let prefix, let source, let network):

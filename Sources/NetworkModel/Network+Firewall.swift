@@ -46,6 +46,7 @@ extension Network {
         var elements: [FirewallElement] = [.bridge(link, network: name)]
         if policy.isolatesPorts { elements.append(.apart(link)) }
         if isInternal { elements.append(.internalBridge(link)) }
+        if policy.keepsSources { elements.append(.plainBridge(link)) }
         switch policy.isolation {
         case .on: break
         case .off: elements.append(.openBridge(link))

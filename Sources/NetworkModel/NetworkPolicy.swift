@@ -13,6 +13,8 @@ public struct NetworkPolicy: Hashable, Sendable {
     public var announcesToAll: Bool
     /// The host's addresses that outgoing connections take, at most one of each family; otherwise that of the interface.
     public var sources: [IPAddress]
+    /// Whether outgoing connections keep the addresses of endpoints: whoever they go to has a route back.
+    public var keepsSources: Bool
 
     public enum Isolation: String, CaseIterable, Hashable, Sendable {
         /// Published ports.
@@ -25,13 +27,14 @@ public struct NetworkPolicy: Hashable, Sendable {
 
     public init(
         isolation: Isolation = .on, isolatesPorts: Bool = false, guardsSources: Bool = false,
-        announcesToAll: Bool = false, sources: [IPAddress] = []
+        announcesToAll: Bool = false, sources: [IPAddress] = [], keepsSources: Bool = false
     ) {
         self.isolation = isolation
         self.isolatesPorts = isolatesPorts
         self.guardsSources = guardsSources
         self.announcesToAll = announcesToAll
         self.sources = sources
+        self.keepsSources = keepsSources
     }
 
     public func source(_ family: IPFamily) -> IPAddress? { sources.first { $0.family == family } }
@@ -73,6 +76,12 @@ extension NetworkPolicy {
     private func validateSources(
         _ request: NetworkRequest, _ refuse: (String) -> NetworkError
     ) throws(NetworkError) {
+        if keepsSources {
+            guard request.driver.isRoutedByHost, !request.isInternal else {
+                throw refuse("the host translates nothing for this network anyway (--source none)")
+            }
+            if let source = sources.first { throw refuse("source \(source) contradicts --source none") }
+        }
         for (index, source) in sources.enumerated() {
             guard request.driver.isRoutedByHost, !request.isInternal else {
                 throw refuse("source \(source): the host translates nothing for this network (--source)")
@@ -98,7 +107,7 @@ extension NetworkPolicy {
         self.init(
             isolation: isolation, isolatesPorts: try network.flag("isolatePorts"),
             guardsSources: try network.flag("antispoof"), announcesToAll: try network.flag("announceAll"),
-            sources: try network.texts("sources"))
+            sources: try network.texts("sources"), keepsSources: try network.flag("keepsSources"))
     }
 
     var members: [JSONValue.Member] {
@@ -107,6 +116,7 @@ extension NetworkPolicy {
             .init("antispoof", .bool(guardsSources)),
         ] + (announcesToAll ? [.init("announceAll", .bool(true))] : [])
             + (sources.isEmpty ? [] : [.init("sources", .array(sources.map { .init(text: $0) }))])
+            + (keepsSources ? [.init("keepsSources", .bool(true))] : [])
     }
 }
 

@@ -13,13 +13,11 @@ struct CNINetwork {
     /// - Returns: The sandbox, and whether the network was made.
     /// - Throws: `CNIError` 7 when it is there and contradicts the configuration.
     func connect(_ connection: ConnectRequest, _ engine: NetworkEngine) throws -> (sandbox: Sandbox, isNew: Bool) {
-        try refuseUnsupported()
-        return try engine.connect(connection, making: networkRequest(), comparing: { try compare($0, engine) })
+        try engine.connect(connection, making: networkRequest(), comparing: { try compare($0, engine) })
     }
 
     /// Why the next ADD would fail; nil when it would not.
     func obstacle(_ engine: NetworkEngine) throws -> NetworkError? {
-        try refuseUnsupported()
         if let network = try engine.definition(of: request.network) { try compare(network, engine) }
         return try engine.obstacle(to: networkRequest())
     }
@@ -31,7 +29,8 @@ struct CNINetwork {
             ranges: configuration.pools.compactMap(\.addressRange), excluded: configuration.excluded,
             hasAddresses: !configuration.usesDHCP, mtu: configuration.mtu, isInternal: configuration.isInternal,
             policy: NetworkPolicy(
-                isolatesPorts: configuration.isolatesPorts, guardsSources: configuration.guardsSources),
+                isolatesPorts: configuration.isolatesPorts, guardsSources: configuration.guardsSources,
+                keepsSources: configuration.masquerades == false && !configuration.isInternal),
             providers: configuration.usesDHCP ? [.dhcp] : [])
     }
 
@@ -41,13 +40,6 @@ struct CNINetwork {
             guard configuration.driver != nil || !configuration.options.isEmpty else { return nil }
             return try NetworkDriver(name: configuration.driver ?? "bridge", options: configuration.options)
         }
-    }
-
-    private func refuseUnsupported() throws(CNIError) {
-        guard configuration.keepsSource else { return }
-        throw CNIError(
-            .unsupportedField, "unsupported field ipMasq: false",
-            details: "outgoing connections take the host's address, unless the network is internal")
     }
 
     private func compare(_ network: Network, _ engine: NetworkEngine) throws {
@@ -78,6 +70,11 @@ struct CNINetwork {
             (configuration.isolatesPorts, network.policy.isolatesPorts, "portIsolation"),
         ] where wanted && !isThere {
             throw contradiction(what, "nothing of the kind")
+        }
+        if let masquerades = configuration.masquerades, !configuration.isInternal,
+            masquerades == network.policy.keepsSources
+        {
+            throw contradiction("ipMasq: \(masquerades)", "ipMasq: \(!masquerades)")
         }
         if configuration.isInternal != network.isInternal {
             throw contradiction(

@@ -40,6 +40,7 @@ struct JSONReference {
         ("antispoof", "boolean", "what is sent under another's address is dropped"),
         ("announceAll?", "boolean", "all neighbours are told of each newcomer, however many they are"),
         ("sources[]?", "string", "the host's addresses that go out"),
+        ("keepsSources?", "boolean", "the sandboxes' own addresses go out"),
         ("dhcp?", "boolean", "a DHCP server gives the addresses of IPv4"),
         ("dhcp6?", "boolean", "a DHCP server gives the addresses of IPv6"),
         ("slaac?", "boolean", "the kernel makes addresses of IPv6 from what routers advertise"),

@@ -17,7 +17,7 @@ import Testing
         #expect(configuration.pools.map(\.gateway?.description) == ["10.88.0.1", nil])
         #expect(configuration.pools.map(\.router?.description) == ["10.88.0.1", "fd00::1"])
         #expect(configuration.mtu == 1400)
-        #expect(!configuration.isInternal && !configuration.keepsSource)
+        #expect(!configuration.isInternal && configuration.masquerades == true)
         #expect(configuration.dns.servers == ["10.88.0.1"] && configuration.dns.domain == "lab")
         #expect(configuration.dns.search == ["a.lab"] && configuration.dns.options == ["ndots:2"])
         #expect(configuration.bandwidth == nil && configuration.ports.isEmpty)
@@ -197,15 +197,15 @@ import Testing
     }
 
     @Test func `ways out`() throws {
-        for (members, isInternal, keepsSource) in [
-            ("", false, false), (#""isGateway": true, "ipMasq": true"#, false, false),
-            (#""isGateway": false"#, true, false), (#""isGateway": false, "ipMasq": false"#, true, false),
-            (#""isGateway": true, "ipMasq": false"#, false, true), (#""internal": true"#, true, false),
-            (#""isDefaultGateway": true"#, false, false), (#""vlan": 0, "macspoofchk": false"#, false, false),
+        for (members, isInternal, masquerades) in [
+            ("", false, nil as Bool?), (#""isGateway": true, "ipMasq": true"#, false, true),
+            (#""isGateway": false"#, true, nil), (#""isGateway": false, "ipMasq": false"#, true, false),
+            (#""isGateway": true, "ipMasq": false"#, false, false), (#""internal": true"#, true, nil),
+            (#""isDefaultGateway": true"#, false, nil), (#""vlan": 0, "macspoofchk": false"#, false, nil),
         ] {
             let configuration = try Requests.configuration(members)
             #expect(configuration.isInternal == isInternal, "\(members)")
-            #expect(configuration.keepsSource == keepsSource, "\(members)")
+            #expect(configuration.masquerades == masquerades, "\(members)")
         }
     }
 

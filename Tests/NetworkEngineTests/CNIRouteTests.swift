@@ -53,6 +53,22 @@ struct CNIRouteTests {
         }
     }
 
+    @Test func `without masquerading`() async throws {
+        try await NetworkHost.with { host in
+            let own = CNIRuntime.swnet(#""isGateway": true, "ipMasq": false, "ipam": {"subnet": "10.44.0.0/24"}"#)
+            var runtime = try await CNIRuntime.prepare(host, "web", "db") { $0.plugins = [own] }
+            let (added, output) = try await runtime.add("web")
+            let result = try #require(added, "\(output)")
+            _ = try await host.listen("them", ["tcp"], port: 25, at: .neighbour)
+            #expect(try await host.answer("TCP:192.0.2.2:25", at: .inside("web")) == "10.44.0.2 them")
+            // A network that is there is not another because the next container would like it so.
+            runtime.plugins = [own.replacing("false", with: "true")]
+            let (none, refused) = try await runtime.add("db")
+            #expect(none == nil && refused.output.contains("exists with ipMasq: false, and not with ipMasq: true"))
+            #expect(try await runtime.delete("web", result).status == 0)
+        }
+    }
+
     @Test func `priorities, and a default route that another network gives`() async throws {
         try await NetworkHost.with { host in
             let routes =

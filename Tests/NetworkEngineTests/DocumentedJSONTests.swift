@@ -57,6 +57,7 @@ struct DocumentedJSONTests {
             "--ip-range",
             "10.44.0.64/26", "--exclude", "10.44.0.70", "--mtu", "1400", "--route", "10.99.0.0/16,10.44.0.200",
             "--isolate-ports", "--announce-all", "--source", "192.0.2.1")
+        try await host.net("create", "plain", "--source", "none", "--subnet", "10.46.0.0/24")
         try await host.net("create", "closed", "--internal", "--subnet", "10.45.0.0/24")
         try await host.net("create", "lan", "-d", "macvlan", "--opt", "parent=eth0", "--subnet", "192.0.2.0/24")
         try await host.must(["ip", "netns", "add", "web"])
@@ -72,7 +73,7 @@ struct DocumentedJSONTests {
     @Test func `inspect, ls, ports, hosts, graph`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)
-            let all = try await host.json([NetworkHost.swnet, "inspect", "lab", "closed", "lan"])
+            let all = try await host.json([NetworkHost.swnet, "inspect", "lab", "closed", "lan", "plain"])
             let help = try await documented(host, "inspect")
             var printed = Set(all.items.flatMap { leaves($0) })
             compare(help["A network:"], printed, except: ["dhcp", "dhcp6", "slaac"])
@@ -187,7 +188,7 @@ struct DocumentedJSONTests {
     @Test func `listings in short, and of some only`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)
-            #expect(try await host.net("ls", "-q").split(separator: "\n") == ["bridge", "closed", "lab", "lan"])
+            #expect(try await host.net("ls", "-q").split(separator: "\n") == ["bridge", "closed", "lab", "lan", "plain"])
             #expect(try await host.net("ls", "-q", "--driver", "macvlan") == "lan")
             #expect(try await host.net("ports", "-q").contains("8080:80/tcp"))
             try await host.must(["ip", "netns", "add", "quiet"])

@@ -16,6 +16,7 @@ struct FirewallDifferentialTests {
         swnet create open --isolation off --subnet 10.47.0.0/24
         swnet create pairs -d ptp --subnet 10.48.0.0/24 --subnet fd00:48::/64
         swnet create mail --source 192.0.2.1 --source 2001:db8::1 --subnet 10.49.0.0/24 --subnet fd00:49::/64
+        swnet create plain --source none --subnet 10.50.0.0/24
         for name in web db guest peer; do ip netns add $name; done
         swnet connect lab web -p 8080:80 -p 5353:53/udp -p 127.0.0.1:5300:53/udp -p '[2001:db8::1]:9000-9001:90-91'
         swnet connect closed db
@@ -35,12 +36,14 @@ struct FirewallDifferentialTests {
                     "sw-tenants" . "sw-tenants" comment "tenants",
                     "sw-open" . "sw-open" comment "open",
                     "sw-mail" . "sw-mail" comment "mail",
+                    "sw-plain" . "sw-plain" comment "plain",
                     "peer0" . "peer0" comment "pairs",
                 }
             }
             set internal { type ifname; elements = { "sw-closed" }; }
             set strict { type ifname; elements = { "sw-tenants" }; }
             set open { type ifname; elements = { "sw-open" }; }
+            set plain { type ifname; elements = { "sw-plain" }; }
             set guarded { type nf_proto . ifname; elements = { ipv4 . "eth0", ipv6 . "eth0" }; }
             set routed4 { type ifname . ipv4_addr; flags interval; elements = { "peer0" . 10.48.0.0/24 }; }
             set routed6 { type ifname . ipv6_addr; flags interval; elements = { "peer0" . fd00:48::/64 }; }
@@ -144,6 +147,7 @@ struct FirewallDifferentialTests {
                 type nat hook postrouting priority srcnat
                 ct status dnat iifname . oifname @networks masquerade comment "a neighbour reached by the host's address answers through the host"
                 ct status dnat iif 0 oifname . oifname @networks fib saddr type != local masquerade comment "a neighbour reached by the host's address answers through the host"
+                iifname @plain oifname . oifname != @networks return comment "outgoing connections keep their addresses"
                 oifname . oifname != @networks snat ip to ip saddr map @source4 comment "outgoing connections take the address that was asked for"
                 oifname . oifname != @networks snat ip6 to ip6 saddr map @source6 comment "outgoing connections take the address that was asked for"
                 iifname . iifname @networks oifname . oifname != @networks masquerade comment "outgoing connections take the host's address"

@@ -250,6 +250,34 @@ struct IsolationTests {
         }
     }
 
+    @Test func `connections go out under the sandbox's own address where that was asked for`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net(
+                "create", "plain", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64", "--source", "none")
+            try await host.net("create", "pairs", "-d", "ptp", "--subnet", "10.45.0.0/24", "--source", "none")
+            _ = try await host.serve("web", on: "plain")
+            _ = try await host.serve("peer", on: "pairs")
+            _ = try await host.listen("them", ["tcp", "udp"], port: 25, at: .neighbour)
+            for kind in ["TCP", "UDP"] {
+                #expect(try await host.answer("\(kind):192.0.2.2:25", at: .inside("web")) == "10.44.0.2 them")
+                #expect(try await host.answer("\(kind):[2001:db8::2]:25", at: .inside("web")) == "fd00:44::2 them")
+                #expect(try await host.answer("\(kind):192.0.2.2:25", at: .inside("peer")) == "10.45.0.2 them")
+            }
+            // No more is open by that, and ports are published as ever, also to neighbours of the same network.
+            #expect(try await host.ask("TCP:10.44.0.2:80", at: .neighbour) == nil)
+            try await host.net("publish", "web", "8080:80")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            #expect(try await host.answer("TCP:127.0.0.1:8080") == "10.44.0.1 web")
+            _ = try await host.serve("db", on: "plain")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .inside("db")) == "10.44.0.1 web")
+            #expect(try await host.net("check") == "")
+            try await host.must(["nft", "flush", "set", "inet", "swnet", "plain"])
+            #expect(try await host.swnet("check").output.contains("plain lacks plain bridge sw-plain"))
+            try await host.net("repair")
+            #expect(try await host.answer("TCP:192.0.2.2:25", at: .inside("web")) == "10.44.0.2 them")
+        }
+    }
+
     @Test(arguments: [
         (["--isolation", "often"], "'often'"), (["--isolation", "off", "--internal"], "contradicts"),
         (["-d", "dummy", "--isolation", "strict"], "does not route"), (["-d", "ptp", "--isolate-ports"], "ptp"),
@@ -259,6 +287,9 @@ struct IsolationTests {
         (["--source", "192.0.2.1", "--internal"], "translates nothing"), (["--source", "127.0.0.1"], "127.0.0.1"),
         (["--source", "192.0.2.1", "--source", "192.0.2.3"], "two sources"),
         (["--source", "192.0.2.1", "--subnet", "fd00:44::/64"], "no IPv4 subnet"),
+        (["--source", "none", "--internal"], "translates nothing"),
+        (["--source", "none", "-d", "dummy"], "translates nothing"),
+        (["--source", "none", "--source", "192.0.2.1"], "'none'"),
     ])
     func `what cannot be, and why`(flags: [String], names: String) async throws {
         try await NetworkHost.with { host in

@@ -38,6 +38,7 @@ extension FirewallElement {
         case .internalBridge: Ruleset.internalBridges
         case .strictBridge: Ruleset.strictBridges
         case .openBridge: Ruleset.openBridges
+        case .plainBridge: Ruleset.plainBridges
         case .source(let prefix, _, _): prefix.family == .v4 ? Ruleset.source4 : Ruleset.source6
         case .guarded: Ruleset.guarded
         case .nameServer: nil
@@ -55,7 +56,8 @@ extension FirewallElement {
         case .apart(let name): [Element(.ifname(name), .ifname(name))]
         case .itself(let address, let mac): [Element(.ether(mac), .address(address), .address(address))]
         case .routed(let link, let prefix): [Element(.ifname(link), .prefix(prefix))]
-        case .internalBridge(let name), .strictBridge(let name), .openBridge(let name): [Element(.ifname(name))]
+        case .internalBridge(let name), .strictBridge(let name), .openBridge(let name), .plainBridge(let name):
+            [Element(.ifname(name))]
         case .source(let prefix, let source, let network):
             [Element([.prefix(prefix)], to: [.address(source)], comment: Self.comment(network))]
         case .guarded(let family, let name): [Element(.nfproto(family == .v4 ? .ip : .ip6), .ifname(name))]

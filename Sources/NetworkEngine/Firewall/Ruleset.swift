@@ -40,6 +40,7 @@ enum Ruleset {
     static let internalBridges = NamedSet("internal", in: table, .ifname)
     static let strictBridges = NamedSet("strict", in: table, .ifname)
     static let openBridges = NamedSet("open", in: table, .ifname)
+    static let plainBridges = NamedSet("plain", in: table, .ifname)
     static let guarded = NamedSet("guarded", in: table, .nfProto, .ifname)
     static let source4 = NamedSet("source4", in: table, map: [.ipv4Addr], to: [.ipv4Addr], flags: .interval)
     static let source6 = NamedSet("source6", in: table, map: [.ipv6Addr], to: [.ipv6Addr], flags: .interval)
@@ -55,8 +56,7 @@ enum Ruleset {
     private static let always = [networks, published4]
     private static let optional = [
         published6, published4At, published6At, apart, itself4, itself6, routed4, routed6, internalBridges,
-        strictBridges, openBridges,
-        guarded, source4, source6,
+        strictBridges, openBridges, plainBridges, guarded, source4, source6,
     ]
 
     static let raw = Chain("raw", in: table, type: .filter, hook: .prerouting, priority: .raw)
@@ -233,6 +233,9 @@ extension Ruleset {
             Rule(
                 in: postrouting, .ctStatus(.dnat), .match(.iif, is: .integer(0)), goesToOne,
                 .match(.fibType(.saddr), isNot: .local), .masquerade, comment: answers),
+            Rule(
+                in: postrouting, .match(.iifname, in: plainBridges), goesToNone, .return,
+                comment: "outgoing connections keep their addresses"),
             Rule(
                 in: postrouting, goesToNone, .snat(.ip, to: [.ip(.saddr)], map: source4),
                 comment: "outgoing connections take the address that was asked for"),

@@ -31,7 +31,7 @@ extension SwnetCommands {
             "swnet create lab --subnet 10.1.0.0/24 --subnet fd00:1::/64 --gateway 10.1.0.254",
             "swnet create lab --subnet 10.1.0.0/24 --ip-range 10.1.0.128/25 --exclude 10.1.0.200",
             "swnet create closed --internal", "swnet create tenants --isolate-ports --antispoof --isolation strict",
-            "swnet create mail --source 192.0.2.25",
+            "swnet create mail --source 192.0.2.25", "swnet create routed --source none --subnet 10.7.0.0/24",
             "swnet create lab --subnet 10.1.0.0/24 --route 10.8.0.0/16,10.1.0.9 --route blackhole:10.9.0.0/16",
             "swnet create lan -d macvlan --opt parent=eth0 --subnet 192.168.1.0/24 --ip-range 192.168.1.200-192.168.1.220",
             "swnet create lan -d macvlan --opt parent=eth0 --ipam dhcp",

@@ -10,15 +10,17 @@ extension SwnetCommands {
         .init("antispoof", help: "drop what a sandbox sends under another's address"),
         .init("announce-all", help: "tell all neighbours of each newcomer, however many"),
         .init(
-            "source", value: "ADDRESS", isRepeatable: true, help: "the host's address that goes out, one of each family"
+            "source", value: "ADDRESS", isRepeatable: true,
+            help: "the host's address that goes out, one of each family; none: the sandboxes' own"
         ),
     ]
 
     static func policy(_ invocation: Invocation) throws(CommandFailure) -> NetworkPolicy {
+        let keepsSources = invocation.flags.values("source") == ["none"]
         var policy = NetworkPolicy(
             isolatesPorts: invocation.flags.isOn("isolate-ports"), guardsSources: invocation.flags.isOn("antispoof"),
             announcesToAll: invocation.flags.isOn("announce-all"),
-            sources: try invocation.values("source", "an IP address"))
+            sources: keepsSources ? [] : try invocation.values("source", "an IP address"), keepsSources: keepsSources)
         if let word = invocation.flags.value("isolation") {
             guard let isolation = NetworkPolicy.Isolation(rawValue: word) else {
                 throw invocation.misuse("'\(word)' for --isolation is none of on, off, strict")
