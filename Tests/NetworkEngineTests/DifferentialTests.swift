@@ -23,7 +23,8 @@ struct DifferentialTests {
             "ip link add \(name) address $(mac 1) type bridge stp_state 0 forward_delay 0",
             "quiet \(name) \(isV6 ? 1 : 0)",
         ]
-            + addresses.map { "ip address add \($0) dev \(name) $(nodad \($0))" } + ["ip link set \(name) up"]
+            + addresses.map { "ip address add \($0) dev \(name) $(nodad \($0))" }
+            + ["tc qdisc add dev \(name) clsact", "ip link set \(name) up"]
     }
 
     /// - Parameters:
@@ -106,8 +107,8 @@ struct DifferentialTests {
             ours: ["swnet create p -d ptp --subnet 10.45.0.0/24", "swnet connect p web"],
             byHand: [
                 "ip link add veth00000000 type veth peer name eth0 netns web address $(mac 2)", "quiet veth00000000 0",
-                "ip address add 10.45.0.1/32 dev veth00000000", "ip link set veth00000000 up",
-                "ip route add 10.45.0.2/32 dev veth00000000", "inside web eth0 0",
+                "ip address add 10.45.0.1/32 dev veth00000000", "tc qdisc add dev veth00000000 clsact",
+                "ip link set veth00000000 up", "ip route add 10.45.0.2/32 dev veth00000000", "inside web eth0 0",
                 "ip -n web address add 10.45.0.2/32 dev eth0", "ip -n web link set eth0 up",
                 "ip -n web route add default via 10.45.0.1 dev eth0 onlink",
             ]),
@@ -189,7 +190,7 @@ struct DifferentialTests {
                     "ip link add ifb00000000 numtxqueues 1 numrxqueues 1 type ifb; ip link set ifb00000000 up",
                     "tc qdisc add dev ifb00000000 root handle 1: tbf rate 10mbit burst 12500 latency 50ms",
                     "tc qdisc add dev veth00000000 clsact",
-                    "tc filter add dev veth00000000 ingress protocol all prio 1 u32 match u32 0 0 "
+                    "tc filter add dev veth00000000 ingress protocol all prio 2 u32 match u32 0 0 "
                         + "action mirred egress redirect dev ifb00000000",
                 ]),
     ]
@@ -270,7 +271,8 @@ struct DifferentialTests {
         bridge fdb show | grep ' dst '
         for link in $(tc -j qdisc show | jq -r '.[] | select(.kind == "clsact").dev'); do
             for way in ingress egress; do
-                tc -j filter show dev $link $way | jq -c '.[]' | sed "s/^/$link $way filter /"
+                # No object file of theirs holds the programs of the gates, which other tests try.
+                tc -j filter show dev $link $way | jq -c '.[] | select(.kind != "bpf")' | sed "s/^/$link $way filter /"
             done
         done
         true

@@ -106,6 +106,7 @@ struct FirewallDifferentialTests {
                 type filter hook prerouting priority raw
                 iifname != "lo" ip daddr 127.0.0.0/8 drop comment "loopback is never reached from outside"
                 iifname != "lo" ip saddr 127.0.0.0/8 drop comment "nobody outside is loopback"
+                iifname "sw-*" meta priority set 7377:6e00 comment "seen"
             }
             chain prerouting {
                 type nat hook prerouting priority dstnat
@@ -127,6 +128,7 @@ struct FirewallDifferentialTests {
             }
             chain forward {
                 type filter hook forward priority filter
+                oifname . oifname @networks meta priority set 7377:6e00 comment "seen: without this mark nothing leaves to a sandbox"
                 ct state established,related accept comment "answers"
                 iifname . oifname @apart ether saddr . ip saddr . ip daddr @itself4 ct status dnat accept comment "an isolated port's own published ports"
                 iifname . oifname @apart ether saddr . ip6 saddr . ip6 daddr @itself6 ct status dnat accept comment "an isolated port's own published ports"

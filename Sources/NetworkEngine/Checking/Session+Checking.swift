@@ -186,6 +186,7 @@ extension Session {
             for problem in HostEnd(name: name, index: link.index, endpoint: endpoint).problems(link, check.host) {
                 check.report(object, problem, remedy)
             }
+            if try FirewallGate.isOpen(link.index, &links) { check.report(object, FirewallGate.problem(name), remedy) }
             for neighbour in try strangeNeighbours(of: [endpoint], on: link) {
                 check.report(object, "the host takes \(neighbour.address) to be at \(neighbour.owner)", remedy)
             }

@@ -60,6 +60,9 @@ extension Session {
                 check.report(object, "the route to \(address.network) is missing", remedy)
             }
         }
+        if try FirewallGate.isOpen(bridge.index, &self.links) {
+            check.report(object, FirewallGate.problem(name), remedy)
+        }
         let problems =
             HostInterface.problems(bridge, hasIPv6: network.hasSubnet(.v6))
             + HostInterface.problems(bridge, try HostInterface.forwarding(of: network))

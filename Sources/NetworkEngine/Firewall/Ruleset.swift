@@ -10,7 +10,7 @@ import Nftables
 /// element.
 enum Ruleset {
     /// Changes whenever the layout does: a table with another version is replaced, whatever made it.
-    static let version = "swnet layout 6"
+    static let version = "swnet layout 7"
     private static let with = " with "
 
     /// Without the comment that it has in the kernel.
@@ -115,7 +115,8 @@ extension Ruleset {
         let names = Set(sets.map(\.name))
         let hasIPv6 = sets.contains { $0 == published6 || $0 == published6At }
         return
-            (loopbackRules + (parts.contains(Self.names) ? nameRules : []) + translationRules(hasIPv6: hasIPv6)
+            (loopbackRules + gateRules + (parts.contains(Self.names) ? nameRules : [])
+            + translationRules(hasIPv6: hasIPv6)
             + filterRules + sourceRules)
             .filter { rule in rule.sets.allSatisfy { names.contains($0.name) } }
     }
@@ -139,6 +140,19 @@ extension Ruleset {
             Rule(
                 in: raw, .match(.iifname, isNot: "lo"), .match(.ip(.saddr), is: loopback), .drop,
                 comment: "nobody outside is loopback"),
+        ]
+    }
+
+    /// What tells the gates at our interfaces that the table is there (`FirewallGate`): in the chains that see what the host
+    /// passes on, and with br_netfilter also what a bridge does, to a published port of the same network.
+    private static var gateRules: [Rule] {
+        [
+            Rule(
+                in: raw, .match(.iifname, prefix: Network.interfaceMark), .setPriority(FirewallGate.seen),
+                comment: "seen"),
+            Rule(
+                in: forward, goesToOne, .setPriority(FirewallGate.seen),
+                comment: "seen: without this mark nothing leaves to a sandbox"),
         ]
     }
 

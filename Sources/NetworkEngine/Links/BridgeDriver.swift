@@ -91,6 +91,7 @@ struct BridgeDriver {
             Change.replaceAddress(
                 InterfaceAddress(prefix, link: bridge.index, flags: prefix.family == .v6 ? .noDuplicateDetection : []))
         }
+        try FirewallGate.set(bridge.index, &links)
         changes.append(.set(.index(bridge.index), LinkSettings(up: true, mtu: mtu)))
         try links.apply(changes)
     }

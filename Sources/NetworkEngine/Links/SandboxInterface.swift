@@ -297,6 +297,7 @@ struct HostEnd {
 
     func configure(_ host: inout Rtnetlink) throws {
         try HostInterface.protect(name, hasIPv6: endpoint.address(.v6) != nil)
+        try FirewallGate.set(index, &host)
         var changes: [Change] = []
         for gateway in endpoint.gateways {
             guard let prefix = IPPrefix(address: gateway, length: gateway.family.bitWidth) else { continue }

@@ -13,7 +13,8 @@ struct TrafficLimiter {
     let alias: String
 
     private static let handle = TrafficHandle(1)
-    private static let priority: UInt16 = 1
+    /// Behind the gate that the host's end of a point-to-point pair has (`FirewallGate`).
+    private static let priority: UInt16 = 2
 
     /// Sets the limits that the endpoint has, and takes away those that it has not. Doing so again changes nothing, and
     /// a rate that is raised loses no packet.
@@ -67,26 +68,38 @@ struct TrafficLimiter {
         try setBucket(bucket(limit), limiter, &host)
         let present = try host.filters(link: link, on: .incoming)
         if present.contains(where: { $0.actions == [.redirect(to: limiter)] }) { return }
-        // Whatever else hangs there leads to an interface that is gone, and would drop everything.
-        if try host.qdiscs(link: link).contains(where: { $0.kind == .clsact }) {
-            try host.apply(.delete(Qdisc(.clsact, link: link)))
+        // Whatever else redirects leads to an interface that is gone, and would drop everything.
+        try removeRedirections(link, &host)
+        if try !host.qdiscs(link: link).contains(where: { $0.kind == .clsact }) {
+            try host.apply(.add(Qdisc(.clsact, link: link)))
         }
-        try host.apply([
-            .add(Qdisc(.clsact, link: link)),
+        try host.apply(
             .add(
                 TrafficFilter(
-                    .u32([]), on: .incoming, link: link, priority: Self.priority, [.redirect(to: limiter)])),
-        ])
+                    .u32([]), on: .incoming, link: link, priority: Self.priority, [.redirect(to: limiter)])))
     }
 
     private func freeIncoming(_ link: UInt32, _ host: inout Rtnetlink) throws {
         guard let name = endpoint.link.limiter, let limiter = try host.link(named: name), isOurs(limiter) else {
             return
         }
-        if try host.qdiscs(link: link).contains(where: { $0.kind == .clsact }) {
+        try removeRedirections(link, &host)
+        try LinkRemoval.remove(name, &host)
+    }
+
+    /// Takes away what leads to a limiter, and the hook for it where nothing else hangs.
+    private func removeRedirections(_ link: UInt32, _ host: inout Rtnetlink) throws {
+        var isUsed = false
+        for filter in try host.filters(link: link, on: .incoming) {
+            if filter.classifier == .u32([]) {
+                try host.apply(.delete(filter))
+            } else {
+                isUsed = true
+            }
+        }
+        if !isUsed, try host.qdiscs(link: link).contains(where: { $0.kind == .clsact }) {
             try host.apply(.delete(Qdisc(.clsact, link: link)))
         }
-        try LinkRemoval.remove(name, &host)
     }
 
     /// - Returns: Its index.

@@ -233,6 +233,11 @@ extension TraceRun {
         let packet = station.left
         if case .sandbox(let sandbox, let endpoint) = facts.owner(of: packet.destination) {
             if let (reason, advice) = faultInside(sandbox, endpoint, packet) { return settle(.lost, reason, advice) }
+            if isShutOut(output) {
+                return settle(
+                    .lost, "the table inet swnet is gone, and until it is back \(output) takes nothing from elsewhere",
+                    "swnet repair")
+            }
         }
         if isUnanswered(packet.destination, on: output) {
             settle(.lost, "nobody answers for \(packet.destination) on \(output)\(said)")
@@ -248,6 +253,14 @@ extension TraceRun {
         if case .sandbox = facts.owner(of: packet.destination) {
             report.advice = "look inside: has the sandbox a firewall of its own, is its server stuck?"
         }
+    }
+
+    /// Whether what the host passes on is dropped at an interface, because the firewall has not seen it (`FirewallGate`).
+    private func isShutOut(_ name: String) -> Bool {
+        guard requestStations.contains(where: { $0.hook == .forward }), facts.hasInterface(name),
+            var firewall = try? Firewall()
+        else { return false }
+        return (try? firewall.isBuilt(.networks)) == false
     }
 
     /// Whether the kernel has asked for the link-layer address in vain.

@@ -41,11 +41,13 @@ extension SwnetCommands {
             removed and they go.
 
             After a reload of a firewall that flushes all rules, 'nft flush ruleset' or a restart of nftables.service, the
-            next command that changes a network builds the table again, and so does this one. Until then no port is
-            published; but nothing keeps a neighbour on the same wire that has a route from reaching unpublished ports of
-            sandboxes, or a sandbox that may send raw packets from reaching what listens on the host's 127.0.0.1, the host
-            routes between its own interfaces, and outgoing connections have the sandboxes' own addresses. 'swnet watch'
-            builds it again at once; whoever reloads rules without it should run this right after.
+            next command that changes a network builds the table again, and so does this one. Until then the networks are
+            shut: two BPF programs at each bridge, and at the host's end of each pair of the driver ptp, let nothing come
+            to a sandbox that the host would pass on, and nothing come in under an address of 127.0.0.0/8 ('tc filter show
+            dev BRIDGE egress'). So no sandbox gets an answer from outside either, nor from another network. But the host
+            routes between its own interfaces then, what sandboxes send out has their own addresses, also from internal
+            networks, and --antispoof is not in force. 'swnet watch' builds the table again at once; whoever reloads rules
+            without it should run this right after.
 
             \(JSONReference.repairs.text)
             """,
