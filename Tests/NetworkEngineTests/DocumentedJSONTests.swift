@@ -188,7 +188,8 @@ struct DocumentedJSONTests {
     @Test func `listings in short, and of some only`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host)
-            #expect(try await host.net("ls", "-q").split(separator: "\n") == ["bridge", "closed", "lab", "lan", "plain"])
+            #expect(
+                try await host.net("ls", "-q").split(separator: "\n") == ["bridge", "closed", "lab", "lan", "plain"])
             #expect(try await host.net("ls", "-q", "--driver", "macvlan") == "lan")
             #expect(try await host.net("ports", "-q").contains("8080:80/tcp"))
             try await host.must(["ip", "netns", "add", "quiet"])
