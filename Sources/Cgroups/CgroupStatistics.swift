@@ -34,6 +34,23 @@ public struct CgroupStatistics: Hashable, Sendable {
         public var cache: UInt64 = 0
         /// The lines of `memory.stat`.
         public var details: [String: UInt64] = [:]
+        /// Time lost for lack of memory.
+        public var pressure: Pressure?
+    }
+
+    /// How long processes have waited for something, as the kernel tells it of a cgroup of v2; nil where it does not, as
+    /// without `psi=1` on some distributions (Documentation/accounting/psi.rst).
+    public struct Pressure: Hashable, Sendable {
+        /// While some of them waited, and while all did.
+        public var some = Stall()
+        public var full = Stall()
+
+        public struct Stall: Hashable, Sendable {
+            /// Percent of the last 10, 60 and 300 seconds.
+            public var averages: [Double] = [0, 0, 0]
+            /// Microseconds in all.
+            public var total: UInt64 = 0
+        }
     }
 
     /// Bytes of one kind of memory.
@@ -49,6 +66,7 @@ public struct CgroupStatistics: Hashable, Sendable {
         public var bytes: [Operations] = []
         /// How many operations.
         public var operations: [Operations] = []
+        public var pressure: Pressure?
     }
 
     /// How much of an operation, `Read` or `Write`, there was on a device.
@@ -72,6 +90,7 @@ public struct CgroupStatistics: Hashable, Sendable {
         public var periods: UInt64
         public var throttledPeriods: UInt64
         public var throttledTime: UInt64
+        public var pressure: Pressure?
     }
 
     /// Numbers are the kernel's, 1 for what is on (Documentation/admin-guide/cgroup-v1/cpusets.rst).
@@ -140,6 +159,7 @@ extension Cgroup {
                 let most = try directory.readNumber("memory.swap.max")
                 memory.withSwap = .init(usage: usage + swap, limit: limit.flatMap { limit in most.map { $0 + limit } })
             }
+            memory.pressure = directory.pressure("memory.pressure")
             return memory
         }
         memory.failures = try directory.readNumber("memory.failcnt") ?? 0
@@ -175,6 +195,7 @@ extension Cgroup {
             usage: usage, user: basic["user_usec"], system: basic["system_usec"],
             periods: own["nr_periods"] ?? 0, throttledPeriods: own["nr_throttled"] ?? 0,
             throttledTime: own["throttled_usec"] ?? (own["throttled_time"] ?? 0) / 1000)
+        cpu.pressure = unifiedDirectory?.pressure("cpu.pressure")
         // A heading, and a line for each processor: its number, the programs' and the kernel's time.
         for line in try accounting?.read("cpuacct.usage_all")?.split(separator: "\n").dropFirst() ?? [] {
             let numbers = line.split(separator: " ").compactMap { UInt64($0) }
@@ -197,6 +218,7 @@ extension Cgroup {
             statistics.operations = try operations(directory, "blkio.throttle.io_serviced_recursive")
             return statistics
         }
+        statistics.pressure = directory.pressure("io.pressure")
         for line in try directory.read("io.stat")?.split(separator: "\n") ?? [] {
             let words = line.split(separator: " ")
             guard let device = words.first.flatMap({ CgroupLimits.BlockDevice($0) }) else { continue }
@@ -283,6 +305,29 @@ extension Cgroup {
 }
 
 extension CgroupDirectory {
+    /// Reads lines such as `some avg10=0.12 avg60=0.00 avg300=0.00 total=4711`. Before Linux 5.13 a processor's pressure has
+    /// no second line.
+    ///
+    /// - Returns: nil where the kernel does not tell: it lacks the file, or answers EOPNOTSUPP.
+    fileprivate func pressure(_ file: String) -> CgroupStatistics.Pressure? {
+        guard let text = (try? read(file)).flatMap(\.self) else { return nil }
+        var pressure: CgroupStatistics.Pressure?
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            let values = words.dropFirst().compactMap { $0.split(separator: "=").last }
+            guard values.count == 4, let total = UInt64(values[3]) else { continue }
+            let averages = values[..<3].compactMap { Double($0) }
+            guard averages.count == 3 else { continue }
+            let stall = CgroupStatistics.Pressure.Stall(averages: averages, total: total)
+            switch words[0] {
+            case "some": pressure = pressure ?? .init(); pressure?.some = stall
+            case "full": pressure = pressure ?? .init(); pressure?.full = stall
+            default: break
+            }
+        }
+        return pressure
+    }
+
     /// Reads a list such as `0-3,7`; empty where the kernel does not have the file.
     fileprivate func readRanges(_ file: String) throws(CgroupError) -> [UInt16] {
         var numbers: [UInt16] = []

@@ -158,9 +158,32 @@ struct StatisticsEvent: Encodable {
         }
     }
 
+    /// runc's `psi`; left out where the kernel does not tell.
+    struct Pressure: Encodable {
+        var some: Stall
+        var full: Stall
+
+        struct Stall: Encodable {
+            var avg10: Double
+            var avg60: Double
+            var avg300: Double
+            var total: UInt64
+
+            init(_ stall: CgroupStatistics.Pressure.Stall) {
+                (avg10, avg60, avg300) = (stall.averages[0], stall.averages[1], stall.averages[2])
+                total = stall.total
+            }
+        }
+
+        init(_ pressure: CgroupStatistics.Pressure) {
+            (some, full) = (Stall(pressure.some), Stall(pressure.full))
+        }
+    }
+
     struct CPU: Encodable {
         var usage: Usage
         var throttling: Throttling
+        var psi: Pressure?
 
         struct Usage: Encodable {
             var total: UInt64
@@ -190,6 +213,7 @@ struct StatisticsEvent: Encodable {
         var kernel: Entry?
         var kernelTCP: Entry?
         var raw: [String: UInt64]
+        var psi: Pressure?
 
         struct Entry: Encodable {
             var limit: UInt64
@@ -214,6 +238,7 @@ struct StatisticsEvent: Encodable {
     struct BlockIO: Encodable {
         var ioServiceBytesRecursive: [Entry]?
         var ioServicedRecursive: [Entry]?
+        var psi: Pressure?
 
         struct Entry: Encodable {
             var major: UInt32
@@ -255,19 +280,22 @@ struct StatisticsEvent: Encodable {
                     kernel: (cpu.system ?? 0) * 1000, user: (cpu.user ?? 0) * 1000),
                 throttling: .init(
                     periods: cpu.periods, throttledPeriods: cpu.throttledPeriods,
-                    throttledTime: cpu.throttledTime * 1000))
+                    throttledTime: cpu.throttledTime * 1000),
+                psi: cpu.pressure.map { .init($0) })
         }
         if let memory = statistics.memory {
             data.memory = Memory(
                 cache: memory.cache, usage: .init(memory.usage, memory.peak, memory.limit, memory.failures),
                 swap: memory.withSwap.map { .init($0) }, kernel: memory.kernel.map { .init($0) },
-                kernelTCP: memory.kernelTCP.map { .init($0) }, raw: memory.details)
+                kernelTCP: memory.kernelTCP.map { .init($0) }, raw: memory.details,
+                psi: memory.pressure.map { .init($0) })
         }
         if let pids = statistics.pids { data.pids = Pids(current: pids.current, limit: pids.limit) }
         let (bytes, operations) = (statistics.blockIO.bytes, statistics.blockIO.operations)
         data.blkio = BlockIO(
             ioServiceBytesRecursive: Self.nonEmpty(bytes.map { .init($0) }),
-            ioServicedRecursive: Self.nonEmpty(operations.map { .init($0) }))
+            ioServicedRecursive: Self.nonEmpty(operations.map { .init($0) }),
+            psi: statistics.blockIO.pressure.map { .init($0) })
         data.hugetlb = statistics.hugePages.mapValues {
             HugePages(usage: $0.usage, max: $0.peak, failcnt: $0.failures)
         }

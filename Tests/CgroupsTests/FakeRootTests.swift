@@ -200,6 +200,9 @@ struct FakeRootTests {
                 throttled_usec 8
 
                 """,
+                "memory.pressure":
+                    "some avg10=0.25 avg60=1.00 avg300=12.50 total=4711\nfull avg10=0.00 avg60=0.50 avg300=0.00 total=11\n",
+                "cpu.pressure": "some avg10=1.00 avg60=2.00 avg300=3.00 total=4\n", "io.pressure": "nonsense\n",
                 "pids.current": "3\n", "pids.max": "10\n",
                 "io.stat": "254:0 rbytes=4096 wbytes=512 rios=2 wios=1 dbytes=0 dios=0\n",
                 "hugetlb.2MB.current": "4194304\n", "hugetlb.2MB.max": "max\n", "hugetlb.2MB.events": "max 5\n",
@@ -211,10 +214,15 @@ struct FakeRootTests {
             statistics.memory
                 == .init(
                     usage: 5000, peak: 6000, limit: nil, swap: 7, inactiveFile: 400, outOfMemoryKills: 2,
-                    withSwap: .init(usage: 5007), cache: 80, details: ["anon": 1, "file": 80, "inactive_file": 400]))
+                    withSwap: .init(usage: 5007), cache: 80, details: ["anon": 1, "file": 80, "inactive_file": 400],
+                    pressure: .init(
+                        some: .init(averages: [0.25, 1, 12.5], total: 4711),
+                        full: .init(averages: [0, 0.5, 0], total: 11))))
         #expect(
             statistics.cpu
-                == .init(usage: 90, user: 60, system: 30, periods: 5, throttledPeriods: 4, throttledTime: 8))
+                == .init(
+                    usage: 90, user: 60, system: 30, periods: 5, throttledPeriods: 4, throttledTime: 8,
+                    pressure: .init(some: .init(averages: [1, 2, 3], total: 4))))
         #expect(statistics.pids == .init(current: 3, limit: 10))
         #expect(
             statistics.hugePages == [

@@ -10,6 +10,7 @@ indirect enum DocumentShape: Sendable {
     case version
     case absolutePath
     case integer(ClosedRange<Double>)
+    case number(ClosedRange<Double>)
     case bool
     case nothing
     case list(DocumentShape)
@@ -33,6 +34,8 @@ indirect enum DocumentShape: Sendable {
                 return ["\(path): no integer of \(range)"]
             }
             return []
+        case .number(let range):
+            return value.number.map(range.contains) == true ? [] : ["\(path): no number of \(range)"]
         case .bool: return value == .bool(true) || value == .bool(false) ? [] : ["\(path): no boolean"]
         case .nothing: return value == .null ? [] : ["\(path): not null"]
         case .list(let shape):
@@ -92,6 +95,9 @@ extension DocumentShape {
             ["limit": natural, "usage": natural, "failcnt": natural], optional: ["max": natural])
         let operations = DocumentShape.list(
             .object(["major": natural, "minor": natural, "op": .text, "value": natural]))
+        let percent = DocumentShape.number(0...100)
+        let stall = DocumentShape.object(["avg10": percent, "avg60": percent, "avg300": percent, "total": natural])
+        let pressure = DocumentShape.object(["some": stall, "full": stall])
         let each = DocumentShape.list(natural)
         let cpuset = DocumentShape.object(
             [
@@ -107,19 +113,23 @@ extension DocumentShape {
                     "hugetlb": .map(.object(["usage": natural, "failcnt": natural], optional: ["max": natural])),
                 ],
                 optional: [
-                    "cpu": .object([
-                        "usage": .object(
-                            ["total": natural, "kernel": natural, "user": natural],
-                            optional: ["percpu": each, "percpu_kernel": each, "percpu_user": each]),
-                        "throttling": .object([
-                            "periods": natural, "throttledPeriods": natural, "throttledTime": natural,
-                        ]),
-                    ]),
+                    "cpu": .object(
+                        [
+                            "usage": .object(
+                                ["total": natural, "kernel": natural, "user": natural],
+                                optional: ["percpu": each, "percpu_kernel": each, "percpu_user": each]),
+                            "throttling": .object([
+                                "periods": natural, "throttledPeriods": natural, "throttledTime": natural,
+                            ]),
+                        ], optional: ["psi": pressure]),
                     "memory": .object(
                         ["cache": natural, "usage": entry, "raw": .map(natural)],
-                        optional: ["swap": entry, "kernel": entry, "kernelTCP": entry]),
+                        optional: ["swap": entry, "kernel": entry, "kernelTCP": entry, "psi": pressure]),
                     "blkio": .object(
-                        [:], optional: ["ioServiceBytesRecursive": operations, "ioServicedRecursive": operations]),
+                        [:],
+                        optional: [
+                            "ioServiceBytesRecursive": operations, "ioServicedRecursive": operations, "psi": pressure,
+                        ]),
                     "pids": .object(["current": natural], optional: ["limit": natural]),
                 ]),
         ])
