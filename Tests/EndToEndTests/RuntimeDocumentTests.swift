@@ -205,6 +205,10 @@ struct RuntimeDocumentTests {
             let statistics = try JSONValue(try await bundle.must("events", "--stats", "box"))
             #expect(DocumentShape.statistics.problems(statistics) == [], "\(statistics)")
             #expect(statistics["data"]["pids"]["current"].integer == 1)
+            let tells = try await host.run([
+                "sh", "-c", "cat /sys/fs/cgroup/cpu.pressure || cat /sys/fs/cgroup/unified/cpu.pressure",
+            ])
+            #expect((statistics["data"]["cpu"]["psi"] != .null) == (tells.status == 0), "\(statistics) \(tells)")
             try await bundle.must("pause", "box")
             try await check("paused")
             try await bundle.must("resume", "box")

@@ -15,6 +15,12 @@ struct BadInputTests {
         ("create a --subnet 10.1.0.0/24 --gateway 10.2.0.1", 1, "gateway 10.2.0.1 is no host address of 10.1.0.0/24"),
         ("create a --subnet 10.1.0.0/24 --subnet 10.1.0.0/25", 1, "10.1.0.0/24 and 10.1.0.0/25 overlap"),
         ("create a --subnet 10.1.0.0/24 --ip-range 10.2.0.0/25", 1, "range 10.2.0.0-10.2.0.127 is in none"),
+        ("create a --subnet 10.1.0.0/24 --ip-range 10.1.0.0/31", 1, "has no address that a sandbox could get"),
+        (
+            "create a --subnet 10.1.0.0/24 --ip-range 10.1.0.255-10.1.0.255", 1,
+            "has no address that a sandbox could get"
+        ),
+        ("create a --subnet 10.1.0.0/30 --exclude 10.1.0.2", 1, "subnet 10.1.0.0/30 has no address"),
         ("create a --subnet 10.1.0.0/24 --exclude 10.2.0.9", 1, "excluded address 10.2.0.9 is in none"),
         (
             "create a -d vxlan --opt vni=5 --opt peers=192.0.2.2 --opt group=239.0.0.1", 64,

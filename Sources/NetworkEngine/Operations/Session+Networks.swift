@@ -167,9 +167,17 @@ extension Session {
         if request.driver.usesGateways {
             gateway = request.gateways.first(where: prefix.contains) ?? prefix.address(at: 1)
         }
-        return Subnet(
+        let subnet = Subnet(
             prefix: prefix, gateway: gateway, range: request.ranges.first { prefix.contains($0.first) },
             excluded: request.excluded.filter(prefix.contains))
+        guard AddressChoice.next(in: subnet, after: 0, isTaken: { _ in false }) != nil else {
+            let place = subnet.range.map { "range \($0) of \(prefix)" } ?? "subnet \(prefix)"
+            throw NetworkError(
+                .invalid,
+                "create \(request.name): \(place) has no address that a sandbox could get: the network's own, "
+                    + "its broadcast address, gateways and what is excluded are none")
+        }
+        return subnet
     }
 
     /// The steps that a network's kernel objects still need, and the firewall elements that go with them.
