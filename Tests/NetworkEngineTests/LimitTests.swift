@@ -136,6 +136,8 @@ struct LimitTests {
             try await host.shell("ip netns pids web | xargs -r kill -9; ip netns del web")
             let gone = try await eventually { try await host.swnet("check").output.contains("namespace is gone") }
             #expect(gone)
+            let late = try await host.swnet("limit", "lab", "web", "--egress", "10mbit")
+            #expect(late.status == 1 && late.errors.contains("web: its network namespace is gone"), "\(late)")
             try await host.net("gc")
             try await host.net("rm", "lab")
             #expect(try await host.nothingLeft() == [])

@@ -92,6 +92,9 @@ extension Session {
         guard let index = sandbox.endpoints.firstIndex(where: { $0.network == network }) else {
             throw NetworkError(.notFound, "\(sandbox.name) is not connected to \(network)")
         }
+        guard sandbox.identity.isAlive else {
+            throw NetworkError(.notFound, "sandbox \(sandbox.name): \(sandbox.identity.loss) (swnet gc)")
+        }
         var changed = sandbox
         if let egress { changed.endpoints[index].options.egress = egress }
         if let ingress { changed.endpoints[index].options.ingress = ingress }
