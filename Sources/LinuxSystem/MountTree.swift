@@ -79,19 +79,28 @@ public enum MountTree {
     public static func attach(
         _ mount: borrowing Descriptor, to target: borrowing Descriptor
     ) throws(SystemError) {
+        try attach(ofNumber: mount.rawValue, to: target.rawValue)
+    }
+
+    /// The same of borrowed descriptors.
+    public static func attach(ofNumber mount: Int32, to target: Int32) throws(SystemError) {
         let flags = UInt32(MOVE_MOUNT_F_EMPTY_PATH) | UInt32(MOVE_MOUNT_T_EMPTY_PATH)
-        guard unsafe swn_move_mount(mount.rawValue, "", target.rawValue, "", flags) == 0 else {
-            throw SystemError("attach mount to", target.procPath, errno: .last)
+        guard unsafe swn_move_mount(mount, "", target, "", flags) == 0 else {
+            throw SystemError("attach mount to", "/proc/self/fd/\(target)", errno: .last)
         }
     }
 
-    /// Attaches a mount to a path of this process's mount namespace, or of an open directory in which nobody else can change
-    /// names, borrowed. A link at its end is not followed.
+    /// Attaches a mount to a path of this process's mount namespace.
+    public static func attach(_ mount: borrowing Descriptor, toPath path: String) throws(SystemError) {
+        try attach(ofNumber: mount.rawValue, toPath: path, in: AT_FDCWD)
+    }
+
+    /// Attaches a mount to a name in an open directory in which nobody else can change names. Both are borrowed. A link is
+    /// not followed.
     public static func attach(
-        _ mount: borrowing Descriptor, toPath path: String, in directory: Int32? = nil
+        ofNumber mount: Int32, toPath path: String, in directory: Int32
     ) throws(SystemError) {
-        let flags = UInt32(MOVE_MOUNT_F_EMPTY_PATH)
-        guard unsafe swn_move_mount(mount.rawValue, "", directory ?? AT_FDCWD, path, flags) == 0 else {
+        guard unsafe swn_move_mount(mount, "", directory, path, UInt32(MOVE_MOUNT_F_EMPTY_PATH)) == 0 else {
             throw SystemError("attach mount to", path, errno: .last)
         }
     }

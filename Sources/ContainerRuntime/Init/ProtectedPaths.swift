@@ -41,7 +41,7 @@ struct ProtectedPaths: ~Copyable {
     private func protect(_ name: String, in proc: ProcPlace) -> Bool {
         do throws(SystemError) {
             let tree = try MountTree.readOnlyClone(of: name, in: proc.number, recursive: true)
-            try MountTree.attach(tree, toPath: name, in: proc.number)
+            try MountTree.attach(ofNumber: tree.rawValue, toPath: name, in: proc.number)
             return true
         } catch {
             return error.errno == .noSuchFileOrDirectory
@@ -84,10 +84,10 @@ private struct ProcPlace {
 /// What is mounted over masked paths, and cannot be changed: an empty tmpfs over a directory, the null device over a file.
 private struct Masks: ~Copyable {
     let device: NullDevice
-    /// A mount of it that is attached to nothing. Closed by the exec.
+    /// A mount of it. Closed by the exec.
     private var null: Int32 = -1
-    /// Whether it can be shown more than once: kernels before 6.15 copy nothing of what is attached nowhere.
-    private var isShared = true
+    /// Whether that is attached to the first place that it hides: kernels before 6.15 copy nothing of what is attached nowhere.
+    private var isAttached = false
     /// Whether a place in /proc could be found by its name, so that one that cannot be found is none.
     private var isFound = false
     /// Where a directory is hidden already: one file system is enough for all of them.
@@ -105,7 +105,6 @@ private struct Masks: ~Copyable {
     ///
     /// - Returns: Whether there is nothing more to be done about it; why not, the other way says.
     mutating func hide(_ name: String, in proc: ProcPlace) -> Bool {
-        guard isShared else { return false }
         if null < 0 { null = (try? device.readOnlyMount())?.release() ?? -1 }
         guard null >= 0 else { return false }
         let place = "/proc/self/fd/\(Int(proc.number))/\(name)"
@@ -122,9 +121,16 @@ private struct Masks: ~Copyable {
             guard first == nil, plainMount?.attach(at: place) == true else { return false }
             mask = place
             return true
+        // What is attached nowhere; nothing is said of the place. A directory is refused here as well.
         case EINVAL:
-            isShared = false
-            return false
+            guard !isAttached else { return false }
+            do throws(SystemError) {
+                try MountTree.attach(ofNumber: null, toPath: name, in: proc.number)
+                isAttached = true
+                return true
+            } catch {
+                return error.errno == .noSuchFileOrDirectory
+            }
         default: return false
         }
     }
@@ -145,9 +151,11 @@ private struct Masks: ~Copyable {
 
     mutating func hide(file target: borrowing Descriptor) throws(SystemError) {
         if null < 0 { null = try device.readOnlyMount().release() }
-        if isShared, MountTree.bind(nullPath, at: target.procPath) { return }
-        isShared = false
-        try MountTree.attach(try device.readOnlyMount(), to: target)
+        if MountTree.bind(nullPath, at: target.procPath) { return }
+        // Moved from one place to another it would hide only that.
+        if isAttached { return try MountTree.attach(try device.readOnlyMount(), to: target) }
+        try MountTree.attach(ofNumber: null, to: target.rawValue)
+        isAttached = true
     }
 
     private var nullPath: String { "/proc/self/fd/\(Int(null))" }
