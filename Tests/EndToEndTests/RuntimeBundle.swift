@@ -33,21 +33,27 @@ struct RuntimeBundle {
         ])
     }
 
-    /// Runs `swrun`; the standard streams of what it leaves running are /dev/null.
+    /// Runs `swrun`; the standard input of what it leaves running is /dev/null.
     func swrun(_ words: String...) async throws -> CommandResult {
         let line = ([Products.path("swrun")] + words).map { "'\($0)'" }.joined(separator: " ")
         let isLasting = words.contains("create") || words.contains("--detach") || words.contains("start")
         guard isLasting else { return try await host.run([Products.path("swrun")] + words) }
-        // An error goes to a file, because the container would hold a pipe open.
-        return try await host.shell(
-            "\(line) </dev/null >/run/out 2>/run/err; status=$?; cat /run/out; cat /run/err >&2; exit $status")
+        return try await host.shell(Self.withFiles(line))
+    }
+
+    /// What it says goes to files, because the container would hold a pipe open: to new ones, because it may write to those
+    /// of an earlier command yet.
+    private static func withFiles(_ line: String) -> String {
+        """
+        rm -f /run/out /run/err; \(line) </dev/null >/run/out 2>/run/err
+        status=$?; cat /run/out; cat /run/err >&2; exit $status
+        """
     }
 
     @discardableResult
     func must(_ words: String...) async throws -> String {
         let line = ([Products.path("swrun")] + words).map { "'\($0)'" }.joined(separator: " ")
-        let result = try await host.shell(
-            "\(line) </dev/null >/run/out 2>/run/err; status=$?; cat /run/out; cat /run/err >&2; exit $status")
+        let result = try await host.shell(Self.withFiles(line))
         guard result.status == 0, !result.heldOpen else { throw CommandError("\(result)") }
         return result.output
     }
