@@ -91,7 +91,15 @@ int swn_mount_setattr(int directory, const char *path, unsigned int flags, struc
 #endif
 
 int swn_open_tree_attr(int directory, const char *path, unsigned int flags, struct mount_attr *attributes) {
-    return (int)syscall(SYS_open_tree_attr, directory, path, flags, attributes, sizeof *attributes);
+    // An older kernel is asked once.
+    static _Atomic int is_missing;
+    if (is_missing) {
+        errno = ENOSYS;
+        return -1;
+    }
+    int answer = (int)syscall(SYS_open_tree_attr, directory, path, flags, attributes, sizeof *attributes);
+    if (answer < 0 && errno == ENOSYS) is_missing = 1;
+    return answer;
 }
 
 int swn_pivot_root(const char *new_root, const char *put_old) {
