@@ -92,10 +92,12 @@ public struct CNIRequest: Sendable {
                 "CNI_CONTAINERID '\(container)' has \(container.utf8.count) characters "
                     + "(at most \(CNIAttachment.longestContainer))")
         }
-        guard let attachment = CNIAttachment(container: container, interface: interface) else {
+        // A runtime's list of attachments may hold loopback, which is another plugin's.
+        guard interface != "lo", let attachment = CNIAttachment(container: container, interface: interface) else {
             throw CNIError(
                 .invalidEnvironment, "CNI_IFNAME '\(interface)' is no interface's name",
-                details: "1 to \(InterfaceName.maximumLength) characters, no '/', ':', '%' or space, not all or default"
+                details:
+                    "1 to \(InterfaceName.maximumLength) characters, no '/', ':', '%' or space, not lo, all or default"
             )
         }
         return attachment

@@ -50,7 +50,7 @@ import Testing
             let request = try Requests.make(.add, ["CNI_CONTAINERID": container], Requests.document())
             #expect(request.attachment?.container == container)
         }
-        for interface in ["sixteen.letters.", "a/b", ".", "..", "a:b", "a b", "eth%d"] {
+        for interface in ["sixteen.letters.", "a/b", ".", "..", "a:b", "a b", "eth%d", "lo"] {
             expectRefusal(4, "CNI_IFNAME", interface) {
                 _ = try Requests.make(.delete, ["CNI_IFNAME": interface], Requests.document())
             }

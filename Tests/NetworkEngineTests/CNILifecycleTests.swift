@@ -164,7 +164,7 @@ struct CNILifecycleTests {
             }
             try await host.must(["ip", "-n", "web", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1"])
             let failures: [(interface: String, capabilities: [String: String], code: Int)] = [
-                ("eth0", [:], 101), ("net0", ["ips": #"["10.44.0.1"]"#], 101),
+                ("eth0", [:], 101), ("net0", ["ips": #"["10.44.0.1"]"#], 7),
                 ("net0", ["portMappings": #"[{"hostPort": 81, "containerPort": 80, "hostIP": "198.51.100.9"}]"#], 7),
             ]
             for failure in failures {

@@ -101,7 +101,7 @@ struct CNIPluginTests {
                     "ADD", good, ["CNI_CONTAINERID=web", "CNI_NETNS=/proc/self/ns/net", "CNI_IFNAME=eth0"], 4,
                     "host's own"
                 ),
-                ("ADD", good, ["CNI_CONTAINERID=web", "CNI_NETNS=/run/netns/web", "CNI_IFNAME=lo"], 101, "lo"),
+                ("ADD", good, ["CNI_CONTAINERID=web", "CNI_NETNS=/run/netns/web", "CNI_IFNAME=lo"], 4, "lo"),
                 ("ADD", good, all + ["CNI_ARGS=FOO=1"], 4, "FOO"), ("CHECK", good, all, 7, "prevResult"),
                 ("GC", good, [], 1, "1.0.0"), ("STATUS", good, [], 1, "1.0.0"),
             ] as [(String, String, [String], Int, String)] {

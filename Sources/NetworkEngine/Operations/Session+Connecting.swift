@@ -311,7 +311,7 @@ extension Session {
             throw NetworkError(.invalid, "address \(address) is the network or broadcast address of \(subnet.prefix)")
         }
         guard address != subnet.gateway else {
-            throw NetworkError(.taken, "address \(address) is the gateway of \(network.name)")
+            throw NetworkError(.invalid, "address \(address) is the gateway of \(network.name)")
         }
         guard !host.contains(address) else { throw NetworkError(.taken, "address \(address) is the host's own") }
         guard let key = try store.owner(of: address, network: network.name) else { return }
