@@ -199,6 +199,8 @@ struct EventTests {
                 ("sysctl -qw net.ipv6.conf.all.forwarding=0", "forwarding of IPv6 is off"),
                 ("sysctl -qw net.ipv4.conf.sw-lab.forwarding=0", "sw-lab/forwarding is 0"),
                 ("tc qdisc del dev \(port) root", "limit"),
+                ("tc filter del dev sw-lab egress", "sw-lab would be open"),
+                ("tc qdisc del dev sw-lab clsact", "sw-lab would be open"),
                 ("kill -9 $(pidof swnet-relay || pgrep -x swnet-relay)", "relay"),
             ]
             for (line, words) in damages {

@@ -65,6 +65,11 @@ struct MonitorTests {
             #expect(events.contains(.changed(object)), "\(object)")
         }
         #expect(events.contains { if case .changed(.qdisc(let seen)) = $0 { seen.kind == queue.kind } else { false } })
+        try host.must("tc", "qdisc", "add", "dev", "br0", "clsact")
+        try host.must("sh", "-c", "tc filter add dev br0 egress pref 7 u32 match u32 0 0 flowid 1:1")
+        #expect(try drain(monitor).contains(.changed(.filters(up.index))))
+        try host.must("sh", "-c", "tc filter delete dev br0 egress pref 7")
+        #expect(try drain(monitor).contains(.deleted(.filters(up.index))))
 
         try host.must("ip", "rule", "delete", "priority", "77")
         try host.must("ip", "neighbour", "delete", "10.0.0.9", "dev", "br0")

@@ -126,6 +126,7 @@ struct HostWatch: ~Copyable {
             return namespace == nil && !isOurs(route.link)
                 && subnets.contains { $0.contains(route.destination.address) || route.destination.contains($0.address) }
                 && !route.isDefault
+        case .changed(.filters(let link)): return namespace == nil && isOurs(link)
         case .changed(.qdisc(let qdisc)): return namespace == nil && isOurs(qdisc.link)
         case .changed(.forwardingSwitch(let change)):
             return namespace == nil && (change.link == nil || isOurs(change.link))

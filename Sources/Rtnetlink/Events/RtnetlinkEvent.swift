@@ -19,6 +19,8 @@ public enum RtnetlinkEvent: Hashable, Sendable {
         case forwarding(ForwardingEntry)
         case rule(RoutingRule)
         case qdisc(Qdisc)
+        /// Filters of a link, by its index: one, or all of a priority.
+        case filters(UInt32)
         /// The settings of a link as a port of a bridge, by the link's index.
         case port(UInt32)
         /// What may be forwarded by a link, or by all.
@@ -66,7 +68,7 @@ extension RtnetlinkEvent {
     init?(_ message: NetlinkMessage) {
         guard let object = Object(message) else { return nil }
         let deletions = [
-            RTM_DELLINK, RTM_DELADDR, RTM_DELROUTE, RTM_DELNEIGH, RTM_DELRULE, RTM_DELQDISC,
+            RTM_DELLINK, RTM_DELADDR, RTM_DELROUTE, RTM_DELNEIGH, RTM_DELRULE, RTM_DELQDISC, RTM_DELTFILTER,
         ]
         self = deletions.contains(message.type) ? .deleted(object) : .changed(object)
     }
@@ -83,6 +85,8 @@ extension RtnetlinkEvent.Object {
                 ForwardingEntry(message).map(Self.forwarding) ?? Neighbour(message).map(Self.neighbour)
             case RTM_NEWRULE, RTM_DELRULE: RoutingRule(message).map(Self.rule)
             case RTM_NEWQDISC, RTM_DELQDISC: Qdisc(message).map(Self.qdisc)
+            case RTM_NEWTFILTER, RTM_DELTFILTER:
+                message.header(tcmsg.self).map { .filters(UInt32(bitPattern: $0.tcm_ifindex)) }
             case RTM_NEWNETCONF: ForwardingSwitch(message).map(Self.forwardingSwitch)
             default: nil
             }
