@@ -84,4 +84,83 @@ struct LostStateTests {
             #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
         }
     }
+
+    /// What tells a network's bridge from others that get its name is on record as soon as the network is.
+    @Test(.enabled(if: Products.folder.hasSuffix("debug"), "release programs have no faults"))
+    func `a repair that is cut short when it has taken up a network`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            for moment in 1...6 {
+                try await host.must(["rm", "-r", "/run/swnet/networks/lab"])
+                let killed = try await host.shell("SWNET_FAULT=kill=\(moment) exec \(NetworkHost.swnet) repair")
+                #expect(killed.status == 137, "moment \(moment): \(killed)")
+                try await host.net("repair")
+                #expect(try await host.net("check") == "")
+                try await host.must(["ip", "link", "set", "sw-lab", "alias", "theirs"])
+                let told = try await host.swnet("check")
+                #expect(told.output.contains("sw-lab does not carry the mark"), "moment \(moment): \(told)")
+                try await host.swnet("repair")
+                #expect(try await host.net("check") == "", "moment \(moment)")
+                let link = try await host.json(["ip", "-j", "link", "show", "sw-lab"])[0]
+                #expect(link["ifalias"].text == "swnet network lab")
+            }
+        }
+    }
+
+    /// Who has heard of an Ethernet address of somebody's own choice hears of the next owner of the address.
+    @Test func `a network with endpoints that have chosen their Ethernet addresses`() async throws {
+        try await NetworkHost.with { host in
+            // Twelve addresses each: of that many nobody is told what is true already.
+            let subnets = (44..<56).flatMap { ["--subnet", "10.\($0).0.0/24"] }
+            try await host.net(["create", "lab"] + subnets)
+            for name in ["friend", "old", "new"] { try await host.must(["ip", "netns", "add", name]) }
+            try await host.net("connect", "lab", "friend")
+            try await host.net("connect", "lab", "old", "--ip", "10.44.0.9", "--mac", "02:00:00:00:00:77")
+            let strangers = [
+                "bash", "-c", "cd /run/swnet/networks/lab/strangers; find -type l -printf '%p %l\n' | sort",
+            ]
+            let before = try await host.must(strangers)
+            #expect(before.contains("./10.44.0.9 02:00:00:00:00:77"))
+            for line in [
+                "rm -r /run/swnet/networks/lab", "rm -r /run/swnet/networks/lab/strangers",
+                "rm /run/swnet/networks/lab/strangers/10.44.0.9",
+                "rm -r /run/swnet/networks/lab; echo x > /run/swnet/networks/lab",
+            ] {
+                try await host.must(["bash", "-c", line])
+                #expect(try await host.swnet("check").status == 1, "\(line)")
+                try await host.net("repair")
+                #expect(try await host.net("check") == "", "\(line)")
+                #expect(try await host.run(strangers).output == before, "\(line)")
+            }
+            try await host.net("disconnect", "lab", "old")
+            try await host.must([
+                "ip", "-n", "friend", "neigh", "replace", "10.44.0.9", "lladdr", "02:00:00:00:00:77", "nud",
+                "reachable",
+                "dev", "eth0",
+            ])
+            try await host.net("connect", "lab", "new", "--ip", "10.44.0.9")
+            #expect(
+                try await host.run(["ping", "-c", "1", "-w", "30", "10.44.0.9"], at: .inside("friend")).status == 0)
+            let own = try await host.json(["ip", "-j", "link", "show", "eth0"], at: .inside("new"))[0]["address"].text
+            let known = try await host.json(["ip", "-j", "neigh", "show", "10.44.0.9"], at: .inside("friend"))[0]
+            #expect(known["lladdr"].text == own)
+        }
+    }
+
+    /// Whoever sweeps /run of empty folders finds that of a network that nobody is on.
+    @Test func `the leases of a network that nobody is on`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let line = ["rmdir", "/run/swnet/networks/other/leases"]
+            try await host.must(line)
+            let found = try await host.swnet("check")
+            #expect(found.status == 1 && found.output == "network other: its record of leases is missing", "\(found)")
+            try await host.net("create", "third", "--subnet", "10.46.0.0/24")
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            try await host.must(line)
+            _ = try await host.serve("next", on: "other")
+            #expect(try await host.net("check") == "")
+        }
+    }
 }

@@ -43,7 +43,7 @@ struct StrangeFileTests {
                 ("names.resolvers", ""), ("names.starting", ""), ("repaired", ""), (".new", ""),
                 ("namespaces/\(namespace)", "sandbox web: its network namespace is not recorded as its own"),
                 ("networks/lab/leases/10.44.0.2", "web on lab: the lease of 10.44.0.2 is missing"),
-                ("networks/lab/bridge", ""),
+                ("networks/lab/bridge", "network lab: it is not recorded which interface its bridge sw-lab is"),
             ] {
                 let note: Comment = "\(file) as \(kind)"
                 try await host.must(["bash", "-c", Self.make(kind, "/run/swnet/\(file)")])

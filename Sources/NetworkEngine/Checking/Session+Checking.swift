@@ -270,14 +270,27 @@ extension Session {
                 "folder \(path)", "\(problem), and so say what is recorded",
                 .person("look whether somebody has, then chown root \(path); chmod go-w \(path)"))
         }
-        for network in check.networks.keys.sorted() {
-            for (address, owner) in try orphanedLeases(network, check.records)
+        for network in check.networks.values.sorted(by: { $0.name < $1.name }) {
+            let object = "network \(network.name)"
+            if !store.isRaised(network.name) { check.report(object, "its record of leases is missing", .records) }
+            if let bridge = network.bridgeName.flatMap({ check.host.links[$0] }), try lacksRecord(of: bridge, network) {
+                check.report(object, "it is not recorded which interface its bridge \(bridge.name) is", .records)
+            }
+            for (address, owner) in try orphanedLeases(network.name, check.records)
             where !check.unknownSandboxes.contains(owner) {
-                check.report("network \(network)", "the lease of \(address) is nobody's", .records)
+                check.report(object, "the lease of \(address) is nobody's", .records)
             }
         }
         for name in try store.orphanedNamespaces() {
             check.report("namespace \(name)", "it is recorded as a sandbox that nobody knows", .records)
+        }
+        for sandbox in check.sandboxes {
+            for endpoint in sandbox.endpoints where !store.unknownStrangers(endpoint).isEmpty {
+                check.report(
+                    sandbox.words(for: endpoint),
+                    "it is not recorded that it has an Ethernet address of its own choice",
+                    .records)
+            }
         }
         for sandbox in check.sandboxes where try store.sandboxKey(namespace: sandbox.identity.inode) != sandbox.key {
             check.report("sandbox \(sandbox.name)", "its network namespace is not recorded as its own", .records)

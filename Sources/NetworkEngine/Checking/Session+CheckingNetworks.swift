@@ -82,6 +82,13 @@ extension Session {
         return try store.bridgeIndex(network: network.name) == bridge.index
     }
 
+    /// Whether a bridge is a network's, and no record would tell so when it lost its mark.
+    func lacksRecord(of bridge: Link, _ network: Network) throws -> Bool {
+        guard network.driver == .bridge(existing: nil), bridge.kind == "bridge", bridge.alias == mark.alias(of: network)
+        else { return false }
+        return try store.bridgeIndex(network: network.name) != bridge.index
+    }
+
     /// Compares what leads to other hosts.
     private mutating func checkVXLAN(
         _ options: NetworkDriver.VXLANOptions, of network: Network, on bridge: Link, _ object: String,

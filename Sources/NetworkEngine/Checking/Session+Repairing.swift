@@ -15,7 +15,7 @@ extension Session {
         guard found.allSatisfy(\.isOurs) else { return finishRepair(found, left: try check()) }
         let forgotten = try forgottenNetworks(try store.sandboxes { _, _ in })
         if !forgotten.isEmpty { found += try check() }
-        for name in forgotten { try store.markRaised(name) }
+        for name in forgotten { try expose { try $0.store.markRaised(name) } }
         found += try check()
         var done: Set<NetworkDifference.Remedy> = []
         for difference in found.sorted(by: { $0.remedy.order < $1.remedy.order })
@@ -26,28 +26,29 @@ extension Session {
                 notice("repair \(difference.object): \(error)")
             }
         }
-        do { try shrinkFirewall() } catch { notice("repair firewall: \(error)") }
+        do { try expose { try $0.shrinkFirewall() } } catch { notice("repair firewall: \(error)") }
         for isInternal in [false, true] { NameService(runRoot: runRoot, isInternal: isInternal).endForgotten() }
         return finishRepair(found, left: try check())
     }
 
-    private func finishRepair(
+    private mutating func finishRepair(
         _ found: [NetworkDifference], left: [NetworkDifference]
     ) -> (repaired: [NetworkDifference], left: [NetworkDifference]) {
         let repaired = found.filter { $0.isOurs && !left.contains($0) }
-        if !repaired.isEmpty { noteRepair(repaired) }
+        // That it cannot be written makes the repair no worse.
+        if !repaired.isEmpty { try? expose { $0.noteRepair(repaired) } }
         return (repaired, left)
     }
 
     /// Removes what lies in the place of folders, and cleans up what waited for that.
     private mutating func restoreFolders() throws -> [NetworkDifference] {
         let found = try store.strangeFolders().map { store.difference(ofFolder: $0) }
-        for case .folder(let name) in found.map(\.remedy) { try store.restoreFolder(name) }
+        for case .folder(let name) in found.map(\.remedy) { try expose { try $0.store.restoreFolder(name) } }
         if !found.isEmpty && found.allSatisfy(\.isOurs) { try recover() }
         return found
     }
 
-    /// For those who watch. That it cannot be written makes the repair no worse.
+    /// For those who watch.
     private func noteRepair(_ repaired: [NetworkDifference]) {
         let last = (try? store.run.readFile("repaired")).flatMap(\.self).flatMap { bytes -> RepairRecord? in
             try? RepairRecord(json: JSONValue(parsing: bytes))
@@ -61,17 +62,18 @@ extension Session {
         case .release(let name):
             if let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)) { try release(sandbox) }
         case .network(let name):
-            if let network = try store.network(name) {
-                try markBridge(of: network)
-                try BridgeDriver(network: network, mark: mark).restore(&links)
-                try noteBridge(of: network)
-                try forgetStrangeNeighbours(network)
-            }
+            guard let network = try store.network(name) else { break }
+            try markBridge(of: network)
+            try expose { try BridgeDriver(network: network, mark: $0.mark).restore(&$0.links) }
+            try expose { try $0.noteBridge(of: network) }
+            try forgetStrangeNeighbours(network)
         case .endpoint(let name, let network, let interface):
+            try withEndpoint(name, network, interface) { driver, identity, links in
+                try? driver.detach(&links, identity: identity)
+            }
             try withEndpoint(name, network, interface) { driver, identity, links in
                 var driver = driver
                 driver.isRestored = true
-                try? driver.detach(&links, identity: identity)
                 try driver.attach(&links, namespace: try Namespace(path: identity.path, kind: .net))
             }
             try restartClient(name, network, interface)
@@ -82,22 +84,11 @@ extension Session {
             try forgetStrangeNeighbours(ofPair: name, network, interface)
             try restartClient(name, network, interface)
         case .records: try restoreRecords()
-        case .relays: try restoreRelays()
-        case .foreign: try openForeign()
-        case .remains(let name): try execute(.lower(Network(name: name, subnets: [])))
-        case .stray(let name): try LinkRemoval.remove(name, &links)
-        case .forwarding:
-            let superfluous = try superfluousForwarding(
-                among: store.raisedNetworks().compactMap { try store.network($0) })
-            if !superfluous.isEmpty { try execute(.unforward(superfluous)) }
-            for network in try store.routedNetworks() {
-                guard let network = try store.network(network), network.needsForwarding,
-                    let needed = try neededForwarding(for: network)
-                else { continue }
-                try noteForwarding { $0.merging(needed) }
-                try commitWhatIsThere(FirewallChange(added: needed.elements))
-                try Forwarding.enable(needed)
-            }
+        case .relays: try expose { try $0.restoreRelays() }
+        case .foreign: try expose { try $0.openForeign() }
+        case .remains(let name): try perform(.lower(Network(name: name, subnets: [])))
+        case .stray(let name): try expose { try LinkRemoval.remove(name, &$0.links) }
+        case .forwarding: try restoreForwarding()
         case .firewall: try restoreFirewall()
         case .names: try restoreNames()
         // Before all else.
@@ -110,14 +101,19 @@ extension Session {
         guard network.driver.ownsBridge, let bridge = try network.bridgeName.flatMap({ try links.link(named: $0) }),
             try isOwnBridge(bridge, of: network), bridge.alias != mark.alias(of: network)
         else { return }
-        try links.set(.index(bridge.index), LinkSettings(alias: mark.alias(of: network)))
+        try expose { try $0.links.set(.index(bridge.index), LinkSettings(alias: $0.mark.alias(of: network))) }
     }
 
     private mutating func forgetStrangeNeighbours(_ network: Network) throws {
         guard network.driver.ownsBridge, let bridge = try network.bridgeName.flatMap({ try links.link(named: $0) })
         else { return }
-        let strange = try strangeNeighbours(network, on: bridge, try store.sandboxes { _, _ in })
-        try links.apply(strange.map { .deleteNeighbour(Neighbour($0.address, link: bridge.index)) })
+        try forget(
+            try strangeNeighbours(network, on: bridge, try store.sandboxes { _, _ in }).map(\.address), on: bridge)
+    }
+
+    private mutating func forget(_ neighbours: [IPAddress], on link: Link) throws {
+        if neighbours.isEmpty { return }
+        try expose { try $0.links.apply(neighbours.map { .deleteNeighbour(Neighbour($0, link: link.index)) }) }
     }
 
     private mutating func forgetStrangeNeighbours(ofPair name: String, _ network: String, _ interface: String) throws {
@@ -126,20 +122,37 @@ extension Session {
                 .endpoint(in: network, interface: interface),
             case .pointToPoint(let host) = endpoint.link, let link = try links.link(named: host)
         else { return }
-        let strange = try strangeNeighbours(of: [endpoint], on: link)
-        try links.apply(strange.map { .deleteNeighbour(Neighbour($0.address, link: link.index)) })
+        try forget(try strangeNeighbours(of: [endpoint], on: link).map(\.address), on: link)
+    }
+
+    private mutating func restoreForwarding() throws {
+        let superfluous = try superfluousForwarding(among: store.raisedNetworks().compactMap { try store.network($0) })
+        if !superfluous.isEmpty { try perform(.unforward(superfluous)) }
+        for network in try store.routedNetworks() {
+            guard let network = try store.network(network), network.needsForwarding,
+                let needed = try neededForwarding(for: network)
+            else { continue }
+            try expose { try $0.noteForwarding { $0.merging(needed) } }
+            try expose { try $0.commitWhatIsThere(FirewallChange(added: needed.elements)) }
+            try expose { _ in try Forwarding.enable(needed) }
+        }
     }
 
     /// Builds the tables that are needed, and removes those that are not.
     mutating func restoreFirewall() throws {
         var tables: [FirewallTable] = []
         if try store.routedNetworks().isEmpty && forwarding().isEmpty {
-            try firewall.remove(.networks)
+            try expose { try $0.firewall.remove(.networks) }
         } else {
             tables.append(.networks)
         }
-        if try isGuarding() { tables.append(.sources) } else { try firewall.remove(.sources) }
-        try firewall.build(tables, recorded: try recordedElements(of: try store.sandboxes()))
+        if try isGuarding() {
+            tables.append(.sources)
+        } else {
+            try expose { try $0.firewall.remove(.sources) }
+        }
+        let recorded = try recordedElements(of: try store.sandboxes())
+        try expose { try $0.firewall.build(tables, recorded: recorded) }
     }
 
     private mutating func withEndpoint(
@@ -150,7 +163,8 @@ extension Session {
             let endpoint = sandbox.endpoint(in: network, interface: interface)
         else { return }
         if let network = try store.network(network) { try checkBridge(of: network) }
-        try body(EndpointDriver(endpoint: endpoint, sandbox: sandbox.name, mark: mark), sandbox.identity, &links)
+        let driver = EndpointDriver(endpoint: endpoint, sandbox: sandbox.name, mark: mark)
+        try expose { try body(driver, sandbox.identity, &$0.links) }
     }
 
     /// Refuses to put anything on a bridge that has the name of a network's and is somebody else's.
@@ -162,17 +176,19 @@ extension Session {
     }
 
     /// Starts the DHCP client of an endpoint that has lost it, or whose interface is a new one.
-    private func restartClient(_ name: String, _ network: String, _ interface: String) throws {
+    private mutating func restartClient(_ name: String, _ network: String, _ interface: String) throws {
         guard let sandbox = try store.sandbox(key: SandboxReference.key(forName: name)),
             let endpoint = sandbox.endpoint(in: network, interface: interface)
         else { return }
         for client in DHCPClient.all(of: endpoint, sandbox: name) {
-            try client.stop(runRoot)
-            try client.start(runRoot, stateRoot, identity: sandbox.identity)
+            try expose {
+                try client.stop($0.runRoot)
+                try client.start($0.runRoot, $0.stateRoot, identity: sandbox.identity)
+            }
         }
     }
 
-    func restoreNames() throws {
+    mutating func restoreNames() throws {
         let sandboxes = try store.sandboxes()
         var networks: [Network] = []
         for name in try store.raisedNetworks() {
@@ -181,32 +197,52 @@ extension Session {
         for isInternal in [false, true] {
             let names = NameService(runRoot: runRoot, isInternal: isInternal)
             let served = networks.filter { $0.isInternal == isInternal }
-            if let message = try names.restore(served, sandboxes) { notice(message) }
+            try expose { if let message = try names.restore(served, sandboxes) { $0.notice(message) } }
         }
     }
 
     mutating func restoreRecords() throws {
-        if try forwardingProblem() != nil { try store.setForwarding(try forwarding()) }
+        if try forwardingProblem() != nil {
+            let forwarding = try forwarding()
+            try expose { try $0.store.setForwarding(forwarding) }
+        }
         let sandboxes = try store.sandboxes()
-        for network in try store.raisedNetworks() {
-            for (address, owner) in try orphanedLeases(network, sandboxes) {
-                try store.free(address, network: network, owner: owner)
+        for name in try store.raisedNetworks() {
+            if !store.isRaised(name) { try expose { try $0.store.markRaised(name) } }
+            try noteMarkedBridge(ofNetwork: name)
+            for (address, owner) in try orphanedLeases(name, sandboxes) {
+                try expose { try $0.store.free(address, network: name, owner: owner) }
             }
         }
-        for name in try store.orphanedNamespaces() { try store.forgetNamespace(name) }
+        for name in try store.orphanedNamespaces() { try expose { try $0.store.forgetNamespace(name) } }
         for sandbox in sandboxes {
-            if sandbox.identity.isAlive { try store.noteNamespace(sandbox.identity.inode, of: sandbox.key) }
+            let identity = sandbox.identity
+            if identity.isAlive, try store.sandboxKey(namespace: identity.inode) != sandbox.key {
+                try expose { try $0.store.noteNamespace(identity.inode, of: sandbox.key) }
+            }
             for endpoint in sandbox.endpoints where !endpoint.isLeased {
-                for prefix in endpoint.addresses {
-                    let owner = try store.owner(of: prefix.address, network: endpoint.network)
-                    if let owner, owner != sandbox.key {
-                        try store.free(prefix.address, network: endpoint.network, owner: owner)
-                    }
-                    try store.lease(prefix.address, network: endpoint.network, owner: sandbox.key)
-                }
+                try restoreLeases(of: endpoint, owner: sandbox.key)
+                if !store.unknownStrangers(endpoint).isEmpty { try expose { try $0.store.noteStrangeOwner(endpoint) } }
             }
         }
-        try PortIndex.rebuild(store)
+        if try !PortIndex.matches(store, sandboxes) { try expose { try PortIndex.rebuild($0.store) } }
+    }
+
+    private mutating func noteMarkedBridge(ofNetwork name: String) throws {
+        guard let network = try store.network(name),
+            let bridge = try network.bridgeName.flatMap({ try links.link(named: $0) }),
+            try lacksRecord(of: bridge, network)
+        else { return }
+        try expose { try $0.noteBridge(of: network) }
+    }
+
+    private mutating func restoreLeases(of endpoint: Endpoint, owner key: String) throws {
+        for address in endpoint.addresses.map(\.address) {
+            let owner = try store.owner(of: address, network: endpoint.network)
+            if owner == key { continue }
+            if let owner { try expose { try $0.store.free(address, network: endpoint.network, owner: owner) } }
+            try expose { try $0.store.lease(address, network: endpoint.network, owner: key) }
+        }
     }
 }
 

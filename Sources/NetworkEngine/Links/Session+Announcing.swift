@@ -83,14 +83,24 @@ extension Store {
     /// Notes for as long as the network is raised that an endpoint's addresses are known with an Ethernet address of its
     /// own choice.
     borrowing func noteStrangeOwner(_ endpoint: Endpoint) throws {
-        guard let owner = endpoint.macAddress, endpoint.link.bridge != nil, let first = endpoint.addresses.first,
-            AddressChoice.macAddress(for: first.address) != owner
-        else { return }
+        let addresses = unknownStrangers(endpoint)
+        guard !addresses.isEmpty, let owner = endpoint.macAddress else { return }
         try run.makeDirectory("networks/\(endpoint.network)/strangers")
-        for prefix in endpoint.addresses {
-            let path = Self.path(prefix.address, endpoint.network)
+        for address in addresses {
+            let path = Self.path(address, endpoint.network)
             try run.remove(path)
             try run.makeSymbolicLink(path, to: "\(owner)")
+        }
+    }
+
+    /// Those of an endpoint's addresses of which that is to be noted, and is not. On a bridge of somebody else's everybody
+    /// is told of each newcomer.
+    borrowing func unknownStrangers(_ endpoint: Endpoint) -> [IPAddress] {
+        guard let owner = endpoint.macAddress, endpoint.isOnOwnBridge, !endpoint.isLeased,
+            let first = endpoint.addresses.first, AddressChoice.macAddress(for: first.address) != owner
+        else { return [] }
+        return endpoint.addresses.map(\.address).filter {
+            (try? run.readSymbolicLink(Self.path($0, endpoint.network))) != "\(owner)"
         }
     }
 }

@@ -2,7 +2,8 @@
 import CLinux
 import NetworkModel
 
-/// Faults that a test asks for in `SWNET_FAULT`, so that every step of every plan is seen to fail and to be cut short.
+/// Faults that a test asks for in `SWNET_FAULT`, so that every step of every plan, and of a repair, is seen to fail and to
+/// be cut short.
 ///
 /// The text is `fail=N`, `fail-after=N`, `kill=N`, `stop=N`, or several of them with commas. Steps count from 1, those of
 /// undoing too; `kill` and `stop` count the moments before and after each: 1 is before the first step, 2 after it. There

@@ -47,7 +47,6 @@ extension Session {
         for other in try networks({ notice("\($0)") })
         where other.driver.ownsBridge && bridges.contains(mark.alias(of: other)) && !store.isRaised(other.name) {
             try store.markRaised(other.name)
-            try noteBridge(of: other)
         }
         try restoreRecords()
         try restoreFirewall()

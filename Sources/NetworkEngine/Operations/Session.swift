@@ -186,16 +186,20 @@ extension Session {
         try store.end()
     }
 
-    #if DEBUG
-    /// Carries out a step, unless a test has it fail or the process die before or after it.
-    private mutating func perform(_ step: NetworkStep) throws {
-        try faults.reachStep()
-        try execute(step)
-        try faults.leaveStep(isAtomic: step.isAtomic)
+    mutating func perform(_ step: NetworkStep) throws {
+        try expose(isAtomic: step.isAtomic) { session in try session.execute(step) }
     }
-    #else
-    private mutating func perform(_ step: NetworkStep) throws { try execute(step) }
-    #endif
+
+    /// Does something, unless a test has it fail or the process die before or after it.
+    mutating func expose(isAtomic: Bool = false, _ body: (inout Session) throws -> Void) throws {
+        #if DEBUG
+        try faults.reachStep()
+        try body(&self)
+        try faults.leaveStep(isAtomic: isAtomic)
+        #else
+        try body(&self)
+        #endif
+    }
 
     mutating func execute(_ step: NetworkStep) throws {
         switch step {

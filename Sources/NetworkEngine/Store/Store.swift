@@ -263,7 +263,7 @@ extension Store {
     }
 
     borrowing func leases(network: String) throws -> [String] {
-        try run.entries(of: "networks/\(network)/leases")
+        isRaised(network) ? try run.entries(of: "networks/\(network)/leases") : []
     }
 
     /// Whether more than so many addresses of a network are given.
