@@ -141,7 +141,7 @@ struct FaultTests {
 
     /// Without what is another on every host: names by chance, Ethernet addresses, the numbers of namespaces, the default
     /// network's subnets.
-    private static func plain(_ line: String) -> String {
+    static func plain(_ line: String) -> String {
         if line.contains("networks/bridge.json") { return "the default network" }
         var line = line.replacing(/(veth|sw-)[0-9a-f]{8}/, with: "vethX")
         if line.contains(/link (vethX|eth0)/) { line = line.replacing(/([0-9a-f]{2}:){5}[0-9a-f]{2}/, with: "MAC") }
