@@ -48,7 +48,7 @@ void swn_leave_descriptors_open(int leaves) { leaves_descriptors_open = leaves; 
 
 void swn_close(int descriptor) {
     // Not without end: the process may have but so many.
-    if (!leaves_descriptors_open || descriptor >= 256) close(descriptor);
+    if (!leaves_descriptors_open || descriptor >= 64) close(descriptor);
 }
 
 int swn_namespace_type(int descriptor) { return ioctl(descriptor, NS_GET_NSTYPE); }

@@ -172,6 +172,8 @@ struct RuntimeMountTests {
         #".mounts += [{destination: "/link", type: "bind", source: "/proc", options: ["rbind"]}]"#,
         #".mounts |= map(select(.type != "proc"))"#,
         #".mounts |= map(select(.type != "proc")) | .linux.maskedPaths |= ["/sys/firmware"] + ."#,
+        #".linux.readonlyPaths = ["/proc"]"#, #".linux.readonlyPaths += ["/proc"]"#,
+        #".linux.readonlyPaths = ["/link"]"#, #".linux.readonlyPaths = ["/proc/."] + .linux.readonlyPaths"#,
         #".linux.maskedPaths = ["/proc/timer_list", "/sys/firmware", "/proc/acpi", "/proc/keys", "/proc/interrupts"]"#,
     ])
     func `what is masked or read-only in /proc is so in the one that is there`(change: String) async throws {

@@ -12,12 +12,13 @@ struct ProtectedPaths: ~Copyable {
         if plan.readOnlyPaths.isEmpty && plan.maskedPaths.isEmpty { return }
         swn_leave_descriptors_open(1)
         defer { swn_leave_descriptors_open(0) }
-        let proc = ProcPlace(root: null.root)
+        var proc = ProcPlace(root: null.root)
         for (index, path) in plan.readOnlyPaths.enumerated() {
             do throws(SystemError) {
                 if let name = proc.name(path), protect(name, in: proc) { continue }
                 guard let target = try null.open(path) else { continue }
                 try MountTree.attach(try MountTree.readOnlyClone(of: target, recursive: true), to: target)
+                proc.mayBeCovered()
             } catch {
                 throw InitFailure(.readOnlyPath, Int32(index), error)
             }
@@ -28,6 +29,7 @@ struct ProtectedPaths: ~Copyable {
                 if let name = proc.name(path), masks.hide(name, in: proc) { continue }
                 if let target = try null.open(path, O_DIRECTORY) {
                     try masks.hide(directory: target, path)
+                    proc.mayBeCovered()
                 } else if swn_errno() == ENOTDIR, let target = try null.open(path) {
                     try masks.hide(file: target)
                 }
@@ -52,10 +54,19 @@ struct ProtectedPaths: ~Copyable {
 /// The container's /proc, once it is known to be the kernel's: what is directly in it can be named, because nobody puts a
 /// link there.
 private struct ProcPlace {
+    private let root: Int32
     /// Open, or -1. The exec closes it.
-    let number: Int32
+    private(set) var number: Int32 = -1
+    private var isKnown = false
 
-    init(root: Int32) {
+    init(root: Int32) { self.root = root }
+
+    /// What was mounted somewhere may have been mounted over /proc itself: what is done by name from here on has to be done
+    /// in what is seen there.
+    mutating func mayBeCovered() { isKnown = false }
+
+    private mutating func open() {
+        isKnown = true
         let resolve = UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
         let number = unsafe swn_openat2(root, "proc", UInt64(O_PATH | O_DIRECTORY | O_CLOEXEC), 0, resolve)
         guard number >= 0 else {
@@ -75,9 +86,10 @@ private struct ProcPlace {
     ]
 
     /// The name of a path that is one of these.
-    func name(_ path: String) -> String? {
-        guard number >= 0, let name = RootBuilder.name(path, in: "proc/"), Self.names.contains(name) else { return nil }
-        return name
+    mutating func name(_ path: String) -> String? {
+        guard let name = RootBuilder.name(path, in: "proc/"), Self.names.contains(name) else { return nil }
+        if !isKnown { open() }
+        return number >= 0 ? name : nil
     }
 }
 
