@@ -21,6 +21,8 @@ public enum FirewallElement: Hashable, Sendable {
     case strictBridge(String)
     /// A bridge whose outgoing traffic keeps its addresses.
     case plainBridge(String)
+    /// The UDP port at which other hosts send what is for a network here.
+    case tunnel(UInt16)
     /// A subnet whose outgoing traffic takes this address of the host's.
     case source(IPPrefix, IPAddress, network: String)
     /// An interface that the host must not route between and others of its kind.
@@ -45,6 +47,7 @@ extension FirewallElement: CustomStringConvertible {
         case .openBridge(let name): "open bridge \(name)"
         case .strictBridge(let name): "strict bridge \(name)"
         case .plainBridge(let name): "plain bridge \(name)"
+        case .tunnel(let port): "tunnel at \(port)"
         case .source(let prefix, let source, _): "source of \(prefix) \(source)"
         case .guarded(let family, let name): "guarded \(family.word) \(name)"
         case .nameServer(let address, let network): "name server \(address) of \(network)"
@@ -67,6 +70,7 @@ extension FirewallElement: JSONRepresentable {
         case "open": self = .openBridge(try json.string("bridge"))
         case "strict": self = .strictBridge(try json.string("bridge"))
         case "plain": self = .plainBridge(try json.string("bridge"))
+        case "tunnel": self = .tunnel(UInt16(clamping: try json.integer("port")))
         case "internal": self = .internalBridge(try json.string("bridge"))
         case "routed": self = .routed(try json.string("link"), try json.text("subnet"))
         case "source":
@@ -99,6 +103,7 @@ extension FirewallElement: JSONRepresentable {
         case .strictBridge(let name): JSONValue(["kind": "strict", "bridge": .string(name)])
         case .internalBridge(let name): JSONValue(["kind": "internal", "bridge": .string(name)])
         case .plainBridge(let name): JSONValue(["kind": "plain", "bridge": .string(name)])
+        case .tunnel(let port): JSONValue(["kind": "tunnel", "port": .integer(Int(port))])
         case .routed(let link, let prefix):
             JSONValue(["kind": "routed", "link": .string(link), "subnet": .init(text: prefix)])
         case .source(let prefix, let source, let network):

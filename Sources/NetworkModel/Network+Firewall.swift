@@ -11,6 +11,7 @@ extension Network {
                 policy.source(subnet.prefix.family).map { .source(subnet.prefix, $0, network: name) }
             }
         }
+        if case .vxlan(let options) = driver { elements.append(.tunnel(UInt16(clamping: options.port))) }
         if hasNames { elements += subnets.compactMap(\.gateway).map { .nameServer($0, network: name) } }
         return elements
     }

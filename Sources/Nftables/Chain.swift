@@ -125,5 +125,7 @@ extension Chain {
         public static let filter = Priority(rawValue: NF_IP_PRI_FILTER.rawValue)
         public static let security = Priority(rawValue: NF_IP_PRI_SECURITY.rawValue)
         public static let srcnat = Priority(rawValue: NF_IP_PRI_NAT_SRC.rawValue)
+        /// Behind everybody.
+        public static let last = Priority(rawValue: NF_IP_PRI_LAST.rawValue)
     }
 }

@@ -40,6 +40,8 @@ public struct DataType: Hashable, Sendable {
     public static let tcpFlag = DataType(15, "tcp_flag", length: 1, .none)
     public static let mark = DataType(19, "mark", length: 4, .host)
     public static let ifaceIndex = DataType(20, "iface_index", length: 4, .host)
+    /// A class of a queueing discipline, as `tc` writes it: `1:20`.
+    static let classID = DataType(23, "classid", length: 4, .host)
     public static let ctState = DataType(26, "ct_state", length: 4, .host)
     public static let ctDirection = DataType(27, "ct_dir", length: 1, .none)
     public static let ctStatus = DataType(28, "ct_status", length: 4, .host)
@@ -52,8 +54,7 @@ public struct DataType: Hashable, Sendable {
     static let known: [UInt32: DataType] = Dictionary(
         [
             nfProto, ipv4Addr, ipv6Addr, etherAddr, etherType, inetProto, inetService, icmpType, tcpFlag, mark,
-            ifaceIndex,
-            ctState, ctDirection, ctStatus, icmpv6Type, pktType, fibAddrType, ifname,
+            ifaceIndex, classID, ctState, ctDirection, ctStatus, icmpv6Type, pktType, fibAddrType, ifname,
         ].map { ($0.identifier, $0) }, uniquingKeysWith: { first, _ in first })
 
     /// Whether a prefix or a range of it compares byte by byte, as the kernel's interval sets do.

@@ -10,7 +10,7 @@ enum MetaKey {
         switch nft_meta_keys(key) {
         case NFT_META_LEN: ("meta length", nil)
         case NFT_META_PROTOCOL: ("meta protocol", .etherType)
-        case NFT_META_PRIORITY: ("meta priority", nil)
+        case NFT_META_PRIORITY: ("meta priority", .classID)
         case NFT_META_MARK: ("meta mark", .mark)
         case NFT_META_IIF: ("iif", .ifaceIndex)
         case NFT_META_OIF: ("oif", .ifaceIndex)
@@ -170,6 +170,9 @@ enum Symbols {
         case .icmpType, .icmpv6Type: return echo[bytes.first ?? 0] ?? "\(bytes.first ?? 0)"
         case .ifaceIndex: return "\(UInt32(inMachineOrder: bytes))"
         case .bit, .pktType: return number(bytes)
+        case .classID:
+            let number = UInt32(inMachineOrder: bytes)
+            return String(number >> 16, radix: 16) + ":" + String(number & 0xffff, radix: 16)
         case .mark:
             let digits = String(UInt32(inMachineOrder: bytes), radix: 16)
             return "0x" + String(repeating: "0", count: 8 - digits.count) + digits

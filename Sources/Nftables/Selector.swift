@@ -144,7 +144,7 @@ extension Selector {
     public static let nfproto = Selector("meta nfproto", .meta(NFT_META_NFPROTO.rawValue), .nfProto)
     static let nftrace = Selector("meta nftrace", .meta(NFT_META_NFTRACE.rawValue), .bit)
     public static let mark = Selector("meta mark", .meta(NFT_META_MARK.rawValue), .mark)
-    static let priority = Selector("meta priority", .meta(NFT_META_PRIORITY.rawValue), .mark)
+    static let priority = Selector("meta priority", .meta(NFT_META_PRIORITY.rawValue), .classID)
     public static let pkttype = Selector("meta pkttype", .meta(NFT_META_PKTTYPE.rawValue), .pktType)
 
     public enum ConntrackKey: Sendable { case state, status, mark, direction }

@@ -175,7 +175,7 @@ extension Statement {
     /// `meta mark set 0x10`.
     public static func setMark(_ mark: UInt32) -> Statement { Statement(.set(.mark, mark)) }
 
-    /// `meta priority set 1:2`, which the kernel keeps as one number.
+    /// `meta priority set 1:20`, as one number.
     public static func setPriority(_ priority: UInt32) -> Statement { Statement(.set(.priority, priority)) }
 
     /// `meta nftrace set 1`: from here on the packet's way is told to those who listen (`NftablesMonitor`), or is no more.

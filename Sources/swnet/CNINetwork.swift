@@ -30,7 +30,7 @@ struct CNINetwork {
             hasAddresses: !configuration.usesDHCP, mtu: configuration.mtu, isInternal: configuration.isInternal,
             policy: NetworkPolicy(
                 isolatesPorts: configuration.isolatesPorts, guardsSources: configuration.guardsSources,
-                keepsSources: configuration.masquerades == false && !configuration.isInternal),
+                keepsSources: try keepsSources),
             providers: configuration.usesDHCP ? [.dhcp] : [])
     }
 
@@ -39,6 +39,14 @@ struct CNINetwork {
         get throws(NetworkError) {
             guard configuration.driver != nil || !configuration.options.isEmpty else { return nil }
             return try NetworkDriver(name: configuration.driver ?? "bridge", options: configuration.options)
+        }
+    }
+
+    /// Where the host translates nothing anyway, that is no wish.
+    private var keepsSources: Bool {
+        get throws(NetworkError) {
+            guard configuration.masquerades == false, !configuration.isInternal else { return false }
+            return try driver?.isRoutedByHost != false
         }
     }
 
@@ -71,14 +79,12 @@ struct CNINetwork {
         ] where wanted && !isThere {
             throw contradiction(what, "nothing of the kind")
         }
-        if let masquerades = configuration.masquerades, !configuration.isInternal,
-            masquerades == network.policy.keepsSources
-        {
-            throw contradiction("ipMasq: \(masquerades)", "ipMasq: \(!masquerades)")
-        }
         if configuration.isInternal != network.isInternal {
             throw contradiction(
                 configuration.isInternal ? "no way out" : "a way out", network.isInternal ? "none" : "one")
+        }
+        if let masquerades = configuration.masquerades, network.isOpen, masquerades == network.policy.keepsSources {
+            throw contradiction("ipMasq: \(masquerades)", "ipMasq: \(!masquerades)")
         }
     }
 

@@ -47,6 +47,45 @@ struct AttackTests {
         }
     }
 
+    /// A VXLAN has no key: who reaches its port is on the network.
+    @Test func `a sandbox that plays another host of a network`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net(
+                "create", "wide", "-d", "vxlan", "--opt", "vni=42", "--opt", "peers=192.0.2.2", "--subnet",
+                "10.51.0.0/24")
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            _ = try await host.serve("web", on: "wide")
+            try await host.must(["ip", "netns", "add", "evil"])
+            try await host.net("connect", "lab", "evil")
+            func join(_ host: NetworkHost, _ remote: String, _ address: String, at place: NetworkHost.Place)
+                async throws
+            {
+                let made = try await host.shell(
+                    """
+                    ip link add vx9 type vxlan id 42 remote \(remote) dstport 4789 dev eth0
+                    ip address add \(address)/24 dev vx9; ip link set vx9 mtu 1400 up
+                    """, at: place)
+                #expect(made.status == 0, "\(made)")
+            }
+            try await join(host, "192.0.2.1", "10.51.0.98", at: .neighbour)
+            try await join(host, "10.44.0.1", "10.51.0.99", at: .inside("evil"))
+            #expect(try await host.answer("TCP:10.51.0.2:80", at: .neighbour) == "10.51.0.98 web")
+            #expect(try await host.ask("TCP:10.51.0.2:80", at: .inside("evil")) == nil)
+            // Another one at the same port comes and goes.
+            try await host.net("create", "more", "-d", "vxlan", "--opt", "vni=43", "--subnet", "10.52.0.0/24")
+            try await host.must(["ip", "netns", "add", "two"])
+            try await host.net("connect", "more", "two")
+            try await host.net("disconnect", "more", "two")
+            try await host.net("rm", "more")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.ask("TCP:10.51.0.2:80", at: .inside("evil")) == nil)
+            try await host.must(["nft", "flush", "set", "inet", "swnet", "tunnels"])
+            #expect(try await host.answer("TCP:10.51.0.2:80", at: .inside("evil")) == "10.51.0.99 web")
+            try await host.net("repair")
+            #expect(try await host.ask("TCP:10.51.0.2:80", at: .inside("evil")) == nil)
+        }
+    }
+
     @Test func `what only passes through is not captured`() async throws {
         try await NetworkHost.with { host in
             try await host.must(["ip", "netns", "add", "beyond"])

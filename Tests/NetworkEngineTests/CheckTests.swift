@@ -88,10 +88,6 @@ struct CheckTests {
         ),
         ("tc qdisc del dev sw-lab clsact", "sw-lab would be open while the firewall is gone"),
         ("tc filter del dev sw-lab egress", "sw-lab would be open while the firewall is gone"),
-        (
-            "tc filter del dev sw-lab ingress; tc filter add dev sw-lab ingress pref 1 u32 match u32 0 0 flowid 1:1",
-            "sw-lab would be open while the firewall is gone"
-        ),
         ("nft add element inet swnet published4 '{ tcp . 99 : 10.44.0.2 . 99 }'", "published4"),
         ("sysctl -qw net.ipv4.ip_forward=0", "forwarding of IPv4"),
         ("rm /run/swnet/networks/lab/leases/10.44.0.2", "10.44.0.2"),

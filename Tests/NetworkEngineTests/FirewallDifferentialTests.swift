@@ -16,6 +16,7 @@ struct FirewallDifferentialTests {
         swnet create open --isolation off --subnet 10.47.0.0/24
         swnet create pairs -d ptp --subnet 10.48.0.0/24 --subnet fd00:48::/64
         swnet create mail --source 192.0.2.1 --source 2001:db8::1 --subnet 10.49.0.0/24 --subnet fd00:49::/64
+        swnet create wide -d vxlan --opt vni=42 --opt peers=192.0.2.2 --subnet 10.51.0.0/24
         swnet create plain --source none --subnet 10.50.0.0/24
         for name in web db guest peer; do ip netns add $name; done
         swnet connect lab web -p 8080:80 -p 5353:53/udp -p 127.0.0.1:5300:53/udp -p '[2001:db8::1]:9000-9001:90-91'
@@ -37,6 +38,7 @@ struct FirewallDifferentialTests {
                     "sw-open" . "sw-open" comment "open",
                     "sw-mail" . "sw-mail" comment "mail",
                     "sw-plain" . "sw-plain" comment "plain",
+                    "sw-wide" . "sw-wide" comment "wide",
                     "peer0" . "peer0" comment "pairs",
                 }
             }
@@ -44,6 +46,7 @@ struct FirewallDifferentialTests {
             set strict { type ifname; elements = { "sw-tenants" }; }
             set open { type ifname; elements = { "sw-open" }; }
             set plain { type ifname; elements = { "sw-plain" }; }
+            set tunnels { type inet_service; elements = { 4789 }; }
             set guarded { type nf_proto . ifname; elements = { ipv4 . "eth0", ipv6 . "eth0" }; }
             set routed4 { type ifname . ipv4_addr; flags interval; elements = { "peer0" . 10.48.0.0/24 }; }
             set routed6 { type ifname . ipv6_addr; flags interval; elements = { "peer0" . fd00:48::/64 }; }
@@ -106,6 +109,7 @@ struct FirewallDifferentialTests {
                 type filter hook prerouting priority raw
                 iifname != "lo" ip daddr 127.0.0.0/8 drop comment "loopback is never reached from outside"
                 iifname != "lo" ip saddr 127.0.0.0/8 drop comment "nobody outside is loopback"
+                udp dport @tunnels iifname . iifname @networks drop comment "no sandbox is another host of a network"
                 iifname "sw-*" meta priority set 7377:6e00 comment "seen"
             }
             chain prerouting {
@@ -128,7 +132,6 @@ struct FirewallDifferentialTests {
             }
             chain forward {
                 type filter hook forward priority filter
-                oifname . oifname @networks meta priority set 7377:6e00 comment "seen: without this mark nothing leaves to a sandbox"
                 ct state established,related accept comment "answers"
                 iifname . oifname @apart ether saddr . ip saddr . ip daddr @itself4 ct status dnat accept comment "an isolated port's own published ports"
                 iifname . oifname @apart ether saddr . ip6 saddr . ip6 daddr @itself6 ct status dnat accept comment "an isolated port's own published ports"
@@ -154,6 +157,10 @@ struct FirewallDifferentialTests {
                 oifname . oifname != @networks snat ip6 to ip6 saddr map @source6 comment "outgoing connections take the address that was asked for"
                 iifname . iifname @networks oifname . oifname != @networks masquerade comment "outgoing connections take the host's address"
                 ip saddr 127.0.0.0/8 oifname . oifname @networks masquerade comment "127.0.0.1 means something else in a container"
+            }
+            chain seen {
+                type filter hook postrouting priority 2147483647
+                oifname . oifname @networks meta priority set 7377:6e00 comment "without this mark nothing leaves to a sandbox"
             }
         }
         table bridge swnet {

@@ -27,7 +27,7 @@ struct FirewallLayoutTests {
         try await NetworkHost.with { host in
             try await prepare(host)
             let lines = try await list(host)
-            #expect(lines.count <= 62, "\(lines.count)")
+            #expect(lines.count <= 66, "\(lines.count)")
             for word in ["\"lab\"", "\"shop\"", "\"web\"", "\"db\"", "\"cache\""] {
                 #expect(lines.contains { $0.contains("comment \(word)") }, "\(word)")
             }

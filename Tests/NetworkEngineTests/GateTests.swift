@@ -168,7 +168,7 @@ struct GateTests {
         }
     }
 
-    /// A mark that is documented: what gets to a sandbox past our table, as from IPVS, can be given it.
+    /// A mark that is documented.
     @Test func `who marks a packet himself answers for it`() async throws {
         try await NetworkHost.with { host in
             try await prepare(host, bridgeFilter: 0)
@@ -182,6 +182,92 @@ struct GateTests {
                 """)
             #expect(made.status == 0, "\(made)")
             #expect(try await host.answer("TCP:10.44.0.2:80", at: .neighbour) == "192.0.2.2 web")
+        }
+    }
+
+    /// What shapes traffic gives packets a priority too, as `iptables -j CLASSIFY` does.
+    @Test(arguments: [0, 1])
+    func `priorities of others close nothing`(bridgeFilter: Int) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host, bridgeFilter: bridgeFilter)
+            for (hook, place) in [("prerouting", -150), ("forward", 10), ("postrouting", -150)] {
+                let made = try await host.shell(
+                    """
+                    nft add table inet theirs
+                    nft add chain inet theirs \(hook) '{ type filter hook \(hook) priority \(place); }'
+                    nft add rule inet theirs \(hook) meta priority set 1:20
+                    """)
+                #expect(made.status == 0, "\(made)")
+                if hook == "prerouting" && bridgeFilter == 1 {
+                    try await host.shell("nft flush chain inet theirs prerouting")
+                }
+            }
+            _ = try await host.listen("them", ["tcp"], port: 25, at: .neighbour)
+            for target in ["TCP:192.0.2.1:8080", "TCP:[2001:db8::1]:8080", "TCP:192.0.2.1:8081"] {
+                #expect(try await host.answer(target, at: .neighbour) != nil, "\(target)")
+            }
+            #expect(try await host.answer("TCP:127.0.0.1:8080") != nil)
+            #expect(try await host.answer("TCP:192.0.2.2:25", at: .inside("web")) == "192.0.2.1 them")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .inside("db")) != nil)
+            #expect(try await host.answer("TCP:10.44.0.1:8080", at: .inside("web")) == "10.44.0.1 web")
+        }
+    }
+
+    /// What others have put where a gate would be is theirs; it is said.
+    @Test(arguments: [
+        "tc filter del dev sw-lab ingress; tc filter add dev sw-lab ingress pref 1 u32 match u32 0 0 flowid 1:1",
+        "tc filter add dev sw-lab egress pref 1 protocol all bpf da bytecode '1,6 0 0 0'",
+        """
+        tc qdisc del dev sw-lab clsact; tc qdisc add dev sw-lab ingress
+        tc filter add dev sw-lab ingress pref 5 u32 match u32 0 0 flowid 1:1
+        """,
+    ])
+    func `filters of others stay`(line: String) async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            _ = try await host.serve("web", on: "lab")
+            try await host.must(["bash", "-c", line])
+            let show = "tc qdisc show dev sw-lab; tc filter show dev sw-lab ingress; tc filter show dev sw-lab egress"
+            let before = try await host.shell(show).output
+            let repaired = try await host.swnet("repair")
+            #expect(repaired.status == 1 && repaired.errors.contains("make room at pref 1"), "\(repaired)")
+            #expect(try await host.shell(show).output == before)
+            try await host.must(["bash", "-c", "tc qdisc del dev sw-lab ingress || tc qdisc del dev sw-lab clsact"])
+            try await host.net("repair")
+            #expect(try await host.net("check") == "")
+            #expect(try await host.shell(show).output.matches(of: #/swnet-gate-1/#).count == 2)
+        }
+    }
+
+    /// As after an update of the program: the next command builds the table and the gates.
+    @Test func `a table of an older layout takes gates along`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host, bridgeFilter: 0)
+            let made = try await host.shell(
+                """
+                (echo delete table inet swnet; nft list table inet swnet | sed 's/comment "swnet layout [0-9]*/comment "swnet layout 1/') \
+                    >/run/older && nft -f /run/older; \(Self.open)
+                """)
+            #expect(made.status == 0, "\(made)")
+            #expect(try await host.swnet("check").output.contains("would be open"))
+            try await host.net("publish", "web", "9090:80")
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    /// Behind a pair that a container runtime has asked for, the plugin bandwidth needs the one place for a hook.
+    @Test(.enabled(if: CNIRuntime.hasPlugins, "containernetworking-plugins and iptables are not installed"))
+    func `the plugin bandwidth behind a pair`() async throws {
+        try await NetworkHost.with { host in
+            let own = CNIRuntime.swnet(#""driver": "ptp", "ipam": {"subnet": "10.44.0.0/24"}"#)
+            var runtime = try await CNIRuntime.prepare(host, "web") { $0.plugins = [own] }
+            runtime.plugins.append(
+                #""type": "bandwidth", "ingressRate": 8000000, "ingressBurst": 800000, "egressRate": 8000000, "#
+                    + #""egressBurst": 800000"#)
+            let (added, output) = try await runtime.add("web")
+            let result = try #require(added, "\(output)")
+            #expect(try await host.net("check") == "")
+            #expect(try await runtime.delete("web", result).status == 0)
         }
     }
 }

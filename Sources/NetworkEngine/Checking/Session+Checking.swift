@@ -186,7 +186,9 @@ extension Session {
             for problem in HostEnd(name: name, index: link.index, endpoint: endpoint).problems(link, check.host) {
                 check.report(object, problem, remedy)
             }
-            if try FirewallGate.isOpen(link.index, &links) { check.report(object, FirewallGate.problem(name), remedy) }
+            if !endpoint.isHandedOn, let (problem, advice) = try FirewallGate.problem(link, &links) {
+                check.report(object, problem, advice.map { .person($0) } ?? remedy)
+            }
             for neighbour in try strangeNeighbours(of: [endpoint], on: link) {
                 check.report(object, "the host takes \(neighbour.address) to be at \(neighbour.owner)", remedy)
             }

@@ -60,8 +60,8 @@ extension Session {
                 check.report(object, "the route to \(address.network) is missing", remedy)
             }
         }
-        if try FirewallGate.isOpen(bridge.index, &self.links) {
-            check.report(object, FirewallGate.problem(name), remedy)
+        if let (problem, advice) = try FirewallGate.problem(bridge, &self.links) {
+            check.report(object, problem, advice.map { .person($0) } ?? remedy)
         }
         let problems =
             HostInterface.problems(bridge, hasIPv6: network.hasSubnet(.v6))

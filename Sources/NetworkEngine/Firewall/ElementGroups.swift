@@ -39,6 +39,7 @@ extension FirewallElement {
         case .strictBridge: Ruleset.strictBridges
         case .openBridge: Ruleset.openBridges
         case .plainBridge: Ruleset.plainBridges
+        case .tunnel: Ruleset.tunnels
         case .source(let prefix, _, _): prefix.family == .v4 ? Ruleset.source4 : Ruleset.source6
         case .guarded: Ruleset.guarded
         case .nameServer: nil
@@ -58,6 +59,7 @@ extension FirewallElement {
         case .routed(let link, let prefix): [Element(.ifname(link), .prefix(prefix))]
         case .internalBridge(let name), .strictBridge(let name), .openBridge(let name), .plainBridge(let name):
             [Element(.ifname(name))]
+        case .tunnel(let port): [Element(.service(port))]
         case .source(let prefix, let source, let network):
             [Element([.prefix(prefix)], to: [.address(source)], comment: Self.comment(network))]
         case .guarded(let family, let name): [Element(.nfproto(family == .v4 ? .ip : .ip6), .ifname(name))]

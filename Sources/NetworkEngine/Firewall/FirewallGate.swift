@@ -32,55 +32,69 @@ enum FirewallGate {
     /// It is asked first: behind the redirection of a limit (`TrafficLimiter`) nothing would be.
     private static let priority: UInt16 = 1
 
-    /// Sets up at an interface what is missing there.
-    ///
-    /// A kernel without such programs is no error: there the firewall is all there is.
-    /// Equivalent to `tc filter add dev $link ingress pref 1 bpf direct-action …`, and the same for `egress`.
-    static func set(_ link: UInt32, _ host: inout Rtnetlink) throws {
-        let missing = try missing(link, &host)
-        if missing.isEmpty { return }
-        if try !host.qdiscs(link: link).contains(where: { $0.kind == .clsact }) {
-            do throws(NetlinkError) {
-                try host.apply(.add(Qdisc(.clsact, link: link)))
-            } catch {
-                if lacks(error) { return }
-                throw error
-            }
-        }
-        for way in missing {
-            guard let program = try load(way) else { return }
-            do throws(NetlinkError) {
-                // What somebody has put in its place.
-                for filter in try host.filters(link: link, on: way.parent) where filter.priority == priority {
-                    try host.apply(.delete(filter))
-                }
-                let classifier = TrafficFilter.Program(way.name, descriptor: program.rawValue)
-                try host.apply(
-                    .add(TrafficFilter(.bpf(classifier), on: way.parent, link: link, priority: priority)))
-            } catch {
-                if lacks(error) { return }
-                throw error
-            }
-        }
+    /// What is at an interface.
+    private enum State {
+        case incomplete(missing: [Way], hasHook: Bool)
+        /// Somebody else's filter comes first, or another hook is there than ours: that is left alone.
+        case taken
     }
 
-    /// Whether an interface lacks what this kernel can have there.
-    static func isOpen(_ link: UInt32, _ host: inout Rtnetlink) throws -> Bool {
-        guard let way = try missing(link, &host).first else { return false }
-        return try load(way) != nil
-    }
-
-    /// What `check` says of it.
-    static func problem(_ name: String) -> String { "\(name) would be open while the firewall is gone" }
-
-    private static func missing(_ link: UInt32, _ host: inout Rtnetlink) throws(NetlinkError) -> [Way] {
+    private static func state(_ link: UInt32, _ host: inout Rtnetlink) throws(NetlinkError) -> State {
         var missing: [Way] = []
         for way in Way.allCases {
-            let present = try host.filters(link: link, on: way.parent)
+            let first = try host.filters(link: link, on: way.parent).filter { $0.priority == priority }
+            if first.isEmpty { missing.append(way) }
             let wanted = TrafficFilter.Classifier.bpf(.init(way.name, descriptor: nil))
-            if !present.contains(where: { $0.classifier == wanted && $0.priority == priority }) { missing.append(way) }
+            if first.contains(where: { $0.classifier != wanted }) { return .taken }
         }
-        return missing
+        if missing.isEmpty { return .incomplete(missing: [], hasHook: true) }
+        let hooks = try host.qdiscs(link: link).filter { $0.parent == .ingress }
+        if hooks.contains(where: { $0.kind != .clsact }) { return .taken }
+        return .incomplete(missing: missing, hasHook: !hooks.isEmpty)
+    }
+
+    /// Sets up at an interface what is missing there.
+    static func set(_ link: UInt32, _ host: inout Rtnetlink) throws {
+        guard case .incomplete(let missing, let hasHook) = try state(link, &host) else { return }
+        try add(missing, hasHook: hasHook, link, &host)
+    }
+
+    /// The same of an interface that was just made, where nobody has put anything yet.
+    static func set(new link: UInt32, _ host: inout Rtnetlink) throws {
+        try add(Way.allCases, hasHook: false, link, &host)
+    }
+
+    /// A kernel without such programs is no error: there the firewall is all there is.
+    /// Equivalent to `tc filter add dev $link ingress pref 1 bpf direct-action …`, and the same for `egress`.
+    private static func add(_ ways: [Way], hasHook: Bool, _ link: UInt32, _ host: inout Rtnetlink) throws {
+        for way in ways {
+            guard let program = try load(way) else { return }
+            let classifier = TrafficFilter.Program(way.name, descriptor: program.rawValue)
+            let filter = TrafficFilter(.bpf(classifier), on: way.parent, link: link, priority: priority)
+            do throws(NetlinkError) {
+                if !hasHook, way == ways.first { try host.apply(.add(Qdisc(.clsact, link: link))) }
+                try host.apply(.add(filter))
+            } catch {
+                // The kernel lacks the discipline or the classifier.
+                if error.errno == .noSuchFileOrDirectory, error.hint != nil { return }
+                throw error
+            }
+        }
+    }
+
+    /// What `check` says of an interface, and what can be done about it by a person alone.
+    static func problem(
+        _ link: Link, _ host: inout Rtnetlink
+    ) throws -> (problem: String, advice: String?)? {
+        let open = "\(link.name) would be open while the firewall is gone"
+        switch try state(link.index, &host) {
+        case .incomplete(let missing, _):
+            guard let way = missing.first, try load(way) != nil else { return nil }
+            return (open, nil)
+        case .taken:
+            let lines = "tc filter show dev \(link.name) ingress; tc filter show dev \(link.name) egress"
+            return ("\(open): somebody else's filters come first", "make room at pref 1 and repair: \(lines)")
+        }
     }
 
     /// nil where the kernel has no such programs, or allows us none.
@@ -91,11 +105,6 @@ enum FirewallGate {
             if [.notPermitted, .noFunction, .permissionDenied].contains(error.errno) { return nil }
             throw error
         }
-    }
-
-    /// Whether a refusal says that the kernel lacks the discipline or the classifier.
-    private static func lacks(_ error: NetlinkError) -> Bool {
-        error.errno == .noSuchFileOrDirectory && error.hint != nil
     }
 }
 

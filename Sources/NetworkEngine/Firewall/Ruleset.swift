@@ -41,6 +41,7 @@ enum Ruleset {
     static let strictBridges = NamedSet("strict", in: table, .ifname)
     static let openBridges = NamedSet("open", in: table, .ifname)
     static let plainBridges = NamedSet("plain", in: table, .ifname)
+    static let tunnels = NamedSet("tunnels", in: table, .inetService)
     static let guarded = NamedSet("guarded", in: table, .nfProto, .ifname)
     static let source4 = NamedSet("source4", in: table, map: [.ipv4Addr], to: [.ipv4Addr], flags: .interval)
     static let source6 = NamedSet("source6", in: table, map: [.ipv6Addr], to: [.ipv6Addr], flags: .interval)
@@ -56,7 +57,7 @@ enum Ruleset {
     private static let always = [networks, published4]
     private static let optional = [
         published6, published4At, published6At, apart, itself4, itself6, routed4, routed6, internalBridges,
-        strictBridges, openBridges, plainBridges, guarded, source4, source6,
+        strictBridges, openBridges, plainBridges, tunnels, guarded, source4, source6,
     ]
 
     static let raw = Chain("raw", in: table, type: .filter, hook: .prerouting, priority: .raw)
@@ -64,6 +65,7 @@ enum Ruleset {
     private static let output = Chain("output", in: table, type: .nat, hook: .output, priority: .dstnat)
     private static let publish = Chain("publish", in: table)
     private static let postrouting = Chain("postrouting", in: table, type: .nat, hook: .postrouting, priority: .srcnat)
+    private static let seen = Chain("seen", in: table, type: .filter, hook: .postrouting, priority: .last)
     private static let forward = Chain("forward", in: table, type: .filter, hook: .forward, priority: .filter)
 }
 
@@ -103,7 +105,7 @@ extension Ruleset {
     static func layout(_ parts: Set<String>, owner: String? = nil) -> TableLayout {
         var first = raw
         first.comment = owner
-        let chains = [first, prerouting, output, publish, forward, postrouting]
+        let chains = [first, prerouting, output, publish, forward, postrouting, seen]
         let sets = always + optional.filter { parts.contains($0.name) }
         return TableLayout(
             table: Table(.inet, "swnet", comment: comment(parts)),
@@ -115,7 +117,7 @@ extension Ruleset {
         let names = Set(sets.map(\.name))
         let hasIPv6 = sets.contains { $0 == published6 || $0 == published6At }
         return
-            (loopbackRules + gateRules + (parts.contains(Self.names) ? nameRules : [])
+            (loopbackRules + tunnelRules + gateRules + (parts.contains(Self.names) ? nameRules : [])
             + translationRules(hasIPv6: hasIPv6)
             + filterRules + sourceRules)
             .filter { rule in rule.sets.allSatisfy { names.contains($0.name) } }
@@ -143,16 +145,26 @@ extension Ruleset {
         ]
     }
 
-    /// What tells the gates at our interfaces that the table is there (`FirewallGate`): in the chains that see what the host
-    /// passes on, and with br_netfilter also what a bridge does, to a published port of the same network.
+    /// A VXLAN takes whatever comes to its port, whoever sent it: the number of a network is no secret (RFC 7348, section 7).
+    private static var tunnelRules: [Rule] {
+        [
+            Rule(
+                in: raw, .match(.udp(.dport), in: tunnels), comesFromOne, .drop,
+                comment: "no sandbox is another host of a network")
+        ]
+    }
+
+    /// What tells the gates at our interfaces that the table is there (`FirewallGate`): behind all other rules, which may
+    /// give a packet a priority of their own (CLASSIFY), and where also passes what somebody sends on without asking
+    /// `forward` (IPVS, `dup`). With br_netfilter gates see what a bridge passes on before that.
     private static var gateRules: [Rule] {
         [
             Rule(
                 in: raw, .match(.iifname, prefix: Network.interfaceMark), .setPriority(FirewallGate.seen),
                 comment: "seen"),
             Rule(
-                in: forward, goesToOne, .setPriority(FirewallGate.seen),
-                comment: "seen: without this mark nothing leaves to a sandbox"),
+                in: seen, goesToOne, .setPriority(FirewallGate.seen),
+                comment: "without this mark nothing leaves to a sandbox"),
         ]
     }
 

@@ -64,7 +64,7 @@ struct BridgeDriver {
                 name, .bridge(Self.settings), mtu: mtu, address: macAddress, up: false,
                 alias: alias))
         do {
-            try configure(link, &links)
+            try configure(link, isNew: true, &links)
         } catch {
             _ = try? links.delete(.index(link.index))
             throw error
@@ -81,7 +81,7 @@ struct BridgeDriver {
         network.subnets.lazy.compactMap(\.gateway).first.flatMap { AddressChoice.macAddress(for: $0) }
     }
 
-    private func configure(_ bridge: Link, _ links: inout Rtnetlink) throws {
+    private func configure(_ bridge: Link, isNew: Bool, _ links: inout Rtnetlink) throws {
         try HostInterface.protect(bridge.name, hasIPv6: network.hasSubnet(.v6))
         for (parameter, value) in try HostInterface.forwarding(of: network) {
             try Sysctl.set(parameter.path(bridge.name), to: "\(value)")
@@ -91,7 +91,7 @@ struct BridgeDriver {
             Change.replaceAddress(
                 InterfaceAddress(prefix, link: bridge.index, flags: prefix.family == .v6 ? .noDuplicateDetection : []))
         }
-        try FirewallGate.set(bridge.index, &links)
+        try isNew ? FirewallGate.set(new: bridge.index, &links) : FirewallGate.set(bridge.index, &links)
         changes.append(.set(.index(bridge.index), LinkSettings(up: true, mtu: mtu)))
         try links.apply(changes)
     }
@@ -116,7 +116,7 @@ struct BridgeDriver {
             try links.set(.index(bridge.index), LinkSettings(address: macAddress))
             tellOwnAddress(macAddress, bridge)
         }
-        try configure(bridge, &links)
+        try configure(bridge, isNew: false, &links)
         try restoreLinkLocal(name, &links)
         // Those of IPv6 come back with their address, those of IPv4 do not.
         try links.apply(

@@ -98,7 +98,9 @@ struct EndpointDriver {
             var changes: [Change] = [.set(.index(link.index), settings)]
             if master != nil { changes.append(.set(.index(link.index), LinkSettings(up: true))) }
             try host.apply(changes)
-            if master == nil { try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host) }
+            if master == nil {
+                try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(isNew: true, &host)
+            }
             if endpoint.options.hasLimits { try limiter.apply(&host) }
             try SandboxInterface(endpoint: endpoint, sandbox: sandbox, isRestored: isRestored, isQuiet: isQuiet)
                 .configure(namespace)
@@ -209,7 +211,7 @@ extension EndpointDriver {
         case .pointToPoint(let name):
             let link = try findOwn(name, &host)
             if let mtu = endpoint.mtu { try host.set(.index(link.index), LinkSettings(mtu: UInt32(mtu))) }
-            try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(&host)
+            try HostEnd(name: name, index: link.index, endpoint: endpoint).configure(isNew: false, &host)
         default: break
         }
         if endpoint.options.hasLimits { try limiter.apply(&host) }

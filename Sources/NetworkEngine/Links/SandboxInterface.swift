@@ -295,9 +295,12 @@ struct HostEnd {
     let index: UInt32
     let endpoint: Endpoint
 
-    func configure(_ host: inout Rtnetlink) throws {
+    func configure(isNew: Bool, _ host: inout Rtnetlink) throws {
         try HostInterface.protect(name, hasIPv6: endpoint.address(.v6) != nil)
-        try FirewallGate.set(index, &host)
+        // The plugin bandwidth hooks its own limits in here, where there is room for one hook.
+        if !endpoint.isHandedOn {
+            try isNew ? FirewallGate.set(new: index, &host) : FirewallGate.set(index, &host)
+        }
         var changes: [Change] = []
         for gateway in endpoint.gateways {
             guard let prefix = IPPrefix(address: gateway, length: gateway.family.bitWidth) else { continue }

@@ -91,7 +91,7 @@ struct TrafficLimiter {
     private func removeRedirections(_ link: UInt32, _ host: inout Rtnetlink) throws {
         var isUsed = false
         for filter in try host.filters(link: link, on: .incoming) {
-            if filter.classifier == .u32([]) {
+            if filter.isRedirection {
                 try host.apply(.delete(filter))
             } else {
                 isUsed = true
@@ -114,6 +114,14 @@ struct TrafficLimiter {
             return link.index
         }
         return try host.add(NewLink(name, .ifb, up: true, alias: alias, queues: 1)).index
+    }
+}
+
+extension TrafficFilter {
+    /// Whether it leads everything elsewhere, as those of limits do.
+    fileprivate var isRedirection: Bool {
+        guard classifier == .u32([]), actions.count == 1, case .redirect = actions[0] else { return false }
+        return true
     }
 }
 

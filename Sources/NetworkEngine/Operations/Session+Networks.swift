@@ -188,7 +188,7 @@ extension Session {
         var isMarked = store.isRaised(network.name)
         if !isMarked { isMarked = try reclaim(network, isPresent: isPresent) }
         if !isPresent || !isMarked { raising.steps.append(.raise(network)) }
-        if !isMarked { raising.elements = network.elements }
+        if !isMarked { raising.elements = try ownElements(of: network) }
         if network.needsForwarding, !isMarked || !isPresent,
             let forwarding = try neededForwarding(for: network)
         {
@@ -260,13 +260,21 @@ extension Session {
             if isLast {
                 try plan.steps += stopForwarding()
             } else if network.driver.isRoutedByHost {
-                plan.steps.append(.firewall(FirewallChange(removed: network.elements)))
+                plan.steps.append(.firewall(FirewallChange(removed: try ownElements(of: network))))
             }
             plan.steps.append(.lower(network))
             if isLast { plan.steps.append(.dismantle(network)) }
         }
         plan.steps.append(.undefine(network))
         try carryOut(plan)
+    }
+
+    /// What the firewall has to know of a network and has not to know of another one anyway: several VXLANs have one port.
+    private func ownElements(of network: Network) throws -> [FirewallElement] {
+        guard case .vxlan = network.driver else { return network.elements }
+        let others = try store.raisedNetworks().filter { $0 != network.name }.compactMap { try store.network($0) }
+        let shared = Set(others.flatMap(\.elements))
+        return network.elements.filter { !shared.contains($0) }
     }
 
     /// Whether the host routes for no other network.

@@ -307,9 +307,29 @@ extension Session {
         if missing.isEmpty {
             try firewall.commit(change)
         } else {
+            let isNew = try firewall.parts() == nil
             try firewall.build(missing, recorded: try recordedElements(of: try store.sandboxes()), change)
+            // An earlier version of this program has made the interfaces without.
+            if isNew { setGates() }
         }
         Conntrack.forget(change, &links)
+    }
+
+    /// Sets up the gates of all interfaces that lead to sandboxes. What cannot be, `check` says.
+    private mutating func setGates() {
+        for name in (try? store.routedNetworks()) ?? [] {
+            guard let network = try? store.network(name), network.driver.ownsBridge,
+                let bridge = try? network.bridgeName.flatMap({ try links.link(named: $0) }),
+                (try? isOwnBridge(bridge, of: network)) == true
+            else { continue }
+            try? FirewallGate.set(bridge.index, &links)
+        }
+        for endpoint in ((try? store.sandboxes()) ?? []).flatMap(\.endpoints) where !endpoint.isHandedOn {
+            guard case .pointToPoint(let end) = endpoint.link, let index = HostInterface.index(of: end) else {
+                continue
+            }
+            try? FirewallGate.set(index, &links)
+        }
     }
 
     /// Makes a change of which a part may have been made already, or undone.
