@@ -163,4 +163,39 @@ struct LostStateTests {
             #expect(try await host.net("check") == "")
         }
     }
+
+    /// Until a repair takes it up again, what others do takes nothing of a network whose record is gone and that is in use.
+    @Test func `a network that others do not forget`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64", "--antispoof")
+            try await host.net("create", "other", "--subnet", "10.45.0.0/24", "--antispoof")
+            _ = try await host.serve("web", on: "lab")
+            try await host.net("publish", "web", "8080:80")
+            for name in ["next", "last"] { try await host.must(["ip", "netns", "add", name]) }
+            let rules = ["nft", "-s", "list", "ruleset"]
+            let before = try await host.must(rules).split(separator: "\n").sorted()
+            for (lines, isSame) in [
+                (["nft flush ruleset", "$0 connect other next", "$0 disconnect other next"], true),
+                (["$0 connect other next -p 81:80", "nft flush ruleset", "$0 unpublish next 81:80"], false),
+                (["$0 disconnect other next", "$0 rm other"], false),
+            ] {
+                try await host.must(["rm", "-r", "/run/swnet/networks/lab"])
+                try await host.must(["bash", "-ec", lines.joined(separator: "; "), NetworkHost.swnet])
+                let now = try await host.must(rules).split(separator: "\n").sorted()
+                if isSame { #expect(now == before, "\(lines): \(now.difference(from: before))") }
+                #expect(now.contains { $0.contains("\"sw-lab\" . \"sw-lab\"") }, "\(lines): \(now)")
+                #expect(now.contains { $0.contains("table bridge swnet") }, "\(lines): \(now)")
+                #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "1")
+                #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+                #expect(try await host.ask("TCP:10.44.0.2:80", at: .neighbour) == nil)
+                try await host.net("repair")
+                #expect(try await host.net("check") == "", "\(lines)")
+                #expect(try await host.must(rules).split(separator: "\n").sorted() == now, "\(lines)")
+            }
+            try await host.net("disconnect", "lab", "web")
+            try await host.net("rm", "lab")
+            #expect(try await host.nothingLeft() == [])
+            #expect(try await host.must(["sysctl", "-n", "net.ipv4.ip_forward"]) == "0")
+        }
+    }
 }

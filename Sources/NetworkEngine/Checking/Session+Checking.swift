@@ -19,7 +19,7 @@ extension Session {
             }
         }
         check.records = try store.sandboxes { check.reportUnreadable(sandbox: $0, $1) }
-        let forgotten = try forgottenNetworks(check.records)
+        let forgotten = try store.forgottenNetworks(check.records)
         guard forgotten.isEmpty else {
             // Everything of theirs would seem to be nobody's.
             for name in forgotten {
@@ -86,16 +86,6 @@ extension Session {
         try checkLeases(leases, endpoint, of: sandbox, &check)
         if !facts.isEmpty { try firewall.check(holding: facts, &check) }
         return check.differences
-    }
-
-    /// Networks that living sandboxes are on and that are not known to be raised, although they are defined.
-    func forgottenNetworks(_ sandboxes: [Sandbox]) throws -> [String] {
-        let used = Set(sandboxes.flatMap { $0.endpoints.map(\.network) })
-        let forgotten = try used.filter { try !store.isRaised($0) && store.networkNames().contains($0) }
-        // Of sandboxes that are gone it says nothing; nearly always there is none to be asked.
-        return forgotten.filter { network in
-            sandboxes.contains { $0.endpoint(in: network) != nil && $0.identity.isAlive }
-        }.sorted()
     }
 
     // MARK: Remains

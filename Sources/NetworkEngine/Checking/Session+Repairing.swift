@@ -13,7 +13,7 @@ extension Session {
         // Until these are made good, more cannot be found out.
         var found = try restoreFolders()
         guard found.allSatisfy(\.isOurs) else { return finishRepair(found, left: try check()) }
-        let forgotten = try forgottenNetworks(try store.sandboxes { _, _ in })
+        let forgotten = try store.forgottenNetworks(try store.sandboxes { _, _ in })
         if !forgotten.isEmpty { found += try check() }
         for name in forgotten { try expose { try $0.store.markRaised(name) } }
         found += try check()
@@ -146,7 +146,7 @@ extension Session {
         } else {
             tables.append(.networks)
         }
-        if try isGuarding() {
+        if try store.isGuarding() {
             tables.append(.sources)
         } else {
             try expose { try $0.firewall.remove(.sources) }

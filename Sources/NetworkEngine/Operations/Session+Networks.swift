@@ -279,7 +279,7 @@ extension Session {
 
     /// Whether the host routes for no other network.
     private func isLastRouted(_ network: Network) throws -> Bool {
-        try store.routedNetworks() == [network.name]
+        try store.routedNetworks().contains(network.name) && !store.isRouting(besides: network.name)
     }
 
     private mutating func stopForwarding() throws -> [NetworkStep] {

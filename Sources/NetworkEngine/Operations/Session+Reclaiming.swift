@@ -55,3 +55,31 @@ extension Session {
         return store.isRaised(network.name)
     }
 }
+
+extension Store {
+    /// Networks that living sandboxes are on and that are not known to be raised, although they are defined.
+    borrowing func forgottenNetworks(_ sandboxes: [Sandbox]) throws -> [String] {
+        let used = Set(sandboxes.flatMap { $0.endpoints.map(\.network) })
+        let forgotten = try used.filter { try !isRaised($0) && networkNames().contains($0) }
+        // Of sandboxes that are gone it says nothing; nearly always there is none to be asked.
+        return forgotten.filter { network in
+            sandboxes.contains { $0.endpoint(in: network) != nil && $0.identity.isAlive }
+        }.sorted()
+    }
+
+    /// Whether the host routes for a network besides one: for one that is raised, or that has lost its record and is in use.
+    borrowing func isRouting(besides name: String? = nil) throws -> Bool {
+        if try routedNetworks().contains(where: { $0 != name }) { return true }
+        return try forgottenNetworks(sandboxes { _, _ in }).contains {
+            try $0 != name && network($0)?.driver.isRoutedByHost == true
+        }
+    }
+
+    /// Whether such a network asks for the table that looks at what endpoints send.
+    borrowing func isGuarding() throws -> Bool {
+        if try raisedNetworks().contains(where: { try network($0)?.policy.guardsSources == true }) { return true }
+        return try forgottenNetworks(sandboxes { _, _ in }).contains {
+            try network($0)?.policy.guardsSources == true
+        }
+    }
+}

@@ -222,7 +222,7 @@ extension Session {
             }
             try store.markLowered(network.name)
             if network.driver.isRoutedByHost { try dismantleFirewall() }
-            if network.policy.guardsSources, try !isGuarding() { try firewall.remove(.sources) }
+            if network.policy.guardsSources, try !store.isGuarding() { try firewall.remove(.sources) }
         case .dismantle: try dismantleFirewall()
         case .firewall(let change): try changeFirewall(change)
         case .forward(let forwarding):
@@ -281,7 +281,7 @@ extension Session {
     /// Takes away what the last network that the host routes for leaves in the firewall. Where the host goes on forwarding,
     /// because others may have come to rely on it, the table stays and keeps it from being a router by that.
     private mutating func dismantleFirewall() throws {
-        guard try store.routedNetworks().isEmpty else { return }
+        guard try !store.isRouting() else { return }
         var forwarding = try self.forwarding()
         // What has been switched off is still in the table.
         for family in forwarding.families where try !Forwarding.isOn(family) { forwarding[family] = nil }
@@ -293,15 +293,12 @@ extension Session {
         try closeForeign()
     }
 
-    /// Whether a network asks for the table that looks at what endpoints send.
-    func isGuarding() throws -> Bool {
-        try store.raisedNetworks().contains { try store.network($0)?.policy.guardsSources == true }
-    }
-
     private mutating func changeFirewall(_ change: FirewallChange) throws {
-        var missing = try firewall.missing(for: change) { try !store.routedNetworks().isEmpty }
+        var missing = try firewall.missing(for: change) { try store.isRouting() }
         // Who has flushed all rules has flushed the other table, too.
-        if missing.contains(.networks), !missing.contains(.sources), try isGuarding(), try !firewall.isBuilt(.sources) {
+        if missing.contains(.networks), !missing.contains(.sources), try store.isGuarding(),
+            try !firewall.isBuilt(.sources)
+        {
             missing.append(.sources)
         }
         if missing.isEmpty {
@@ -368,7 +365,7 @@ extension Session {
     mutating func recordedElements(of sandboxes: [Sandbox]) throws -> [FirewallElement] {
         var elements = try forwarding().elements
         var networks: [String: Network] = [:]
-        for name in try store.raisedNetworks() {
+        for name in try store.raisedNetworks() + store.forgottenNetworks(sandboxes) where networks[name] == nil {
             networks[name] = try store.network(name)
             elements += networks[name]?.elements ?? []
         }
