@@ -2,6 +2,7 @@ import Addressing
 import CLinux
 import LinuxSystem
 public import NetworkModel
+import Rtnetlink
 
 /// Networks, endpoints and published ports of one host: the host is the network namespace of the calling thread.
 ///
@@ -80,6 +81,19 @@ extension NetworkEngine {
         where root != usual && access(root, F_OK) != 0 {
             throw NetworkError(.notFound, "there is no folder \(root) (\(flag))")
         }
+    }
+}
+
+extension NetworkEngine {
+    /// Whether the kernel has anything of ours, whose records then are lost.
+    ///
+    /// - Throws: `NetworkError` where the table is that of another run root.
+    private func hasRemains() throws -> Bool {
+        var firewall = try Firewall()
+        firewall.owner = Firewall.mark(ofRoot: runRoot)
+        try firewall.checkOwner()
+        var links = try Rtnetlink()
+        return try firewall.isBuilt(.networks) || links.links().contains(where: LinkMark(ofRoot: runRoot).isOn)
     }
 }
 
@@ -261,7 +275,8 @@ extension NetworkEngine {
     ///
     /// - Parameter foreign: Whether what drops our packets in the chains of others is ours to repair.
     public func check(foreign: Bool = false) throws -> [NetworkDifference] {
-        try operate("check", isReading: true, isMending: true) { session in
+        do { try checkRoots() } catch { if try !hasRemains() { throw error } }
+        return try operate("check", isReading: true, isMending: true) { session in
             session.opensForeign = foreign
             return try session.check()
         }

@@ -63,4 +63,28 @@ struct RunRootTests {
             #expect(try await host.net("check") == "")
         }
     }
+
+    @Test func `a check makes no folders`() async throws {
+        try await NetworkHost.with { host in
+            let find = ["find", "/run", "/var/lib/swnet", "-path", "/run/swnet", "-prune", "-o", "-printf", "%p %T@\n"]
+            let before = try await host.must(find)
+            for (flags, words) in [
+                (Self.other, "there is no folder /run/other/long (--run-root)"),
+                (["--root", "/run/none"], "there is no folder /run/none (--root)"),
+            ] {
+                for line in [["check"], ["check", "-q"], ["repair", "--dry-run"]] {
+                    let refused = try await host.swnet(flags + line)
+                    #expect(refused.status == 1 && refused.errors.contains(words), "\(refused)")
+                    #expect(try await host.must(find) == before, "\(flags + line)")
+                }
+            }
+            // Of one that was lost, all that is left is told.
+            try await host.net(Self.other + ["create", "lab", "--subnet", "10.44.0.0/24"])
+            try await host.must(["rm", "-r", "/run/other"])
+            let found = try await host.swnet(Self.other + ["check"])
+            #expect(found.status == 1 && found.output.contains("interface sw-lab: it carries our mark"), "\(found)")
+            try await host.net(Self.other + ["repair"])
+            #expect(try await host.net(Self.other + ["check"]) == "")
+        }
+    }
 }
