@@ -130,7 +130,10 @@ struct RuntimeMountTests {
                 stat -c %d /one /two /three | uniq -c | wc -l; ls -A /one /two/ | grep -v : | grep .; stat -c %a /three
                 touch /two/x 2>&1 | grep -o 'Read-only file system'; stat -c %d / /one | uniq | wc -l
                 """
-            let bundle = try await RuntimeBundle(host, command, #".linux.maskedPaths += ["/one", "/two", "/three"]"#)
+            // Behind so many mounts that not every descriptor is left to the exec.
+            let mounts = #".mounts += [range(300) | {destination: "/tmp/\(.)", type: "tmpfs", source: "tmpfs"}]"#
+            let bundle = try await RuntimeBundle(
+                host, command, #"\#(mounts) | .linux.maskedPaths = ["/one", "/two", "/three"]"#)
             try await host.must([
                 "bash", "-ec", "cd /run/bundle/rootfs; mkdir one two three; touch one/secret two/secret",
             ])

@@ -149,7 +149,10 @@ private struct Masks: ~Copyable {
 
     mutating func hide(directory target: borrowing Descriptor, _ path: String) throws(SystemError) {
         // The first one's descriptor is of what is hidden; looked up again it is what hides.
-        if mask == nil, let first { mask = try device.open(first, O_DIRECTORY)?.procPath }
+        if mask == nil, let first, let hider = try device.open(first, O_DIRECTORY) {
+            // Closed by the exec.
+            mask = "/proc/self/fd/\(Int(hider.release()))"
+        }
         if let mask {
             if MountTree.bind(mask, at: target.procPath) { return }
             return try MountTree.attach(try MountTree.clone(path: mask, recursive: false), to: target)
