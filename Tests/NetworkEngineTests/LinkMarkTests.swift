@@ -13,6 +13,8 @@ struct LinkMarkTests {
         try await NetworkHost.with { host in
             let second = first.isEmpty ? Self.other : []
             try await host.must(["bash", "-c", "mkdir -p /run/other; ip link add br0 type bridge; ip link set br0 up"])
+            // A root without folders is a typing error to those that only look.
+            if !second.isEmpty { try await host.must(["mkdir", "-p", second[1], second[3]]) }
             let words = ["create", "lan", "-d", "bridge", "--opt", "bridge=br0", "--subnet", "10.44.0.0/24"]
             for name in ["web", "new"] { try await host.must(["ip", "netns", "add", name]) }
             try await host.net(first + words)
