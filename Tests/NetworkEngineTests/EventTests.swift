@@ -61,9 +61,10 @@ struct EventTests {
             try await host.net("connect", "lab", "web")
             let events = try await listen(host)
             let told = { try lines(events.outputSoFar).filter { $0["network"].text != "probe" } }
+            // By its words: others of its name, that nobody waits for, may have ended already.
             let stop = { (signal: String, state: String) in
                 let line = """
-                    p=$(pidof swnet); kill -\(signal) $p
+                    p=$(pgrep -xf '[^ ]*/swnet events --format json'); kill -\(signal) $p
                     until grep -q '^State:.\(state)' /proc/$p/status; do :; done
                     """
                 let stopped = try await host.shell(line)
