@@ -8,9 +8,12 @@ public struct MACAddress: Hashable, Sendable {
         self.rawValue = rawValue
     }
 
-    public init?(bytes: some Collection<UInt8>) {
+    /// Inlinable, because the runtime looks for what a generic one needs at every start of a program.
+    @inlinable public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == 6 else { return nil }
-        rawValue = bytes.reduce(0) { $0 << 8 | UInt64($1) }
+        var value: UInt64 = 0
+        for byte in bytes { value = value << 8 | UInt64(byte) }
+        rawValue = value
     }
 
     public var bytes: [UInt8] { (0..<6).map { UInt8(truncatingIfNeeded: rawValue >> (40 - 8 * $0)) } }
@@ -38,6 +41,11 @@ extension MACAddress: LosslessStringConvertible {
     }
 
     public var description: String {
-        bytes.map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined(separator: ":")
+        var text = ""
+        for byte in bytes {
+            if !text.isEmpty { text += ":" }
+            text += byte < 16 ? "0" + String(Int(byte), radix: 16) : String(Int(byte), radix: 16)
+        }
+        return text
     }
 }

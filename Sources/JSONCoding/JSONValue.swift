@@ -32,8 +32,9 @@ extension JSONValue {
         self = .object(members.compactMap { name, value in value.map { Member(name, $0) } })
     }
 
-    public init(_ values: some Sequence<some JSONRepresentable>) {
-        // A key path of a generic type is put together at its use, which takes longer than most documents.
+    /// Inlinable like the others here: what is generic at run time is put together at its use, which takes longer than
+    /// most documents.
+    @inlinable public init(_ values: some Sequence<some JSONRepresentable>) {
         self = .array(values.map { $0.json })
     }
 
@@ -43,7 +44,7 @@ extension JSONValue {
     }
 
     /// The text of a value that prints and parses as text: an address, a name.
-    public init(text value: some LosslessStringConvertible) { self = .string(value.description) }
+    @inlinable public init(text value: some LosslessStringConvertible) { self = .string(value.description) }
 }
 
 // MARK: - Reading
@@ -80,7 +81,7 @@ extension JSONValue {
         return values
     }
 
-    public func list<Element: JSONRepresentable>(
+    @inlinable public func list<Element: JSONRepresentable>(
         _ name: String, of type: Element.Type = Element.self
     ) throws(JSONCodingError) -> [Element] {
         var elements: [Element] = []
@@ -104,7 +105,7 @@ extension JSONValue {
     }
 
     /// The elements of an array that may be missing, each parsed as `Value`.
-    public func texts<Value: LosslessStringConvertible>(
+    @inlinable public func texts<Value: LosslessStringConvertible>(
         _ name: String, as type: Value.Type = Value.self
     ) throws(JSONCodingError) -> [Value] {
         try array(name).map { element throws(JSONCodingError) in
@@ -133,7 +134,7 @@ extension JSONValue {
         return value
     }
 
-    private func wrong(_ name: String, _ wanted: String) -> JSONCodingError {
+    @usableFromInline func wrong(_ name: String, _ wanted: String) -> JSONCodingError {
         JSONCodingError(name, self[name] == nil ? "missing" : "is not \(wanted)")
     }
 

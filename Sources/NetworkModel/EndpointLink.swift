@@ -39,7 +39,7 @@ public enum EndpointLink: Hashable, Sendable {
     /// It follows from that of the host's end: `ifb1f2e3d4c` belongs to `veth1f2e3d4c`.
     public var limiter: String? {
         hostInterface.map { host in
-            if host.hasPrefix("veth") && host.utf8.count == 12 { return "ifb" + host.dropFirst(4) }
+            if host.hasPrefix("veth") && host.utf8.count == 12 { return "ifb" + String(host.dropFirst(4)) }
             // FNV-1a (draft-eastlake-fnv), cut to eight digits.
             let hash = host.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
             let digits = String(hash & 0xffff_ffff, radix: 16)

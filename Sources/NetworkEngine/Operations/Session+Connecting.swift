@@ -429,12 +429,10 @@ extension Session {
 extension ConnectRequest {
     /// What is asked for, in words.
     var operation: String {
-        var words: [String] = []
-        if !attachments.isEmpty {
-            words.append("connect \(sandbox.name) to \(attachments.map(\.network).joined(separator: ", "))")
+        guard let first = attachments.first else {
+            return ports.isEmpty ? "connect \(sandbox.name)" : "publish ports of \(sandbox.name)"
         }
-        if !ports.isEmpty && attachments.isEmpty { words.append("publish ports of \(sandbox.name)") }
-        return words.first ?? "connect \(sandbox.name)"
+        return attachments.dropFirst().reduce("connect \(sandbox.name) to \(first.network)") { $0 + ", \($1.network)" }
     }
 }
 
