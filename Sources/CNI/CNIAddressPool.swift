@@ -5,16 +5,17 @@ public struct CNIAddressPool: Hashable, Sendable {
     public var subnet: IPPrefix
     /// The host's own address in it; nil for the first one.
     public var gateway: IPAddress?
-    /// The first and last address that may be chosen; nil for all of the subnet.
-    public var range: ClosedRange<IPAddress>?
+    /// The first and last addresses that may be chosen; none for all of the subnet.
+    public var ranges: [ClosedRange<IPAddress>] = []
+    /// Whether it is for when the pool before it is full: both are of one set.
+    public var isAlternative = false
 
     /// The gateway, chosen or not.
     public var router: IPAddress? { gateway ?? subnet.address(at: 1) }
 
     /// Reads `ipam.subnet` and `ipam.ranges`, the same keys without `ipam`, and the capability `ipRanges`.
     ///
-    /// An attachment gets an address of every set of ranges. A set with more than one range would mean whichever has
-    /// room, which no network here is.
+    /// An attachment gets an address of every set of ranges, of the first one in it that has room.
     static func read(_ document: Field, _ runtime: Field) throws(CNIError) -> [CNIAddressPool] {
         var pools: [(pool: CNIAddressPool, field: Field)] = []
         for part in [try document["ipam"].object(), document] {
@@ -34,12 +35,33 @@ public struct CNIAddressPool: Hashable, Sendable {
         var pools: [(pool: CNIAddressPool, field: Field)] = []
         for set in try field.list() ?? [] {
             let ranges = try set.list() ?? []
-            guard ranges.count <= 1 else { throw set.unsupported("one range in each set") }
-            guard let range = ranges.first else { throw set.invalid("a set of no ranges") }
-            guard let pool = try CNIAddressPool(range.object()) else { throw range["subnet"].missing }
-            pools.append((pool, range["subnet"]))
+            guard !ranges.isEmpty else { throw set.invalid("a set of no ranges") }
+            let first = pools.count
+            for range in ranges {
+                guard var pool = try CNIAddressPool(range.object()) else { throw range["subnet"].missing }
+                pool.isAlternative = pools.count > first
+                if let other = pools[first...].firstIndex(where: { $0.pool.subnet == pool.subnet }) {
+                    try pools[other].pool.join(pool, range)
+                } else if pools[first...].contains(where: { $0.pool.subnet.family != pool.subnet.family }) {
+                    throw range["subnet"].invalid("\(pool.subnet) is of another family than the set's first range")
+                } else {
+                    pools.append((pool, range["subnet"]))
+                }
+            }
         }
         return pools
+    }
+
+    /// Takes over another range of the same subnet.
+    private mutating func join(_ other: CNIAddressPool, _ field: Field) throws(CNIError) {
+        if let wanted = other.gateway, let own = gateway, wanted != own {
+            throw field["gateway"].invalid("\(subnet) has the gateway \(own) already")
+        }
+        gateway = gateway ?? other.gateway
+        guard !ranges.isEmpty, let range = other.ranges.first, !ranges.contains(where: range.overlaps) else {
+            throw field.invalid("it overlaps another range of \(subnet)")
+        }
+        ranges.append(range)
     }
 
     /// - Returns: nil when there is no subnet, and nothing that needs one.
@@ -67,7 +89,7 @@ public struct CNIAddressPool: Hashable, Sendable {
         else {
             throw field["rangeEnd"].invalid("\(last?.description ?? "") is before rangeStart")
         }
-        range = lowest...highest
+        ranges = [lowest...highest]
     }
 
     private static func address(_ field: Field, in subnet: IPPrefix) throws(CNIError) -> IPAddress? {

@@ -19,16 +19,22 @@ public enum AddressChoice {
     ) throws(Failure) -> (address: IPAddress, offset: UInt64)? {
         let bits = subnet.prefix.family.bitWidth - subnet.prefix.length
         let end = bits >= 32 ? largestOffset : (UInt64(1) << UInt64(bits)) - 1
-        let first = subnet.range.flatMap { subnet.prefix.offset(of: $0.first) } ?? 0
-        let last = subnet.range.flatMap { subnet.prefix.offset(of: $0.last) }.map { min($0, max(end, first)) } ?? end
-        let start = (first..<last).contains(cursor) ? cursor : last
-        var offset = start
-        repeat {
-            offset = offset >= last ? first : offset + 1
-            if let address = subnet.prefix.address(at: offset), subnet.offers(address), try !isTaken(address) {
-                return (address, offset)
+        // First what is behind the cursor, then what is not.
+        for isBehind in [true, false] {
+            for part in 0..<max(subnet.ranges.count, 1) {
+                let range = subnet.ranges.isEmpty ? nil : subnet.ranges[part]
+                let first = range.flatMap { subnet.prefix.offset(of: $0.first) } ?? 0
+                let last = range.flatMap { subnet.prefix.offset(of: $0.last) }.map { min($0, max(end, first)) } ?? end
+                var offset = isBehind && cursor >= first ? min(cursor, last) + 1 : first
+                let stop = isBehind ? last : min(cursor, last)
+                while offset <= stop {
+                    if let address = subnet.prefix.address(at: offset), subnet.offers(address), try !isTaken(address) {
+                        return (address, offset)
+                    }
+                    offset += 1
+                }
             }
-        } while offset != start
+        }
         return nil
     }
 

@@ -17,6 +17,10 @@ public struct AddressRange: Hashable, Sendable {
     public func contains(_ address: IPAddress) -> Bool {
         address.family == family && first <= address && address <= last
     }
+
+    public func overlaps(_ other: AddressRange) -> Bool {
+        family == other.family && first <= other.last && other.first <= last
+    }
 }
 
 extension AddressRange: LosslessStringConvertible {

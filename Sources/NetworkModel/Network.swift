@@ -5,7 +5,8 @@ public import JSONCoding
 public struct Network: Hashable, Sendable {
     public var name: String
     public var driver: NetworkDriver
-    /// Endpoints get an address of each. There may be none: then somebody else gives addresses, or nobody.
+    /// Endpoints get an address of each, but for alternatives. There may be none: then somebody else gives addresses, or
+    /// nobody.
     public var subnets: [Subnet]
     /// The largest packet in bytes; nil where links take over that of what they stand on, and in older definitions.
     public var mtu: Int?
@@ -41,6 +42,24 @@ public struct Network: Hashable, Sendable {
         if providers.contains(.dhcp) { leases[.v4] = DHCPLease() }
         if providers.contains(.dhcp6) { leases[.v6] = DHCPLease() }
         return leases
+    }
+
+    /// The subnets in groups of which an endpoint gets one address, in the first that has room.
+    public var choices: [ArraySlice<Subnet>] {
+        var groups: [ArraySlice<Subnet>] = []
+        var start = subnets.startIndex
+        for index in subnets.indices where index + 1 == subnets.endIndex || !subnets[index + 1].isAlternative {
+            groups.append(subnets[start...index])
+            start = index + 1
+        }
+        return groups
+    }
+
+    /// The network as an endpoint with some of its addresses has it: without the subnets of which that has none.
+    public func reached(from addresses: [IPPrefix]) -> Network {
+        var copy = self
+        copy.subnets.removeAll { subnet in !addresses.contains { subnet.prefix.contains($0.address) } }
+        return copy
     }
 
     /// The subnet that an address belongs to.

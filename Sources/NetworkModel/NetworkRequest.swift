@@ -6,9 +6,11 @@ public struct NetworkRequest: Hashable, Sendable {
     public var driver: NetworkDriver
     /// None: one of each family is chosen.
     public var subnets: [IPPrefix]
+    /// Those of them that are for when the one before is full.
+    public var alternatives: Set<IPPrefix>
     /// At most one in each subnet; the default is a subnet's first address.
     public var gateways: [IPAddress]
-    /// The parts of subnets that addresses are chosen from, at most one in each.
+    /// The parts of subnets that addresses are chosen from.
     public var ranges: [AddressRange]
     /// Addresses that are never chosen.
     public var excluded: [IPAddress]
@@ -24,14 +26,15 @@ public struct NetworkRequest: Hashable, Sendable {
     public var providers: Set<AddressProvider>
 
     public init(
-        name: String, driver: NetworkDriver = .bridge(), subnets: [IPPrefix] = [], gateways: [IPAddress] = [],
-        ranges: [AddressRange] = [], excluded: [IPAddress] = [], hasAddresses: Bool = true, mtu: Int? = nil,
-        isInternal: Bool = false, policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = [],
+        name: String, driver: NetworkDriver = .bridge(), subnets: [IPPrefix] = [], alternatives: Set<IPPrefix> = [],
+        gateways: [IPAddress] = [], ranges: [AddressRange] = [], excluded: [IPAddress] = [], hasAddresses: Bool = true,
+        mtu: Int? = nil, isInternal: Bool = false, policy: NetworkPolicy = NetworkPolicy(), routes: [StaticRoute] = [],
         providers: Set<AddressProvider> = []
     ) {
         self.name = name
         self.driver = driver
         self.subnets = subnets
+        self.alternatives = alternatives
         self.gateways = gateways
         self.ranges = ranges
         self.excluded = excluded
@@ -56,6 +59,13 @@ extension NetworkRequest {
             try validate(subnet: prefix)
             if let other = subnets[..<index].first(where: { $0.overlaps(prefix) }) {
                 throw invalid("subnets \(other) and \(prefix) overlap")
+            }
+            if alternatives.contains(prefix), index == 0 || subnets[index - 1].family != prefix.family {
+                throw invalid("subnet \(prefix) stands in for none of its family")
+            }
+            if alternatives.contains(prefix), isInternal {
+                throw invalid(
+                    "who has an address of \(prefix) would not reach who has one of \(subnets[index - 1]) (--internal)")
             }
         }
         if !hasAddresses, let prefix = subnets.first {
@@ -120,8 +130,8 @@ extension NetworkRequest {
             guard let prefix = subnets.first(where: { $0.contains(range.first) && $0.contains(range.last) }) else {
                 throw invalid("range \(range) is in none of the subnets (--subnet)")
             }
-            if let other = ranges[..<index].first(where: { prefix.contains($0.first) }) {
-                throw invalid("two ranges in \(prefix), \(other) and \(range)")
+            if let other = ranges[..<index].first(where: range.overlaps) {
+                throw invalid("ranges \(other) and \(range) of \(prefix) overlap")
             }
         }
     }

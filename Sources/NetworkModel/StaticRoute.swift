@@ -105,6 +105,9 @@ extension StaticRoute {
             let own = network.subnets.map(\.prefix).filter { $0.family == family }
             throw invalid("its gateway is no host address of \(own.map(\.description).joined(separator: ", "))")
         }
+        if let choice = network.choices.first(where: { $0.contains(subnet) }), choice.count > 1 {
+            throw invalid("its gateway is in \(subnet.prefix), of which not every sandbox has an address")
+        }
         if network.driver == .pointToPoint, gateway != network.gateway(family) {
             throw invalid("on a network of the driver ptp only the host is a gateway")
         }

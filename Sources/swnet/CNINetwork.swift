@@ -25,8 +25,9 @@ struct CNINetwork {
     private func networkRequest() throws(NetworkError) -> NetworkRequest {
         NetworkRequest(
             name: request.network, driver: try driver ?? .bridge(), subnets: configuration.pools.map(\.subnet),
+            alternatives: Set(configuration.pools.filter(\.isAlternative).map(\.subnet)),
             gateways: configuration.pools.compactMap(\.gateway),
-            ranges: configuration.pools.compactMap(\.addressRange), excluded: configuration.excluded,
+            ranges: configuration.pools.flatMap(\.addressRanges), excluded: configuration.excluded,
             hasAddresses: !configuration.usesDHCP, mtu: configuration.mtu, isInternal: configuration.isInternal,
             policy: NetworkPolicy(
                 isolatesPorts: configuration.isolatesPorts, guardsSources: configuration.guardsSources,
@@ -66,8 +67,15 @@ struct CNINetwork {
             if let gateway = pool.gateway, gateway != subnet.gateway {
                 throw contradiction("gateway \(gateway)", subnet.gateway?.description ?? "no gateway")
             }
-            if let range = pool.addressRange, range != subnet.range {
-                throw contradiction("range \(range)", subnet.range?.description ?? "all of \(subnet.prefix)")
+            let ranges = pool.addressRanges.sorted { $0.first < $1.first }
+            if !ranges.isEmpty, ranges != subnet.ranges {
+                let wanted = ranges.map(\.description).joined(separator: " and ")
+                throw contradiction(
+                    "range \(wanted)", subnet.ranges.isEmpty ? "all of \(subnet.prefix)" : subnet.extent)
+            }
+            if pool.isAlternative != subnet.isAlternative {
+                let words = { "\(pool.subnet) \($0 ? "instead of" : "beside") the subnet before it" }
+                throw contradiction(words(pool.isAlternative), words(subnet.isAlternative))
             }
         }
         if let mtu = configuration.mtu, mtu != network.mtu ?? 1500 {
@@ -100,5 +108,5 @@ struct CNINetwork {
 }
 
 extension CNIAddressPool {
-    fileprivate var addressRange: AddressRange? { range.flatMap { AddressRange($0.lowerBound, $0.upperBound) } }
+    fileprivate var addressRanges: [AddressRange] { ranges.compactMap { AddressRange($0.lowerBound, $0.upperBound) } }
 }

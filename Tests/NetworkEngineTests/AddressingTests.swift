@@ -29,6 +29,66 @@ struct NetworkAddressingTests {
         }
     }
 
+    /// A subnet after a comma is for when the one before it is full, and its sandboxes are of the network all the same.
+    @Test func `a full subnet is followed by the next`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net(
+                "create", "lab", "--subnet", "10.44.0.0/29,10.44.1.0/29", "--subnet", "fd00:44::/64", "--ip-range",
+                "10.44.0.3-10.44.0.3", "--ip-range", "10.44.0.5-10.44.0.5", "--gateway", "10.44.1.6")
+            for (name, address) in [("a", "10.44.0.3"), ("b", "10.44.0.5"), ("c", "10.44.1.5"), ("d", "10.44.1.1")] {
+                try await host.must(["ip", "netns", "add", name])
+                // The subnet follows from an address that is asked for.
+                try await host.net(["connect", "lab", name] + (name == "c" ? ["--ip", address] : []))
+                _ = try await host.listen(name, ["tcp"], port: 80)
+                let inside = try await host.json(
+                    ["ip", "-j", "-4", "address", "show", "dev", "eth0"], at: .inside(name))
+                #expect(inside[0]["addr_info"].items.map { $0["local"].text } == [address])
+                let routes = try await host.json(["ip", "-j", "route", "show", "default"], at: .inside(name))
+                let gateway = address.hasPrefix("10.44.0.") ? "10.44.0.1" : "10.44.1.6"
+                #expect(routes.items.map { $0["gateway"].text } == [gateway])
+            }
+            for (from, to) in [("a", "10.44.0.5"), ("a", "10.44.1.5"), ("d", "10.44.0.3"), ("d", "10.44.1.5")] {
+                #expect(try await host.answer("TCP:\(to):80", at: .inside(from)) != nil, "\(from) to \(to)")
+            }
+            #expect(try await host.net("check") == "")
+            // What came back is had again, of the first subnet; with both full, both are named.
+            try await host.net("disconnect", "lab", "b")
+            try await host.net("connect", "lab", "b")
+            #expect(try await host.addresses(of: "b").v4 == "10.44.0.5")
+            for name in ["e", "f", "g"] {
+                try await host.must(["ip", "netns", "add", name])
+                try await host.net("connect", "lab", name)
+            }
+            try await host.must(["ip", "netns", "add", "h"])
+            let full = try await host.swnet("connect", "lab", "h")
+            let words =
+                "lab is full: every address of 10.44.0.3-10.44.0.3 and 10.44.0.5-10.44.0.5 and 10.44.1.0/29 is taken"
+            #expect(full.status == 1 && full.errors.contains(words), "\(full)")
+        }
+    }
+
+    @Test(arguments: [
+        (["--subnet", "10.44.0.0/24,fd00::/64"], "fd00::/64 stands in for none of its family"),
+        (["--subnet", "10.44.0.0/24,10.44.0.128/25"], "10.44.0.0/24 and 10.44.0.128/25 overlap"),
+        (["--subnet", "10.44.0.0/24,"], "'' for --subnet is not a subnet"),
+        (["--subnet", "10.44.0.0/24,10.45.0.0/24", "--internal"], "would not reach who has one of 10.44.0.0/24"),
+        (
+            ["--subnet", "10.44.0.0/24,10.45.0.0/24", "--route", "10.9.0.0/16,10.45.0.9"],
+            "10.45.0.0/24, of which not every sandbox has an address"
+        ),
+        (
+            ["--subnet", "10.44.0.0/24", "--ip-range", "10.44.0.8/29", "--ip-range", "10.44.0.15-10.44.0.16"],
+            "ranges 10.44.0.8-10.44.0.15 and 10.44.0.15-10.44.0.16 of 10.44.0.0/24 overlap"
+        ),
+    ])
+    func `subnets and ranges that contradict each other are refused`(flags: [String], words: String) async throws {
+        try await NetworkHost.with { host in
+            let refused = try await host.swnet(["create", "lab"] + flags)
+            #expect(refused.status != 0 && refused.errors.contains(words), "\(refused)")
+            #expect(try await host.run(["ip", "link", "show", "sw-lab"]).status != 0)
+        }
+    }
+
     @Test func `the packet size of the way out`() async throws {
         try await NetworkHost.with { host in
             let mtu = { (name: String) in

@@ -27,6 +27,26 @@ struct CNIPluginTests {
         }
     }
 
+    @Test func `a set of several ranges, as host-local has them`() async throws {
+        try await NetworkHost.with { host in
+            let set = #"[{"subnet": "10.44.0.0/30"}, {"subnet": "10.45.0.0/30", "gateway": "10.45.0.2"}]"#
+            let runtime = try await CNIRuntime.prepare(host, "web", "peer", "late") {
+                $0.plugins = [CNIRuntime.swnet(#""ipam": {"type": "host-local", "ranges": [\#(set)]}"#)]
+            }
+            for (name, address, gateway) in [
+                ("web", "10.44.0.2/30", "10.44.0.1"), ("peer", "10.45.0.1/30", "10.45.0.2"),
+            ] {
+                let added = try await TestSupport.JSONValue(#require(runtime.add(name).result).text)
+                #expect(added["ips"].items.map { $0["address"].text } == [address])
+                #expect(added["ips"].items.map { $0["gateway"].text } == [gateway])
+                let ping = ["ping", "-c1", "-W1", gateway]
+                #expect(try await host.run(ping, at: .inside(name)).status == 0)
+            }
+            let full = try await runtime.add("late").output
+            #expect(full.output.contains("every address of 10.44.0.0/30 and 10.45.0.0/30 is taken"), "\(full)")
+        }
+    }
+
     @Test(arguments: ["0.4.0", "1.0.0", "1.1.0"])
     func `ADD, CHECK and DEL, in every version`(version: String) async throws {
         try await NetworkHost.with { host in

@@ -57,7 +57,7 @@ struct DocumentedJSONTests {
             "--ip-range",
             "10.44.0.64/26", "--exclude", "10.44.0.70", "--mtu", "1400", "--route", "10.99.0.0/16,10.44.0.200",
             "--isolate-ports", "--announce-all", "--source", "192.0.2.1")
-        try await host.net("create", "plain", "--source", "none", "--subnet", "10.46.0.0/24")
+        try await host.net("create", "plain", "--source", "none", "--subnet", "10.46.0.0/24,10.47.0.0/24")
         try await host.net("create", "closed", "--internal", "--subnet", "10.45.0.0/24")
         try await host.net("create", "lan", "-d", "macvlan", "--opt", "parent=eth0", "--subnet", "192.0.2.0/24")
         try await host.must(["ip", "netns", "add", "web"])

@@ -85,7 +85,7 @@ import Testing
         let range = try #require(AddressRange(range))
         let prefix = try prefix(text)
         let excluded = try #require(range.last == prefix.last ? IPAddress("10.0.0.250") : range.last)
-        let subnet = Subnet(prefix: prefix, gateway: prefix.address(at: 1), range: range, excluded: [excluded])
+        let subnet = Subnet(prefix: prefix, gateway: prefix.address(at: 1), ranges: [range], excluded: [excluded])
         for start: UInt64 in [0, 1, 18, 255, 100_000] {
             var taken: Set<IPAddress> = []
             var cursor = start

@@ -17,9 +17,13 @@ struct AddressPropertyTests {
         let count = UInt64(1) << UInt64(family.bitWidth - prefix.length)
         let any = { (random: inout SplitMix) in prefix.address(at: UInt64.random(in: 0..<count, using: &random)) }
         var subnet = Subnet(prefix: prefix, gateway: Bool.random(using: &random) ? any(&random) : nil)
-        if Bool.random(using: &random), let a = any(&random), let b = any(&random) {
-            subnet.range = AddressRange(min(a, b), max(a, b))
+        for _ in 0..<Int.random(in: 0...3, using: &random) {
+            guard let a = any(&random), let b = any(&random), let range = AddressRange(min(a, b), max(a, b)) else {
+                continue
+            }
+            if !subnet.ranges.contains(where: range.overlaps) { subnet.ranges.append(range) }
         }
+        subnet.ranges.sort { $0.first < $1.first }
         for _ in 0..<Int.random(in: 0...4, using: &random) { subnet.excluded += [any(&random)].compactMap(\.self) }
         return subnet
     }

@@ -10,7 +10,9 @@ import Testing
             subnets: [
                 Subnet(
                     prefix: try #require(IPPrefix("10.1.0.0/24")), gateway: IPAddress("10.1.0.1"),
-                    range: AddressRange("10.1.0.128/25"), excluded: [.v4(.loopback)]),
+                    ranges: ["10.1.0.128/25", "10.1.0.8-10.1.0.9"].compactMap { AddressRange($0) },
+                    excluded: [.v4(.loopback)]),
+                Subnet(prefix: try #require(IPPrefix("10.2.0.0/24")), isAlternative: true),
                 Subnet(prefix: try #require(IPPrefix("fd00::/64")), gateway: IPAddress("fd00::1")),
             ], mtu: 1400)
     }

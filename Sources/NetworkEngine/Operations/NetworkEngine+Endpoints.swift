@@ -112,23 +112,18 @@ extension Session {
         }
         guard store.isRaised(network.name) else { return nil }
         let leases = try store.leases(network: network.name).compactMap { IPAddress($0) }
-        for subnet in network.subnets {
-            let taken = leases.filter { subnet.prefix.contains($0) }
-            if try isFree(subnet, taken) { continue }
-            let isLost = try taken.contains { address in
+        let taken = Set(leases)
+        for choice in network.choices {
+            if choice.contains(where: { AddressChoice.next(in: $0, after: 0, isTaken: taken.contains) != nil }) {
+                continue
+            }
+            let isLost = try leases.contains { address in
+                guard choice.contains(where: { $0.prefix.contains(address) }) else { return false }
                 guard let owner = try store.owner(of: address, network: network.name) else { return true }
                 return try store.sandbox(key: owner)?.identity.isAlive != true
             }
-            if isLost { continue }
-            return NetworkError(.taken, "network \(network.name) is full: every address of \(subnet.prefix) is taken")
+            if !isLost { return choice.exhausted(of: network) }
         }
         return nil
-    }
-
-    /// Whether a subnet has an address that nobody has.
-    private func isFree(_ subnet: Subnet, _ taken: [IPAddress]) throws -> Bool {
-        let owned = Set(taken)
-        let choice = AddressChoice.next(in: subnet, after: 0) { owned.contains($0) }
-        return choice != nil
     }
 }

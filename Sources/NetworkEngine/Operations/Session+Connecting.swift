@@ -103,7 +103,8 @@ extension Session {
         connection.change.added += raising.elements
         if let needed = raising.forwarding { connection.forwarding = connection.forwarding.merging(needed) }
         let addresses = try chooseAddresses(attachment, network, owner: sandbox.key)
-        let endpoint = try self.endpoint(attachment, network, addresses, of: sandbox, present: interfaces)
+        let endpoint = try self.endpoint(
+            attachment, network.reached(from: addresses), addresses, of: sandbox, present: interfaces)
         connection.change.added += network.elements(of: endpoint, sandbox.name)
         if network.driver.isRoutedByHost { connection.needsFirewall = true }
         for prefix in endpoint.addresses {
@@ -260,28 +261,29 @@ extension Session {
     ) throws -> [IPPrefix] {
         let host = try hostAddresses(on: network)
         for address in attachment.addresses { try check(address, network, host) }
-        for subnet in network.subnets {
-            let own = attachment.addresses.filter(subnet.prefix.contains)
+        var chosen: [IPPrefix] = []
+        for choice in network.choices {
+            let own = attachment.addresses.filter { address in choice.contains { $0.prefix.contains(address) } }
             guard own.count < 2 else {
                 throw NetworkError(
                     .invalid,
-                    "addresses \(own[0]) and \(own[1]) are both of \(subnet.prefix), "
-                        + "which gives one (--ip, --ip6)")
+                    "addresses \(own[0]) and \(own[1]) are both of \(list(choice)), which gives one (--ip, --ip6)")
             }
-        }
-        var chosen: [IPPrefix] = []
-        for subnet in network.subnets {
-            if let wanted = attachment.addresses.first(where: subnet.prefix.contains) {
+            if let wanted = own.first, let subnet = network.subnet(of: wanted) {
                 chosen.append(subnet.with(wanted))
-            } else {
-                // The same place in all subnets, where that is free: 10.1.0.7 and fd00::7 are easily seen as one.
-                let twin = chosen.first.flatMap { first in
-                    network.subnet(of: first.address)?.prefix.offset(of: first.address)
-                }
-                chosen.append(subnet.with(try nextAddress(subnet, network, host, twin: twin)))
+                continue
             }
+            // The same place in all subnets, where that is free: 10.1.0.7 and fd00::7 are easily seen as one.
+            let twin = chosen.first.flatMap { first in
+                network.subnet(of: first.address)?.prefix.offset(of: first.address)
+            }
+            chosen.append(try nextAddress(choice, network, host, twin: twin))
         }
         return chosen
+    }
+
+    private func list(_ subnets: ArraySlice<Subnet>) -> String {
+        subnets.map(\.prefix.description).joined(separator: ", ")
     }
 
     /// What the host has itself on a wire that it shares with the sandboxes.
@@ -328,28 +330,32 @@ extension Session {
 
     /// - Parameter host: Addresses that the host has itself.
     private mutating func nextAddress(
-        _ subnet: Subnet, _ network: Network, _ host: Set<IPAddress>, twin: UInt64?
-    ) throws -> IPAddress {
-        let name = network.name
-        if let twin, twin > 0, let address = subnet.prefix.address(at: twin), subnet.offers(address),
-            !host.contains(address), try store.owner(of: address, network: name) == nil
-        {
-            return address
-        }
-        let cursor = try store.cursor(subnet, network: name)
-        if let choice = try freeAddress(subnet, name, host, after: cursor) { return choice }
+        _ choice: ArraySlice<Subnet>, _ network: Network, _ host: Set<IPAddress>, twin: UInt64?
+    ) throws -> IPPrefix {
+        if let address = try freeAddress(choice, network.name, host, twin: twin) { return address }
         try collect()
-        if let choice = try freeAddress(subnet, name, host, after: cursor) { return choice }
-        let whole = subnet.range.map(\.description) ?? subnet.prefix.description
-        throw NetworkError(.taken, "network \(name) is full: every address of \(whole) is taken")
+        if let address = try freeAddress(choice, network.name, host, twin: twin) { return address }
+        throw choice.exhausted(of: network)
     }
 
     private func freeAddress(
-        _ subnet: Subnet, _ network: String, _ host: Set<IPAddress>, after cursor: UInt64
-    ) throws -> IPAddress? {
-        try AddressChoice.next(in: subnet, after: cursor) { address in
+        _ choice: ArraySlice<Subnet>, _ network: String, _ host: Set<IPAddress>, twin: UInt64?
+    ) throws -> IPPrefix? {
+        func isTaken(_ address: IPAddress) throws -> Bool {
             try host.contains(address) || store.owner(of: address, network: network) != nil
-        }?.address
+        }
+        for subnet in choice {
+            if let twin, twin > 0, let address = subnet.prefix.address(at: twin), subnet.offers(address),
+                try !isTaken(address)
+            {
+                return subnet.with(address)
+            }
+            let cursor = try store.cursor(subnet, network: network)
+            if let found = try AddressChoice.next(in: subnet, after: cursor, isTaken: isTaken) {
+                return subnet.with(found.address)
+            }
+        }
+        return nil
     }
 }
 
@@ -433,6 +439,14 @@ extension ConnectRequest {
             return ports.isEmpty ? "connect \(sandbox.name)" : "publish ports of \(sandbox.name)"
         }
         return attachments.dropFirst().reduce("connect \(sandbox.name) to \(first.network)") { $0 + ", \($1.network)" }
+    }
+}
+
+extension ArraySlice<Subnet> {
+    /// The error that none of them has room.
+    func exhausted(of network: Network) -> NetworkError {
+        let extent = map(\.extent).joined(separator: " and ")
+        return NetworkError(.taken, "network \(network.name) is full: every address of \(extent) is taken")
     }
 }
 

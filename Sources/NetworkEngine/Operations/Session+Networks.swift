@@ -168,10 +168,11 @@ extension Session {
             gateway = request.gateways.first(where: prefix.contains) ?? prefix.address(at: 1)
         }
         let subnet = Subnet(
-            prefix: prefix, gateway: gateway, range: request.ranges.first { prefix.contains($0.first) },
-            excluded: request.excluded.filter(prefix.contains))
+            prefix: prefix, gateway: gateway,
+            ranges: request.ranges.filter { prefix.contains($0.first) }.sorted { $0.first < $1.first },
+            excluded: request.excluded.filter(prefix.contains), isAlternative: request.alternatives.contains(prefix))
         guard AddressChoice.next(in: subnet, after: 0, isTaken: { _ in false }) != nil else {
-            let place = subnet.range.map { "range \($0) of \(prefix)" } ?? "subnet \(prefix)"
+            let place = subnet.ranges.isEmpty ? "subnet \(prefix)" : "range \(subnet.extent) of \(prefix)"
             throw NetworkError(
                 .invalid,
                 "create \(request.name): \(place) has no address that a sandbox could get: the network's own, "

@@ -31,7 +31,8 @@ extension SwnetCommands {
             "swnet create lab --subnet 10.1.0.0/24 --subnet fd00:1::/64 --gateway 10.1.0.254",
             "swnet create lab --subnet 10.1.0.0/24 --ip-range 10.1.0.128/25 --exclude 10.1.0.200",
             "swnet create closed --internal", "swnet create tenants --isolate-ports --antispoof --isolation strict",
-            "swnet create mail --source 192.0.2.25", "swnet create routed --source none --subnet 10.7.0.0/24",
+            "swnet create crowd --subnet 10.1.0.0/24,10.2.0.0/24", "swnet create mail --source 192.0.2.25",
+            "swnet create routed --source none --subnet 10.7.0.0/24",
             "swnet create lab --subnet 10.1.0.0/24 --route 10.8.0.0/16,10.1.0.9 --route blackhole:10.9.0.0/16",
             "swnet create lan -d macvlan --opt parent=eth0 --subnet 192.168.1.0/24 --ip-range 192.168.1.200-192.168.1.220",
             "swnet create lan -d macvlan --opt parent=eth0 --ipam dhcp",
@@ -43,13 +44,14 @@ extension SwnetCommands {
                 .init("driver", short: "d", value: "DRIVER", help: "how endpoints are joined (bridge)"),
                 .init("opt", short: "o", value: "KEY=VALUE", isRepeatable: true, help: "an option of the driver"),
                 .init(
-                    "subnet", value: "PREFIX", isRepeatable: true, help: "addresses of the network; may be repeated"),
+                    "subnet", value: "PREFIX,…", isRepeatable: true,
+                    help: "addresses of the network, and where to go on when they are all taken; may be repeated"),
                 .init(
                     "gateway", value: "ADDRESS", isRepeatable: true,
                     help: "the router's address in a subnet (its first one)"),
                 .init(
                     "ip-range", value: "RANGE", isRepeatable: true,
-                    help: "the part of a subnet to choose from: a prefix, or FIRST-LAST"),
+                    help: "a part of a subnet to choose from: a prefix, or FIRST-LAST; may be repeated"),
                 .init(
                     "exclude", value: "ADDRESS", isRepeatable: true,
                     help: "an address that is never chosen; may be repeated"),
@@ -64,11 +66,12 @@ extension SwnetCommands {
             ] + policyFlags + FlagGrammar.dryRun),
         run: { invocation in
             try invocation.require(1...1, "one name")
+            let subnets = try subnets(invocation)
             return try invocation.perform { engine in
                 let network = try engine.createNetwork(
                     NetworkRequest(
-                        name: invocation.arguments[0], driver: try driver(invocation),
-                        subnets: try invocation.values("subnet", "a subnet as ADDRESS/LENGTH"),
+                        name: invocation.arguments[0], driver: try driver(invocation), subnets: subnets.flatMap(\.self),
+                        alternatives: Set(subnets.flatMap { $0.dropFirst() }),
                         gateways: try invocation.values("gateway", "an IP address"),
                         ranges: try invocation.values("ip-range", "a prefix or FIRST-LAST"),
                         excluded: try invocation.values("exclude", "an IP address"),
@@ -81,6 +84,18 @@ extension SwnetCommands {
                 if engine.planned == nil { Output.line(network.name) }
             }
         })
+
+    /// The subnets of each `--subnet`.
+    private static func subnets(_ invocation: Invocation) throws(CommandFailure) -> [[IPPrefix]] {
+        try invocation.flags.values("subnet").map { text throws(CommandFailure) in
+            try text.split(separator: ",", omittingEmptySubsequences: false).map { part throws(CommandFailure) in
+                guard let prefix = IPPrefix(String(part)) else {
+                    throw invocation.misuse("'\(part)' for --subnet is not a subnet as ADDRESS/LENGTH")
+                }
+                return prefix
+            }
+        }
+    }
 
     private static func driver(_ invocation: Invocation) throws(CommandFailure) -> NetworkDriver {
         var options: [String: String] = [:]
