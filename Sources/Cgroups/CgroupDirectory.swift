@@ -168,22 +168,6 @@ struct CgroupDirectory: Hashable {
         }
     }
 
-    /// The cgroups inside this one.
-    func children() -> [CgroupDirectory] {
-        // A directory's link count is 2 and one for each directory in it: the common leaf costs no listing.
-        var status = stat()
-        guard stat(path, &status) == 0, status.st_nlink != 2,
-            let names = try? Descriptor.openDirectory(path, forListing: true).entries()
-        else { return [] }
-        return names.compactMap { name in
-            var status = stat()
-            guard stat("\(path)/\(name)", &status) == 0, status.st_mode & UInt32(S_IFMT) == UInt32(S_IFDIR) else {
-                return nil
-            }
-            return CgroupDirectory(path: "\(path)/\(name)", name: "\(self.name)/\(name)")
-        }
-    }
-
     /// The sizes of huge pages that the kernel accounts for, `2MB`, by the names of their files.
     func hugePageSizes(_ suffix: String) -> [String] {
         guard let names = try? Descriptor.openDirectory(path, forListing: true).entries() else { return [] }
@@ -198,17 +182,31 @@ struct CgroupDirectory: Hashable {
     /// The processes in this cgroup and below it, as the reader's pid namespace numbers them.
     func processes() throws(CgroupError) -> Set<Int32> {
         var found: Set<Int32> = []
-        do throws(CgroupError) {
-            for line in try read("cgroup.procs")?.split(separator: "\n") ?? [] {
+        try addProcesses(in: path, to: &found)
+        try CgroupTree(in: path)?.visit { (above, name) throws(CgroupError) in
+            try addProcesses(in: name, relativeTo: above.rawValue, to: &found)
+        }
+        return found
+    }
+
+    private func addProcesses(
+        in directory: String, relativeTo above: Int32 = AT_FDCWD, to found: inout Set<Int32>
+    ) throws(CgroupError) {
+        do throws(SystemError) {
+            let list = try Descriptor.open("\(directory)/cgroup.procs", relativeTo: above).readAll()
+            for line in String(decoding: list, as: UTF8.self).split(separator: "\n") {
                 // 0 stands for a process of a pid namespace that the reader cannot see into.
                 if let process = Int32(line), process > 0 { found.insert(process) }
             }
         } catch {
+            switch error.errno {
+            // It has gone.
+            case .noSuchFileOrDirectory, .operationNotSupportedByDevice: return
             // A threaded cgroup lists its processes at the top of the threaded tree only.
-            guard error.errno == .notSupportedOnSocket || error.errno == .notSupported else { throw error }
+            case .notSupportedOnSocket, .notSupported: return
+            default: throw CgroupError("read cgroup.procs", name, error)
+            }
         }
-        for child in children() { found.formUnion(try child.processes()) }
-        return found
     }
 
     /// Removes the cgroup and those inside it; a missing one is fine.
@@ -224,8 +222,18 @@ struct CgroupDirectory: Hashable {
             guard answer == .resourceBusy || answer == .directoryNotEmpty else {
                 throw CgroupError("delete \(path)", name, errno: answer)
             }
-            for child in children() { try child.delete(waiting: pause.remaining) }
-            if !pause.wait() {
+            var isSmaller = false
+            try CgroupTree(in: path)?.visit { (above, child) throws(CgroupError) in
+                do throws(SystemError) {
+                    try above.remove(child, directory: true)
+                    isSmaller = true
+                } catch {
+                    guard error.errno == .resourceBusy || error.errno == .directoryNotEmpty else {
+                        throw CgroupError("delete \(child) in \(path)", name, error)
+                    }
+                }
+            }
+            if !isSmaller, !pause.wait() {
                 let inside = (try? processes().sorted()) ?? []
                 let list = inside.prefix(5).map { "\($0)" }.joined(separator: ", ")
                 throw CgroupError(

@@ -177,6 +177,29 @@ struct KernelTests {
         }
     }
 
+    /// A container that may write its cgroup can make more of them in each other than a path is long, and hide there.
+    @Test(arguments: roots) func deletesWhatNoPathReaches(_ root: CgroupRoot) throws {
+        try withCgroup(root, tracking: [.pids]) { cgroup in
+            let child = try Child("exec sleep 60", in: cgroup)
+            let pids = root.hierarchies.first { $0.controllers.contains("pids") }?.mountPoint
+            let mount = try #require(pids ?? root.unified)
+            let name = String(repeating: "n", count: 100)
+            var inside = try Descriptor.openDirectory("\(mount)/\(cgroup.path)")
+            for _ in 0..<300 {
+                try inside.makeDirectory(name)
+                inside = try Descriptor.open(name, O_PATH | O_DIRECTORY, relativeTo: inside.rawValue)
+            }
+            try Descriptor.open("cgroup.procs", O_WRONLY, relativeTo: inside.rawValue).write(
+                text: "\(child.identifier)")
+            #expect(try cgroup.processes() == [child.identifier])
+            let error = #expect(throws: CgroupError.self) { try cgroup.delete(waiting: 20) }
+            #expect(error?.errno == .resourceBusy)
+            try cgroup.kill()
+            try cgroup.delete()
+            #expect(!cgroup.exists)
+        }
+    }
+
     @Test(arguments: roots) func updateReachesNewControllers(_ root: CgroupRoot) throws {
         var limits = CgroupLimits()
         limits.memory = .init(limit: 32 << 20, swap: 32 << 20)
