@@ -99,6 +99,39 @@ struct RouteTests {
         #expect(try route.route(to: try #require(IPAddress("127.0.0.1"))).kind == .local)
     }
 
+    @Test func `the route that somebody else's packet would take is found, or what is against it`() throws {
+        let host = try NetworkNamespaceFixture()
+        var route = try Rtnetlink(in: host.namespace)
+        let link = try prepare(host, &route)
+        try route.addRoute(Route(defaultVia: try #require(IPAddress("10.1.0.1"))))
+        let (target, source) = (try #require(IPAddress("10.9.9.9")), try #require(IPAddress("10.1.0.77")))
+        let (target6, source6) = (try #require(IPAddress("fd00:1::9")), try #require(IPAddress("fd00:1::77")))
+        try host.must("sysctl", "-qw", "net.ipv4.conf.eth0.forwarding=1")
+        let found = try route.route(to: target, from: source, input: link)
+        #expect(found.gateway == IPAddress("10.1.0.1") && found.link == link)
+        #expect(try route.route(to: target6, from: source6, input: link).link == link)
+        for (action, errno) in [
+            ("blackhole", Errno.invalidArgument), ("unreachable", .networkUnreachable), ("prohibit", .permissionDenied),
+        ] {
+            try host.must("ip", "rule", "add", "from", "10.1.0.77", action)
+            try host.must("ip", "-6", "rule", "add", "from", "fd00:1::77", action)
+            expectRefusal(errno, naming: "from 10.1.0.77 to 10.9.9.9") {
+                _ = try route.route(to: target, from: source, input: link)
+            }
+            expectRefusal(errno, naming: "from fd00:1::77 to fd00:1::9") {
+                _ = try route.route(to: target6, from: source6, input: link)
+            }
+            // Nobody else is concerned.
+            #expect(try route.route(to: target).link == link)
+            try host.must("ip", "rule", "delete", "from", "10.1.0.77")
+            try host.must("ip", "-6", "rule", "delete", "from", "fd00:1::77")
+        }
+        try host.must("sysctl", "-qw", "net.ipv4.conf.eth0.forwarding=0")
+        expectRefusal(.noRouteToHost, naming: "10.9.9.9") {
+            _ = try route.route(to: target, from: source, input: link)
+        }
+    }
+
     @Test func `several next hops are read, and refused when sent`() throws {
         let host = try NetworkNamespaceFixture()
         var route = try Rtnetlink(in: host.namespace)

@@ -50,15 +50,38 @@ extension Rtnetlink {
 
     /// The route that a packet to an address would take. Equivalent to `ip route get $destination`.
     ///
-    /// - Throws: `NetlinkError`; ENETUNREACH when there is none, EHOSTUNREACH or EACCES when one forbids it.
+    /// - Throws: `NetlinkError`; ENETUNREACH when there is none, EHOSTUNREACH, EACCES or EINVAL when one, or a rule, is
+    ///   against it.
     public mutating func route(to destination: IPAddress) throws(NetlinkError) -> Route {
+        try route(NetlinkRequest(Self.question(destination), "find route to", "\(destination)"))
+    }
+
+    /// The route that a packet of somebody else's would take that comes in by a link.
+    /// Equivalent to `ip route get $destination from $source iif $link`.
+    ///
+    /// - Throws: `NetlinkError`, as for a packet of this host's own; EHOSTUNREACH also where the link does not forward
+    ///   IPv4, and EINVAL for a source that cannot come in by it.
+    public mutating func route(
+        to destination: IPAddress, from source: IPAddress, input link: UInt32
+    ) throws(NetlinkError) -> Route {
+        var message = Self.question(destination, source)
+        message.put(Int(RTA_SRC.rawValue), source.bytes)
+        message.put(Int(RTA_IIF.rawValue), link)
+        return try route(NetlinkRequest(message, "find route from \(source) to", "\(destination)"))
+    }
+
+    private static func question(_ destination: IPAddress, _ source: IPAddress? = nil) -> MessageBuilder {
         var header = rtmsg()
         header.rtm_family = destination.family.number
         header.rtm_dst_len = UInt8(destination.family.bitWidth)
+        header.rtm_src_len = UInt8(source?.family.bitWidth ?? 0)
         var message = MessageBuilder(type: RTM_GETROUTE)
         message.put(header: header)
         message.put(Int(RTA_DST.rawValue), destination.bytes)
-        let request = NetlinkRequest(message, "find route to", "\(destination)")
+        return message
+    }
+
+    private mutating func route(_ request: NetlinkRequest) throws(NetlinkError) -> Route {
         for answer in try socket.get(request) where answer.type == RTM_NEWROUTE {
             // The answer carries the flag of a cached route, so it is read without looking at that.
             if let header = answer.header(rtmsg.self), let family = IPFamily(number: header.rtm_family),
