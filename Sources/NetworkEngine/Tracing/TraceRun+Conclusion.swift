@@ -1,6 +1,7 @@
 import Addressing
 import LinuxSystem
 import NetworkModel
+import Nftables
 import Rtnetlink
 import SystemPackage
 
@@ -187,6 +188,11 @@ extension TraceRun {
         if what.contains("port unreachable") {
             settle(.refused, "\(reporter) says: \(what)")
             explainMissingListener()
+        } else if let last = requestStations.last, last.hook == .prerouting, last.isComplete,
+            case .host? = answer.from.map(facts.owner),
+            let (reason, advice) = refusalByRouting(last.station.left, from: last.station.input ?? "")
+        {
+            settle(.refused, "\(reporter) says: \(what): \(reason)", advice)
         } else if what == "host unreachable" || what == "address unreachable" {
             explainLeft(saying: "\(reporter) says: \(what)")
         } else {

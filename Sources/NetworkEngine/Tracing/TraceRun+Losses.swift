@@ -41,6 +41,11 @@ extension TraceRun {
                 .dropped, "the answer came, and chain \(passage.chain) drops it: \(words)",
                 isForeign ? advice(against: passage, station) : "swnet check")
         }
+        if let last = answerStations.last, last.hook == .prerouting, last.isComplete, last.station.place == "host",
+            let (reason, advice) = refusalByRouting(last.station.left, from: last.station.input ?? "")
+        {
+            return settle(.lost, "the answer came, and \(reason)", advice)
+        }
         guard let last = requestStations.last else { return explainUnseen() }
         if let (bridge, station) = lossOnBridge { return explainLoss(on: bridge, station) }
         guard last.isComplete else {
@@ -165,49 +170,6 @@ extension TraceRun {
             "\(sandbox) sends from \(source), and network \(endpoint.network) drops what is not from its own address",
             "take the address from \(endpoint.interface) of \(sandbox), or the route that uses it"
         )
-    }
-
-    /// It passed prerouting and came neither to input nor to forward: the routing decision was against it.
-    private mutating func explainRouting(_ station: TraceStation) {
-        let packet = station.left
-        let family = packet.destination.family
-        let input = station.input ?? ""
-        if packet.destination.isLoopback || packet.source.isLoopback {
-            return settle(.lost, "the kernel takes no packet of or for 127.0.0.0/8 from \(input) (a martian)")
-        }
-        guard case .host = facts.owner(of: packet.destination) else {
-            let name = family == .v4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding"
-            if (try? Sysctl.read(name)) == "0" {
-                return settle(.lost, "this host does not forward IP\(family)", "swnet repair, or sysctl -w \(name)=1")
-            }
-            if var links = try? Rtnetlink() {
-                do throws(NetlinkError) {
-                    _ = try links.route(to: packet.destination)
-                } catch {
-                    return settle(.lost, "this host has no route to \(packet.destination) (\(error.errno))")
-                }
-            }
-            return explainSource(packet, input)
-        }
-        explainSource(packet, input)
-    }
-
-    /// The kernel looks whether an answer would leave by the interface that the packet came in by (rp_filter, RFC 3704).
-    private mutating func explainSource(_ packet: TracedPacket, _ input: String) {
-        let filter = ["all", input].compactMap { try? Sysctl.read("net/ipv4/conf/\($0)/rp_filter") }.compactMap {
-            Int($0)
-        }
-        if packet.source.family == .v4, let mode = filter.max(), mode > 0, var links = try? Rtnetlink() {
-            let way = try? links.route(to: packet.source)
-            let name = way?.link.flatMap { try? links.link(index: $0) }?.name
-            if way == nil || mode == 1 && name != input {
-                let where_ = name.map { "by \($0)" } ?? "nowhere"
-                return settle(
-                    .lost, "rp_filter: an answer to \(packet.source) would leave \(where_), and it came in by \(input)",
-                    "sysctl -w net.ipv4.conf.\(input).rp_filter=2, or a route to \(packet.source) by \(input)")
-            }
-        }
-        settle(.lost, "the routing decision was against it: \(packet.source) may be a martian on \(input)")
     }
 
     private mutating func explainInput() {
