@@ -66,6 +66,17 @@ struct TraceLossTests {
         }
     }
 
+    /// Where there are chains that frames of bridges go through, a packet that the bridge hands up passes an input of those.
+    @Test func `a bridge's input is not the host's`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host, "--antispoof")
+            try await host.must(["sysctl", "-qw", "net.ipv4.ip_forward=0"])
+            let report = try await trace(host, "-t", "2", "--from", "web", "icmp", "192.0.2.2")
+            expect(
+                report, "lost", "this host does not forward IPv4", "swnet repair, or sysctl -w net/ipv4/ip_forward=1")
+        }
+    }
+
     @Test(arguments: [
         ("blackhole", "lost", "drops it without a word"),
         ("unreachable", "refused", "makes its destination unreachable"),
@@ -99,6 +110,20 @@ struct TraceLossTests {
                     report, outcome, "the route '\(action) \(target)/\(length)' \(verb)",
                     "\(delete) route delete \(action) \(target)/\(length), if it is not meant for this")
             }
+        }
+    }
+
+    /// What a sandbox asks a neighbour by a published port the host routes, though it ends on the same bridge.
+    @Test func `a published port of a neighbour, and forwarding is off`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must(["ip", "netns", "add", "one"])
+            try await host.net("connect", "lab", "one")
+            try await host.shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0")
+            try await host.must(["sysctl", "-qw", "net.ipv4.ip_forward=0"])
+            let report = try await trace(host, "-t", "2", "--from", "one", "tcp", "192.0.2.1:8080")
+            expect(
+                report, "lost", "this host does not forward IPv4", "swnet repair, or sysctl -w net/ipv4/ip_forward=1")
         }
     }
 }

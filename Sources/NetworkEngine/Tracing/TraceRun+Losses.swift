@@ -56,6 +56,7 @@ extension TraceRun {
         }
         switch last.hook {
         case .prerouting: explainRouting(last.station)
+        case .input where last.isOfBridge: explainHandedUp(last.station)
         case .input: explainInput()
         case .output, .forward:
             settle(.lost, "it was lost behind the hook \(last.station.hook)", "is the interface up?")
@@ -64,14 +65,21 @@ extension TraceRun {
     }
 
     /// The bridge that the packet came by and did not leave, and where it was seen last, when it is one that both the sender
-    /// and the receiver are on: the host does not route it.
+    /// and the receiver are on: the host does not route it. A packet passes prerouting on a bridge with br_netfilter alone.
     private var lossOnBridge: (bridge: String, station: TraceStation)? {
-        guard let last = requestStations.last, last.hook == .prerouting || last.isOfBridge && last.hook != .postrouting,
+        guard let last = requestStations.last,
+            last.isOfBridge
+                ? ![.input, .postrouting].contains(last.hook)
+                : last.hook == .prerouting && isFilteredOnBridges(last.station.left.destination.family),
             case .sandbox(_, let from) = facts.owner(of: last.station.left.source),
             case .sandbox(_, let to) = facts.owner(of: last.station.left.destination),
             let bridge = from.link.bridge, bridge == to.link.bridge
         else { return nil }
         return (bridge, last.station)
+    }
+
+    private func isFilteredOnBridges(_ family: IPFamily) -> Bool {
+        (try? Sysctl.read("net/bridge/bridge-nf-call-ip\(family == .v4 ? "" : "6")tables")) == "1"
     }
 
     private mutating func explainLoss(on bridge: String, _ station: TraceStation) {

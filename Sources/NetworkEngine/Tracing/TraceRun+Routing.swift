@@ -24,6 +24,15 @@ extension TraceRun {
         )
     }
 
+    /// What a bridge handed up to the host, and no hook has seen since. With br_netfilter it has passed prerouting before.
+    mutating func explainHandedUp(_ station: TraceStation) {
+        if let last = requestStations.last(where: { !$0.isOfBridge }), last.hook == .prerouting, last.isComplete {
+            return explainRouting(last.station)
+        }
+        settle(
+            .lost, "the bridge handed it up from \(station.input ?? "its port"), and no hook of the host has seen it")
+    }
+
     /// What is known to be against a packet that comes in by an interface; nil when nothing is.
     func refusalByRouting(_ packet: TracedPacket, from input: String) -> (String, String?)? {
         if packet.destination.isLoopback || packet.source.isLoopback {
