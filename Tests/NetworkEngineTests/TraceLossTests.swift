@@ -113,6 +113,22 @@ struct TraceLossTests {
         }
     }
 
+    @Test(arguments: ["0", "1"])
+    func `isolated ports, asked by a published port`(filtering: String) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host, "--isolate-ports")
+            try await host.must(["ip", "netns", "add", "one"])
+            try await host.net("connect", "lab", "one")
+            // Where this kernel has no such parameter, it is as with 0.
+            try await host.shell("sysctl -qw net.bridge.bridge-nf-call-iptables=\(filtering)")
+            let apart = "network lab keeps its sandboxes apart (--isolate-ports): one does not reach web"
+            for address in ["192.0.2.1:8080", "10.44.0.2:80"] {
+                let report = try await trace(host, "-t", "2", "--from", "one", "tcp", address)
+                expect(report, report["outcome"].text == "dropped" ? "dropped" : "lost", apart, nil)
+            }
+        }
+    }
+
     /// What a sandbox asks a neighbour by a published port the host routes, though it ends on the same bridge.
     @Test func `a published port of a neighbour, and forwarding is off`() async throws {
         try await NetworkHost.with { host in

@@ -139,6 +139,7 @@ extension TraceRun {
                 "connect whoever asks to \(endpoint.network), too"
             )
         }
+        if let words = isolation(of: packet) { return ("\(words): \(comment)", nil) }
         // What is published already is kept out for another reason.
         let isPublished =
             facts.publisher(of: request.target) != nil

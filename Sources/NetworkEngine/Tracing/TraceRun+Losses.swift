@@ -83,6 +83,7 @@ extension TraceRun {
     }
 
     private mutating func explainLoss(on bridge: String, _ station: TraceStation) {
+        if let reason = isolation(of: station.left) { return settle(.lost, reason) }
         if let way = wayOfSender, let (reason, advice) = policyOfBridge(way) { return settle(.lost, reason, advice) }
         settle(
             .lost, "the bridge \(bridge) did not pass it on behind the hook \(station.hook)",
@@ -160,9 +161,7 @@ extension TraceRun {
         if network.policy.isolatesPorts, case .sandbox(let other, let place) = facts.owner(of: request.target.address),
             place.network == network.name
         {
-            return (
-                "network \(network.name) keeps its sandboxes apart: \(way.sandbox) does not reach \(other.name)", nil
-            )
+            return (Self.isolation(network.name, way.sandbox, other.name), nil)
         }
         if network.policy.guardsSources, let source = way.route.source,
             !endpoint.addresses.contains(where: { $0.address == source })
@@ -170,6 +169,19 @@ extension TraceRun {
             return Self.strangeSource(source, endpoint, way.sandbox)
         }
         return nil
+    }
+
+    /// Whether the bridge keeps the ports apart that a packet comes from and goes to, whatever led it there.
+    func isolation(of packet: TracedPacket) -> String? {
+        guard case .sandbox(let asking, let from) = facts.owner(of: packet.source), from.isIsolated,
+            case .sandbox(let other, let to) = facts.owner(of: packet.destination), to.isIsolated,
+            from.network == to.network
+        else { return nil }
+        return Self.isolation(from.network, asking.name, other.name)
+    }
+
+    private static func isolation(_ network: String, _ asking: String, _ other: String) -> String {
+        "network \(network) keeps its sandboxes apart (--isolate-ports): \(asking) does not reach \(other)"
     }
 
     /// What is said of a source that is not the sandbox's own, and what can be done.
