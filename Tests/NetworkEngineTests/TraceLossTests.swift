@@ -113,6 +113,29 @@ struct TraceLossTests {
         }
     }
 
+    @Test func `the firewall does not know of a published port`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must(["nft", "delete", "element", "inet", "swnet", "published4", "{ tcp . 8080 }"])
+            let lacks = "the table inet swnet has no element that leads port 8080 to sandbox web"
+            expect(try await trace(host, "tcp", "127.0.0.1:8080"), "refused", lacks, "swnet repair")
+            expect(try await outside(host, "tcp", "192.0.2.1:8080"), "lost", lacks, "swnet repair")
+            try await host.must(["nft", "delete", "table", "inet", "swnet"])
+            let missing = "the table inet swnet, which leads port 8080 to sandbox web, is missing"
+            expect(try await trace(host, "tcp", "127.0.0.1:8080"), "refused", missing, "swnet repair")
+            expect(try await trace(host, "tcp", "[2001:db8::1]:8080"), "refused", missing, "swnet repair")
+            expect(try await outside(host, "tcp", "192.0.2.1:8080"), "lost", missing, "swnet repair")
+            // Whoever takes it meanwhile is not who was meant.
+            _ = try await host.listen("host", ["tcp"], port: 8080, at: .host)
+            expect(try await trace(host, "-t", "60", "tcp", "192.0.2.1:8080"), "answered", missing, "swnet repair")
+            // The advice is true.
+            try await host.net("repair")
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            let report = try await trace(host, "-t", "60", "tcp", "127.0.0.1:8080")
+            #expect(report["reason"].text == "sandbox web answers", "\(report)")
+        }
+    }
+
     @Test(arguments: ["0", "1"])
     func `isolated ports, asked by a published port`(filtering: String) async throws {
         try await NetworkHost.with { host in

@@ -118,7 +118,14 @@ extension TraceRun {
     }
 
     mutating func explainAnswer() {
-        guard let relay else { return settle(.answered, "\(nameOfDestination) answers") }
+        guard let relay else {
+            settle(.answered, "\(nameOfDestination) answers")
+            if let (reason, advice) = lostPublication {
+                report.reason += ", and no sandbox: \(reason)"
+                report.advice = advice
+            }
+            return
+        }
         // It takes a connection before it makes its own.
         guard isHeard(behind: relay) != false else {
             return settle(
@@ -203,6 +210,11 @@ extension TraceRun {
     }
 
     private mutating func explainMissingListener() {
+        if let (reason, advice) = lostPublication {
+            report.reason += ": \(reason)"
+            report.advice = advice
+            return
+        }
         guard let all = listeners, let hearing, hearing.isEmpty else { return }
         if let other = all.first {
             report.reason += ": the program there listens on \(other.address) alone"

@@ -194,11 +194,14 @@ extension TraceRun {
 
     private mutating func explainInput() {
         if let relay, isHeard(behind: relay) == false { return explainAnswer() }
-        if request.target.transport == .udp, hearing?.isEmpty == false {
+        if lostPublication == nil, request.target.transport == .udp, hearing?.isEmpty == false {
             return settle(.passed, "it came to this host's own socket, and nobody has to answer")
         }
         if request.waits, request.target.transport == .icmp {
             return settle(.passed, "it came to this host itself, whose answer the kernel does not track")
+        }
+        if let (reason, advice) = lostPublication {
+            return settle(.lost, "it came to this host itself: \(reason)", advice)
         }
         settle(.lost, "it came to this host itself, and nobody answered")
         if hearing?.isEmpty == true { report.reason += ": nobody listens on port \(lastPacket.destinationPort ?? 0)" }
