@@ -136,6 +136,27 @@ struct TraceLossTests {
         }
     }
 
+    @Test func `a published port is not asked at the sandbox's own address`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.net("create", "other", "--subnet", "10.46.0.0/24")
+            try await host.must(["ip", "netns", "add", "peer"])
+            try await host.net("connect", "other", "peer")
+            let reached = "port 80 of web is published, and reached by this host's address and port, not by its own"
+            for (address, own) in [("10.44.0.2", "192.0.2.1"), ("[fd00:44::2]", "[2001:db8::1]")] {
+                expect(try await outside(host, "tcp", "\(address):80"), "dropped", reached, "ask \(own):8080")
+            }
+            var report = try await trace(host, "-t", "60", "--from", "peer", "tcp", "10.44.0.2:80")
+            expect(report, "dropped", "peer is on network other", "swnet connect lab peer, or ask 10.46.0.1:8080")
+            #expect(try await host.answer("TCP:10.46.0.1:8080", at: .inside("peer")) != nil)
+            // The same number on both sides is no reason to take the one for the other.
+            try await host.net("unpublish", "web", "8080:80")
+            try await host.net("publish", "web", "80:80")
+            report = try await outside(host, "tcp", "10.44.0.2:80")
+            expect(report, "dropped", reached, "ask 192.0.2.1:80")
+        }
+    }
+
     @Test(arguments: ["0", "1"])
     func `isolated ports, asked by a published port`(filtering: String) async throws {
         try await NetworkHost.with { host in

@@ -145,8 +145,10 @@ struct TraceTests {
             #expect(report["outcome"].text == "answered" && report["packet"]["source"].text == "192.0.2.2", "\(report)")
             #expect(hooks(report) == ["host prerouting", "host forward", "host postrouting"], "\(report)")
             report = try await outside("10.44.0.2:80")
+            #expect(report["outcome"].text == "dropped" && report["advice"].text == "ask 192.0.2.1:8080", "\(report)")
+            report = try await outside("10.44.0.2:81")
             #expect(
-                report["outcome"].text == "dropped" && report["advice"].text == "swnet publish web 80:80", "\(report)")
+                report["outcome"].text == "dropped" && report["advice"].text == "swnet publish web 81:81", "\(report)")
             // A firewall of somebody else's.
             try await host.must(["nft", "add table ip filter"])
             try await host.must([

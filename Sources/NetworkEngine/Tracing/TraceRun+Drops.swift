@@ -140,27 +140,36 @@ extension TraceRun {
             )
         }
         if let words = isolation(of: packet) { return ("\(words): \(comment)", nil) }
-        // What is published already is kept out for another reason.
-        let isPublished =
-            facts.publisher(of: request.target) != nil
-            || facts.network(endpoint.network)?.policy.isolation == .strict
+        // What was published and has been translated is kept out for another reason.
+        let isTranslated = facts.publisher(of: request.target) != nil && request.target.address != packet.destination
+        let place =
+            isTranslated
+            ? nil : publishedPlace(of: packet.destinationPort, sandbox, for: packet, from: station.input)
         let publishing =
-            isPublished
+            isTranslated
             ? nil
             : packet.destinationPort.map { port in
                 "swnet publish \(sandbox.name) \(port):\(port)" + (request.target.transport == .udp ? "/udp" : "")
             }
         if case .sandbox(let asking, let from) = source, from.network != endpoint.network {
+            let isStrict = [from.network, endpoint.network].contains { facts.network($0)?.policy.isolation == .strict }
+            let other = isStrict ? nil : place.map { "ask \($0)" } ?? publishing
             return (
                 "\(asking.name) is on network \(from.network) and \(sandbox.name) on \(endpoint.network): "
                     + "networks are kept apart (\(comment))",
-                "swnet connect \(endpoint.network) \(asking.name)" + (publishing.map { ", or \($0)" } ?? "")
+                "swnet connect \(endpoint.network) \(asking.name)" + (other.map { ", or \($0)" } ?? "")
             )
         }
         if case .sandbox(let asking, _) = source {
             return ("\(asking.name) does not reach \(port)\(sandbox.name): \(comment)", nil)
         }
-        if isPublished { return ("\(port)\(sandbox.name) is not reached although it is published: \(comment)", nil) }
+        if isTranslated { return ("\(port)\(sandbox.name) is not reached although it is published: \(comment)", nil) }
+        if let place {
+            return (
+                "\(port)\(sandbox.name) is published, and reached by this host's address and port, not by its own "
+                    + "\(packet.destination): \(comment)", "ask \(place)"
+            )
+        }
         return ("\(port)\(sandbox.name) is not published: \(comment)", publishing)
     }
 }

@@ -34,4 +34,28 @@ extension TraceRun {
         }
         return nil
     }
+
+    /// Where a port of a sandbox is published for who comes in by an interface: an address of the host's, and the port
+    /// there. nil where it is not.
+    func publishedPlace(of port: UInt16?, _ sandbox: Sandbox, for packet: TracedPacket, from input: String?) -> String?
+    {
+        guard let port, sandbox.target(packet.destination.family) == packet.destination else { return nil }
+        let mapping = sandbox.ports.first { mapping in
+            mapping.transport.rawValue == request.target.transport.rawValue && !mapping.isRelayed
+                && mapping.sandboxPorts.ports.contains(port)
+                && mapping.families.contains(packet.destination.family) && mapping.singleAddress?.isLoopback != true
+        }
+        guard let mapping else { return nil }
+        let asked = mapping.hostPorts.first + (port - mapping.sandboxPorts.first)
+        guard let address = mapping.singleAddress ?? ownAddress(packet.destination.family, on: input) else {
+            return "port \(asked) of an address of this host"
+        }
+        return address.endpoint(port: asked)
+    }
+
+    private func ownAddress(_ family: IPFamily, on name: String?) -> IPAddress? {
+        guard let name, var links = try? Rtnetlink(), let link = try? links.link(named: name) else { return nil }
+        let own = try? links.addresses(family: family, link: link.index)
+        return own?.lazy.map(\.prefix.address).first { !$0.isLinkLocal }
+    }
 }
