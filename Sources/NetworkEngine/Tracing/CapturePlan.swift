@@ -31,7 +31,8 @@ extension NetworkEngine {
     ///
     /// A network is its bridge, or the host's ends of its pairs; where its packets do not pass the host, or pass it among
     /// those of others, it is the interfaces of its sandboxes. A sandbox is its interfaces, inside of it.
-    /// - Parameter interface: Only this one.
+    /// - Parameter interface: Only this one of them, or another of the same place: a port of the bridge, the loopback of
+    ///   a sandbox. The host's own are none of a network's business.
     /// - Throws: `NetworkError` when there is neither, or when nothing of it is to be seen.
     public func capturePlan(of name: String, interface: String? = nil) throws -> CapturePlan {
         try operate("capture \(name)", isReading: true) { session in
@@ -39,6 +40,7 @@ extension NetworkEngine {
             let network = isName ? try session.store.network(name) : nil
             var plan: CapturePlan
             if let network {
+                try session.requireBridge(of: network)
                 plan = CapturePlan(interfaces: try session.interfaces(of: network))
                 guard !plan.interfaces.isEmpty else {
                     throw NetworkError(
@@ -49,14 +51,7 @@ extension NetworkEngine {
             } else {
                 plan = try session.sandboxPlan(try SandboxReference(parsing: name))
             }
-            if let interface {
-                let place = plan.interfaces.first
-                plan.interfaces.removeAll { $0.name != interface }
-                // Any other of the same place will do: the loopback of a sandbox, a port of a bridge.
-                if plan.interfaces.isEmpty {
-                    plan.interfaces = [.init(interface, description: name, sandbox: place?.sandbox)]
-                }
-            }
+            if let interface { plan = try session.choose(interface, of: plan, network, name) }
             guard !plan.interfaces.isEmpty else {
                 throw NetworkError(.notFound, "capture \(name): it has no interface where packets are to be seen")
             }
@@ -66,6 +61,43 @@ extension NetworkEngine {
 }
 
 extension Session {
+    /// A bridge of ours is not there from the start of the machine on.
+    fileprivate mutating func requireBridge(of network: Network) throws {
+        guard let bridge = network.bridgeName, try links.link(named: bridge) == nil else { return }
+        if network.driver.ownsBridge && !store.isRaised(network.name) {
+            throw NetworkError(
+                .notFound, "nobody is on network \(network.name) yet: its bridge \(bridge) comes with the first sandbox"
+            )
+        }
+        let remedy = network.driver.ownsBridge ? " (swnet repair)" : ""
+        throw NetworkError(.notFound, "bridge \(bridge) of network \(network.name) is gone\(remedy)")
+    }
+
+    /// One interface of a network or a sandbox.
+    fileprivate mutating func choose(
+        _ interface: String, of plan: CapturePlan, _ network: Network?, _ name: String
+    ) throws -> CapturePlan {
+        let chosen = plan.interfaces.filter { [$0.name, $0.label].contains(interface) }
+        if !chosen.isEmpty { return CapturePlan(interfaces: chosen) }
+        let kind = network == nil ? "sandbox" : "network"
+        let place = network == nil ? plan.interfaces.first?.sandbox : nil
+        var others = plan.interfaces.map(\.label)
+        if let place {
+            var inside = try Rtnetlink(in: Namespace(path: place.path))
+            others = try inside.links().map(\.name)
+        } else if let bridge = try network?.bridgeName.flatMap({ try links.link(named: $0) }) {
+            others += try links.links().filter { $0.master == bridge.index }.map(\.name)
+        }
+        guard others.contains(interface) else {
+            let rest = others.count > 8 ? " and \(others.count - 8) more" : ""
+            throw NetworkError(
+                .notFound,
+                "\(kind) \(name) has no interface \(interface) "
+                    + "(it has \(others.prefix(8).joined(separator: ", "))\(rest))")
+        }
+        return CapturePlan(interfaces: [.init(interface, description: "\(kind) \(name)", sandbox: place)])
+    }
+
     fileprivate func interfaces(of network: Network) throws -> [CapturePlan.Interface] {
         if let name = network.bridgeName { return [.init(name, description: "network \(network.name)")] }
         return try store.sandboxes().filter(\.identity.isAlive).flatMap { sandbox in
