@@ -63,6 +63,21 @@ public struct Namespace: ~Copyable, Sendable {
         try Namespace(path: "/proc/thread-self/ns/\(kind.rawValue)")
     }
 
+    /// What tells the calling thread's network namespace from all others of this boot, also those that have gone.
+    ///
+    /// The corresponding system call is `getsockopt` with SO_NETNS_COOKIE (Linux 5.14, net/core/net_namespace.c).
+    public static func networkCookie() throws(SystemError) -> UInt64 {
+        let number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else { throw SystemError("make socket", errno: .last) }
+        let socket = Descriptor(owning: number)
+        var cookie: UInt64 = 0
+        var size = socklen_t(MemoryLayout.size(ofValue: cookie))
+        guard unsafe getsockopt(socket.rawValue, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 else {
+            throw SystemError("identify the network namespace", errno: .last)
+        }
+        return cookie
+    }
+
     /// The namespace of a process. A process that has ended is ESRCH.
     public static func of(process: Int32, _ kind: NamespaceKind) throws(SystemError) -> Namespace {
         do throws(SystemError) {

@@ -49,6 +49,36 @@ struct RunRootTests {
         }
     }
 
+    /// `ip netns exec` keeps /run: the records of one network namespace met in another, they would all seem to be lost.
+    @Test func `one network namespace's records are no other's`() async throws {
+        try await NetworkHost.with { host in
+            try await host.net("create", "lab", "--subnet", "10.44.0.0/24")
+            _ = try await host.serve("web", on: "lab")
+            try await host.net("publish", "web", "8080:80")
+            try await host.must(["ip", "netns", "add", "new"])
+            let before = try await host.shell("nft list ruleset; ip -br link; find /run/swnet | sort").output
+            for words in [
+                ["repair"], ["check"], ["disconnect", "lab", "web"], ["unpublish", "web", "8080:80"], ["gc"],
+                ["connect", "lab", "new"], ["rm", "lab"], ["create", "other"], ["ls"],
+            ] {
+                let refused = try await host.run([NetworkHost.swnet] + words, at: .neighbour)
+                let told = "use /run/swnet: device or resource busy (its records are of another network namespace"
+                #expect(refused.status == 1 && refused.errors.contains(told), "\(words): \(refused)")
+                #expect(try await host.run(["nft", "list", "ruleset"], at: .neighbour).output == "")
+            }
+            #expect(try await host.shell("nft list ruleset; ip -br link; find /run/swnet | sort").output == before)
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+            // A root of its own is free, and one that records nothing goes to whoever comes.
+            try await host.must(["mkdir", "-p", "/run/own/run"])
+            let own = [NetworkHost.swnet, "--run-root", "/run/own/run", "--root", "/run/own/lib"]
+            try await host.must(own + ["create", "lab", "--subnet", "10.45.0.0/24"], at: .neighbour)
+            try await host.must(own + ["rm", "lab"], at: .neighbour)
+            try await host.must(own + ["create", "mine", "--subnet", "10.46.0.0/24"], at: .inside("new"))
+            #expect(try await host.run(own + ["check"], at: .neighbour).status == 1)
+            #expect(try await host.must(own + ["check"], at: .inside("new")) == "")
+        }
+    }
+
     /// A rule set that was flushed tells nobody's records, and interfaces are there: what is said of them is careful.
     @Test func `without a table`() async throws {
         try await NetworkHost.with { host in

@@ -16,9 +16,14 @@ extension Store {
     ]
 
     /// Makes the folders, and removes what was recorded before the machine was started, which does not exist any more.
-    static func makeFolders(_ boot: String, in run: borrowing StateDirectory) throws(SystemError) {
+    ///
+    /// - Throws: `SystemError` EBUSY where the records are of another network namespace: compared with this one's kernel, all
+    ///   of them would be lost, and what they are of be nobody's.
+    static func makeFolders(in run: borrowing StateDirectory) throws(SystemError) {
+        let boot = try Boot.identifier()
+        let origin = "\(boot)@\(try Namespace.networkCookie())"
         let recorded = try run.readSymbolicLink("boot")
-        if recorded == boot {
+        if recorded == origin {
             // Whoever sweeps /run finds some of them empty.
             for name in fixed where run.kind(name) == nil { try run.makeDirectory(name) }
             return
@@ -27,12 +32,26 @@ extension Store {
         guard recorded != "" else {
             let path = run.file("boot")
             throw SystemError(
-                "read link", path, errno: .invalidArgument, hint: "it is none: rm -r \(path); ln -s \(boot) \(path)")
+                "read link", path, errno: .invalidArgument, hint: "it is none: rm -r \(path); ln -s \(origin) \(path)")
+        }
+        if let recorded, recorded.hasPrefix("\(boot)@"), try hasRecords(run) {
+            throw SystemError(
+                "use", run.path, errno: .resourceBusy,
+                hint:
+                    "its records are of another network namespace: run swnet in that one, or choose another --run-root; "
+                    + "when it has gone, rm -r \(run.path)")
         }
         if recorded == nil { try checkNobodyElseHas(run) }
         for name in try run.entries() where name != "lock" { try run.removeTree(name) }
         for name in fixed { try run.makeDirectory(name) }
-        try run.makeSymbolicLink("boot", to: boot)
+        try run.makeSymbolicLink("boot", to: origin)
+    }
+
+    private static func hasRecords(_ run: borrowing StateDirectory) throws(SystemError) -> Bool {
+        for folder in ["networks", "sandboxes"] where run.kind(folder) == .directory {
+            if try !run.entries(of: folder).isEmpty { return true }
+        }
+        return false
     }
 
     /// Refuses a folder of somebody else's, who would lose everything in it.

@@ -10,7 +10,7 @@ import JSONCoding
 ///     /var/lib/swnet/networks/NAME.json             a network's definition
 ///     /var/lib/swnet/unique-local                   this host's unique local IPv6 prefix
 ///     /run/swnet/lock                               held by whoever changes anything
-///     /run/swnet/boot                               the boot that everything below belongs to
+///     /run/swnet/boot → BOOT@COOKIE                 the boot and the network namespace that everything below is of
 ///     /run/swnet/pending                            the plan that is being carried out
 ///     /run/swnet/ports                              who has which port of the host
 ///     /run/swnet/names/, dhcp/                      what others serve for us, in files of theirs
@@ -54,12 +54,11 @@ struct Store: ~Copyable {
         let run = try StateDirectory(runRoot, orElse: "rm \(runRoot); swnet repair")
         let definitions = try StateDirectory(
             "\(stateRoot)/networks", orElse: "put the folder back, which has the definitions of all networks")
-        let boot = try Boot.identifier()
         let boost = PriorityBoost()
         var isReadOnly = false
         if !run.contains("lock") { try Self.checkNobodyElseHas(run) }
         let lock = try Self.lock(run, &isReadOnly, waiting)
-        try Self.makeFolders(boot, in: run)
+        try Self.makeFolders(in: run)
         strangeFolder = Self.strangeFolders(in: run).first
         self.run = run
         self.definitions = definitions
