@@ -51,6 +51,9 @@ public struct CNIRequest: Sendable {
                 details: "letters, digits, '_', '.' and '-', a letter or digit first")
         }
         network = name
+        if operation == .add || operation == .check, try document["type"].string()?.isEmpty ?? true {
+            throw CNIError(.invalidConfiguration, "type is missing, the plugin's name")
+        }
         self.document = Document(value: document.value ?? .null)
         // What cannot be understood of the arguments is no reason to keep what was made with them.
         arguments = operation == .delete ? CNIArguments() : try CNIArguments(environment("CNI_ARGS") ?? "")

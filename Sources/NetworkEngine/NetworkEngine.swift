@@ -129,6 +129,7 @@ extension NetworkEngine {
             try session.carryOut(plan)
             if let forwarding = raising.forwarding, planned == nil { session.announce(forwarding) }
             if network.driver.isRoutedByHost { session.announceObstacles() }
+            try session.announceOwnGateway(of: network)
             // Its links are made when somebody connects, which is late to hear of it.
             if let kind = try session.missingKind(of: network) {
                 session.notice(

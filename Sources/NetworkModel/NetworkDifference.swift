@@ -50,6 +50,28 @@ public struct NetworkDifference: Hashable, Sendable {
         case advice(String)
     }
 
+    /// What a repair does, in words; nil where that is for a person.
+    public var repair: String? {
+        switch remedy {
+        case .network(let name): "set up the interfaces of network \(name)"
+        case .endpoint(let sandbox, let network, let interface):
+            "make \(interface) of \(sandbox) on \(network) again"
+        case .interface(let sandbox, let network, let interface):
+            "set up \(interface) of \(sandbox) on \(network)"
+        case .firewall: "build the table from the records"
+        case .relays: "start and stop relays"
+        case .foreign: "add rules to chains of others"
+        case .forwarding: "switch forwarding"
+        case .records: "write the records"
+        case .names: "write the names, and start their server"
+        case .folder(let path): "make the folder \(path)"
+        case .release(let sandbox): "clean up after \(sandbox)"
+        case .remains(let name): "remove what is left of network \(name)"
+        case .stray(let name): "remove the interface \(name)"
+        case .person, .advice: nil
+        }
+    }
+
     /// Whether it is ours to repair.
     public var isOurs: Bool { advice == nil }
 
@@ -76,6 +98,7 @@ extension NetworkDifference {
     public var json: JSONValue {
         JSONValue([
             "object": .string(object), "problem": .string(problem), "repairable": .bool(isOurs),
+            "remedy": repair.map { .string($0) },
             "advice": advice.map { .string($0) },
         ])
     }

@@ -57,7 +57,10 @@ public struct SandboxReference: Hashable, Sendable {
     }
 
     private static func check(_ name: String) throws(NetworkError) {
-        guard !name.isEmpty, name.utf8.count <= 128, !name.hasPrefix("."), !name.contains("/"),
+        guard name.utf8.count <= 128 else {
+            throw NetworkError(.invalid, "sandbox name '\(name)' has \(name.utf8.count) bytes (at most 128)")
+        }
+        guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/"),
             name.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f })
         else {
             throw NetworkError(.invalid, "sandbox name '\(name)' is not valid (no '/', no white space, no dot first)")

@@ -11,7 +11,12 @@ extension CNIError {
             case .taken, .inUse: .taken
             case .failed: .failed
             }
-        self.init(code, error.message)
+        // A flag of the command line is no help to who writes a configuration.
+        var message = error.message
+        while let start = message.firstRange(of: " (--"), let end = message[start.upperBound...].firstIndex(of: ")") {
+            message.removeSubrange(start.lowerBound...end)
+        }
+        self.init(code, message)
     }
 }
 

@@ -11,8 +11,8 @@ extension CommandSupport.Invocation<NetworkEngine> {
     /// Carries out an operation; with `--dry-run` it only prints what would be done, step by step.
     func perform(_ operation: (NetworkEngine) throws -> Void) throws -> ExitStatus {
         var engine = engine
+        let format = try format
         if flags.isOn("dry-run") {
-            let format = try format
             engine.planned = { plan in
                 Output.line(
                     format == .json

@@ -34,7 +34,7 @@ struct JSONReference {
         ("subnets[].alternative?", "boolean", "true when it is only for when the subnet before it is full"),
         ("mtu?", "number", "the largest packet in bytes"),
         ("internal", "boolean", "no way out and none in"),
-        ("routes[]?", "string", "for every sandbox: PREFIX,GATEWAY[,METRIC] or blackhole:PREFIX"),
+        ("routes[]?", "string", "for every sandbox, as they were given"),
         ("options.*?", "string", "the driver's options as they were given"),
         ("isolation", "string", "towards other networks: on, off or strict"),
         ("isolatePorts", "boolean", "sandboxes do not reach each other"),
@@ -137,6 +137,7 @@ struct JSONReference {
             ("object", "string", "what it is about: network lab, web on lab, firewall"),
             ("problem", "string", "how it is different"),
             ("repairable", "boolean", "it is ours, and 'swnet repair' makes it right"),
+            ("remedy?", "string", "how it does so"),
             ("advice?", "string", "what a person can do, where it is somebody else's"),
         ])
 
@@ -146,6 +147,7 @@ struct JSONReference {
             ("object", "string", "what it is about: network lab, web on lab, firewall"),
             ("problem", "string", "how it was different, or still is"),
             ("repairable", "boolean", "it is ours, and can be made right without a person"),
+            ("remedy?", "string", "how"),
             ("repaired", "boolean", "it has been made right"),
             ("advice?", "string", "what a person can do, where it is somebody else's"),
         ])

@@ -67,6 +67,11 @@ import Testing
 
     @Test func `a network has a name`() throws {
         expectRefusal(7, "name") { _ = try Requests.make(.delete, [:], #"{"cniVersion": "1.0.0"}"#) }
+        for type in ["", #", "type": """#] {
+            let document = #"{"cniVersion": "1.0.0", "name": "a"\#(type)}"#
+            expectRefusal(7, "type") { _ = try Requests.make(.add, [:], document) }
+            _ = try Requests.make(.delete, [:], document)
+        }
         for name in ["", "-lab", "a/b", "../lab", "a b", "ö"] {
             expectRefusal(7, "name") {
                 _ = try Requests.make(.delete, [:], #"{"cniVersion": "1.0.0", "name": "\#(name)"}"#)

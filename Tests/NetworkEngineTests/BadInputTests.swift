@@ -43,7 +43,16 @@ struct BadInputTests {
             "connect lab db --mac 02:00:00:00:00:01 --mac 02:00:00:00:00:02", 64,
             "'02:00:00:00:00:01' and '02:00:00:00:00:02' for --mac contradict each other"
         ),
+        (
+            "create a --source 192.0.2.1 --source none", 64,
+            "--source 192.0.2.1 and --source none contradict each other"
+        ),
+        ("publish web 61053:80", 1, "61053/tcp is that of networks' name servers"),
+        ("publish web 61050-61059:80-89/udp", 1, "61053/udp is that of networks' name servers"),
         // Out of range, malformed, unknown.
+        ("create a --format yaml", 64, "'yaml'"), ("gc --format yaml", 64, "'yaml'"),
+        ("connect lab db --format yaml", 64, "'yaml'"), ("rm lab --format yaml", 64, "'yaml'"),
+        ("connect lab \(String(repeating: "d", count: 129))", 64, "has 129 bytes (at most 128)"),
         ("create a --subnet 10.1.0.5/24", 1, "did you mean 10.1.0.0/24"),
         ("create a --subnet 10.1.0.0/31", 1, "10.1.0.0/31 is too small"),
         ("create a --mtu 10", 1, "mtu 10 is out of range"), ("create a --mtu 99999", 1, "mtu 99999 is out of range"),

@@ -103,6 +103,7 @@ struct CheckTests {
         ("ip link set $(ip -j link show master sw-lab | jq -r .[0].ifname) mtu 1300", "has mtu 1300"),
         ("ip netns exec web sysctl -qw net.ipv6.conf.eth0.accept_ra=1", "eth0/accept_ra is 1"),
         ("sysctl -qw net.ipv6.conf.sw-lab.accept_ra=1", "sw-lab/accept_ra is 1"),
+        ("sysctl -qw net.ipv6.conf.eth0.accept_ra=1", "conf/eth0/accept_ra is 1, which means no routers while"),
         ("ip -n web -6 route del default", "default route via fd00:44::1"),
         ("ip route del 10.44.0.0/24", "network lab: the route to 10.44.0.0/24 is missing"),
         ("ip -6 route del fd00:44::/64", "network lab: the route to fd00:44::/64 is missing"),
@@ -205,6 +206,76 @@ struct CheckTests {
         }
     }
 
+    /// Forwarding went on at every interface of the host with the switch; off at one of them, it is so by somebody's wish.
+    @Test(arguments: [("ipv4", "TCP:192.0.2.1:8080"), ("ipv6", "TCP6:[2001:db8::1]:8080")])
+    func `an interface that does not forward is told`(family: String, target: String) async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            #expect(try await host.answer(target, at: .neighbour) != nil)
+            let path = "net/\(family)/conf/eth0/forwarding"
+            try await host.must(["sysctl", "-qw", "\(path)=0"])
+            let found = try await host.swnet("check")
+            let words = "host: what comes in by eth0 reaches no sandbox: \(path) is 0 (sysctl -w \(path)=1)"
+            #expect(found.status == 0 && found.output == words, "\(found)")
+            try await host.net("repair")
+            #expect(try await host.must(["sysctl", "-n", path]) == "0")
+            try await host.must(["sysctl", "-qw", "\(path)=1"])
+            #expect(try await host.net("check") == "")
+        }
+    }
+
+    /// The kernel gives a published port to whoever asks later. It is said who that is.
+    @Test func `a process at a published port is told`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.net("publish", "web", "[::1]:8081:80")
+            let server = try host.start(["socat", "TCP6-LISTEN:8080,fork,reuseaddr,ipv6only=0", "SYSTEM:echo host"])
+            defer { withExtendedLifetime(server) {} }
+            #expect(
+                try await eventually {
+                    let found = try await host.swnet("check")
+                    return found.status == 0 && found.output.hasPrefix("port 8080/tcp: process ")
+                        && found.output.hasSuffix(
+                            "(socat) has it too, where web is reached (swnet unpublish web 8080:80/tcp)")
+                })
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+        }
+    }
+
+    @Test func `a definition that cannot be read, of a network that has nothing in the kernel`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must(["bash", "-c", "echo '{' >/var/lib/swnet/networks/other.json"])
+            let found = try await host.swnet("check")
+            #expect(
+                found.status == 1 && found.output.contains("network other: its definition cannot be read"), "\(found)")
+            try await host.must(["nft", "flush", "ruleset"])
+            // It is in nobody's way.
+            #expect(try await host.swnet("repair").output.contains("repaired firewall"))
+            #expect(try await host.answer("TCP:192.0.2.1:8080", at: .neighbour) == "192.0.2.2 web")
+        }
+    }
+
+    /// What a repair would do is said with what it would do it about.
+    @Test func `a repair that is only printed says its steps`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            try await host.must([
+                "bash", "-c", "nft flush ruleset; ip -n web link set eth0 down; ip link set sw-lab down",
+            ])
+            let told = try await host.net("repair", "--dry-run")
+            for words in [
+                "sw-lab is down (set up the interfaces of network lab)", "eth0 is down (set up eth0 of web on lab)",
+                "table inet swnet is missing, or of another layout (build the table from the records)",
+            ] {
+                #expect(told.contains(words), "\(told)")
+            }
+            let remedies = try await host.json([NetworkHost.swnet, "repair", "--dry-run", "--format", "json"])
+            #expect(remedies.items.compactMap { $0["remedy"].text }.contains("build the table from the records"))
+            #expect(try await host.run(["nft", "list", "table", "inet", "swnet"]).status != 0)
+        }
+    }
+
     @Test func `drivers without a bridge of ours`() async throws {
         try await NetworkHost.with { host in
             try await host.net("create", "p", "--driver", "ptp", "--subnet", "10.45.0.0/24", "--subnet", "fd00:45::/64")
@@ -218,6 +289,8 @@ struct CheckTests {
                 ("ip route del 10.45.0.2 dev \(end)", "route to 10.45.0.2"),
                 ("ip addr flush dev \(end)", "lacks the address 10.45.0.1"), ("ip link set \(end) down", "is down"),
                 ("sysctl -qw net.ipv4.conf.\(end).route_localnet=0", "route_localnet is 0"),
+                ("sysctl -qw net.ipv4.conf.\(end).forwarding=0", "/forwarding is 0 instead of 1"),
+                ("sysctl -qw net.ipv6.conf.\(end).forwarding=0", "/forwarding is 0 instead of 1"),
                 ("bridge fdb del 00:00:00:00:00:00 dev vx-x dst 192.0.2.3", "does not send to 192.0.2.3"),
                 ("ip address change 10.45.0.1/32 dev \(end) valid_lft 900 preferred_lft 900", "for a limited time"),
                 ("bridge link set dev vx-x flood off", "the port vx-x has flood off"),

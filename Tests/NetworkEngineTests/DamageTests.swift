@@ -65,8 +65,8 @@ struct DamageTests {
             // A dry run tells the same and does nothing.
             let dry = try await host.swnet("repair", "--dry-run")
             #expect(dry.status == 0, "\(dry)")
-            #expect(
-                dry.output == found.output.split(separator: "\n").map { "would repair \($0)" }.joined(separator: "\n"))
+            let planned = dry.output.split(separator: "\n").map { $0.replacing(/\ \([^()]*\)$/, with: "") }
+            #expect(planned == found.output.split(separator: "\n").map { "would repair \($0)" })
             #expect(try await host.swnet("check").output == found.output)
             let repaired = try await host.json([NetworkHost.swnet, "repair", "--format", "json"]).items
             #expect(repaired.contains { "\($0["object"].text ?? ""): \($0["problem"].text ?? "")".contains(words) })

@@ -235,6 +235,9 @@ struct EndpointOptionKernelTests {
                 "create", "lan", "-d", "macvlan", "-o", "parent=eth0", "--subnet", "192.0.2.0/24", "--gateway",
                 "192.0.2.2")
             try await refuses(host, "macvlan", ["connect", "lan", "third", "--host-ifname", "third0"])
+            try await host.net("create", "pairs", "-d", "ptp", "--subnet", "10.47.0.0/24")
+            try await refuses(host, "begins with sw-", ["connect", "pairs", "third", "--host-ifname", "third0"])
+            try await host.net("rm", "pairs")
             try await host.net("connect", "lan", "third", "--mtu", "1400")
             #expect(try await mtu(.inside("third"), "eth0") == 1400)
             try await host.net("disconnect", "lan", "third")

@@ -22,7 +22,7 @@ struct FirewallDifferentialTests {
         swnet connect lab web -p 8080:80 -p 5353:53/udp -p 127.0.0.1:5300:53/udp -p '[2001:db8::1]:9000-9001:90-91'
         swnet connect closed db
         swnet connect tenants guest --mac 02:00:00:00:00:07 --host-ifname guest0 -p 9090:90
-        swnet connect pairs peer --host-ifname peer0
+        swnet connect pairs peer --host-ifname sw-peer0
         """#
 
     /// The same, rule for rule and fact for fact. What swnet's firewall gets, loses or changes is to be written here too:
@@ -39,7 +39,7 @@ struct FirewallDifferentialTests {
                     "sw-mail" . "sw-mail" comment "mail",
                     "sw-plain" . "sw-plain" comment "plain",
                     "sw-wide" . "sw-wide" comment "wide",
-                    "peer0" . "peer0" comment "pairs",
+                    "sw-peer0" . "sw-peer0" comment "pairs",
                 }
             }
             set internal { type ifname; elements = { "sw-closed" }; }
@@ -48,8 +48,8 @@ struct FirewallDifferentialTests {
             set plain { type ifname; elements = { "sw-plain" }; }
             set tunnels { type inet_service; elements = { 4789 }; }
             set guarded { type nf_proto . ifname; elements = { ipv4 . "eth0", ipv6 . "eth0" }; }
-            set routed4 { type ifname . ipv4_addr; flags interval; elements = { "peer0" . 10.48.0.0/24 }; }
-            set routed6 { type ifname . ipv6_addr; flags interval; elements = { "peer0" . fd00:48::/64 }; }
+            set routed4 { type ifname . ipv4_addr; flags interval; elements = { "sw-peer0" . 10.48.0.0/24 }; }
+            set routed6 { type ifname . ipv6_addr; flags interval; elements = { "sw-peer0" . fd00:48::/64 }; }
 
             set apart { type ifname . ifname; elements = { "sw-tenants" . "sw-tenants" }; }
             set itself4 {

@@ -147,9 +147,9 @@ struct GateTests {
         try await NetworkHost.with { host in
             try await host.net("create", "pairs", "-d", "ptp", "--subnet", "10.46.0.0/24")
             try await host.must(["ip", "netns", "add", "peer"])
-            try await host.net("connect", "pairs", "peer", "--host-ifname", "peer0", "--egress", "10mbit")
+            try await host.net("connect", "pairs", "peer", "--host-ifname", "sw-peer0", "--egress", "10mbit")
             let hasGates = {
-                let ways = ["ingress", "egress"].map { "tc filter show dev peer0 \($0)" }
+                let ways = ["ingress", "egress"].map { "tc filter show dev sw-peer0 \($0)" }
                 return try await host.shell(ways.joined(separator: "; ")).output.matches(of: #/swnet-gate-1/#).count
                     == 2
             }
@@ -159,9 +159,9 @@ struct GateTests {
                 try await host.net("limit", "pairs", "peer", "--egress", limit)
             }
             #expect(try await hasGates())
-            #expect(try await !host.must(["tc", "filter", "show", "dev", "peer0", "ingress"]).contains("u32"))
-            try await host.must(["tc", "qdisc", "del", "dev", "peer0", "clsact"])
-            #expect(try await host.swnet("check").output.contains("peer0 would be open while the firewall is gone"))
+            #expect(try await !host.must(["tc", "filter", "show", "dev", "sw-peer0", "ingress"]).contains("u32"))
+            try await host.must(["tc", "qdisc", "del", "dev", "sw-peer0", "clsact"])
+            #expect(try await host.swnet("check").output.contains("sw-peer0 would be open while the firewall is gone"))
             try await host.net("repair")
             #expect(try await hasGates())
             #expect(try await host.net("check") == "")

@@ -289,7 +289,7 @@ struct IsolationTests {
         (["--source", "192.0.2.1", "--subnet", "fd00:44::/64"], "no IPv4 subnet"),
         (["--source", "none", "--internal"], "translates nothing"),
         (["--source", "none", "-d", "dummy"], "translates nothing"),
-        (["--source", "none", "--source", "192.0.2.1"], "'none'"),
+        (["--source", "none", "--source", "192.0.2.1"], "contradict each other"),
     ])
     func `what cannot be, and why`(flags: [String], names: String) async throws {
         try await NetworkHost.with { host in

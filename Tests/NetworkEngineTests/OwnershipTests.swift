@@ -9,31 +9,31 @@ struct OwnershipTests {
         try await NetworkHost.with { host in
             try await host.net("create", "lab", "-d", driver, "--subnet", "10.44.0.0/24", "--subnet", "fd00:44::/64")
             try await host.must(["ip", "netns", "add", "web"])
-            try await host.net("connect", "lab", "web", "--host-ifname", "up0", "-p", "8080:80")
+            try await host.net("connect", "lab", "web", "--host-ifname", "sw-up0", "-p", "8080:80")
             // A pair like ours, up, and with an address of somebody's.
             try await host.shell(
                 """
-                ip link del up0; ip link add up0 type veth peer name theirs
-                ip link set theirs up; ip link set up0 up; ip address add 198.51.100.1/24 dev up0
+                ip link del sw-up0; ip link add sw-up0 type veth peer name theirs
+                ip link set theirs up; ip link set sw-up0 up; ip address add 198.51.100.1/24 dev sw-up0
                 """)
-            let theirs = "ip -o -d link show dev up0; ip -o address show dev up0 scope global"
+            let theirs = "ip -o -d link show dev sw-up0; ip -o address show dev sw-up0 scope global"
             let before = try await host.must(["bash", "-c", theirs])
             let found = try await host.swnet("check")
-            #expect(found.output.contains("up0 is not this endpoint's"), "\(found)")
+            #expect(found.output.contains("sw-up0 is not this endpoint's"), "\(found)")
             // Neither a repair nor a departure touches it.
             _ = try await host.swnet("repair")
             #expect(try await host.must(["bash", "-c", theirs]) == before)
-            let taken = try await host.swnet("connect", "lab", "web", "--host-ifname", "up0")
+            let taken = try await host.swnet("connect", "lab", "web", "--host-ifname", "sw-up0")
             #expect(taken.status == 1, "\(taken)")
             try await host.net("disconnect", "lab", "web")
             #expect(try await host.must(["bash", "-c", theirs]) == before)
             #expect(try await host.net("check") == "")
             // The name is taken, and that a connect fails for it takes nothing from its owner.
-            let refused = try await host.swnet("connect", "lab", "web", "--host-ifname", "up0")
-            #expect(refused.status == 1 && refused.errors.contains("up0"), "\(refused)")
+            let refused = try await host.swnet("connect", "lab", "web", "--host-ifname", "sw-up0")
+            #expect(refused.status == 1 && refused.errors.contains("sw-up0"), "\(refused)")
             #expect(try await host.must(["bash", "-c", theirs]) == before)
             try await host.net("rm", "lab")
-            try await host.must(["ip", "link", "del", "up0"])
+            try await host.must(["ip", "link", "del", "sw-up0"])
             // As long as theirs was there, forwarding was left on for it, and guarded.
             try await host.net("repair")
             #expect(try await host.nothingLeft() == [])

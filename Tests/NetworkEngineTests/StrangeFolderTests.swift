@@ -39,7 +39,7 @@ struct StrangeFolderTests {
                 try await host.must(["bash", "-c", "rm -rf \(path); \(kind) \(path)"])
                 let found = try await host.swnet("check")
                 #expect(found.status == 1 && found.output == "folder \(path): it is none", "\(note): \(found)")
-                #expect(try await host.net("repair", "--dry-run") == "would repair \(found.output)", note)
+                #expect(try await host.net("repair", "--dry-run").hasPrefix("would repair \(found.output) ("), note)
                 if !folder.contains("/") {
                     for words in [["publish", "web", "81:80"], ["ls"], ["gc"], ["disconnect", "lab", "web"]] {
                         let refused = try await host.swnet(words)

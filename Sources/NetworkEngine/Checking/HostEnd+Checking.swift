@@ -4,8 +4,10 @@ import Rtnetlink
 
 extension HostEnd {
     /// How the host's end of a pair that is no port of a bridge differs from what it should be.
-    func problems(_ link: Link, _ host: HostState) -> [String] {
+    func problems(_ link: Link, _ host: HostState) throws -> [String] {
         var problems = HostInterface.problems(link, hasIPv6: endpoint.address(.v6) != nil)
+        problems += HostInterface.problems(
+            link, try HostInterface.forwarding(of: endpoint.addresses.map(\.family)))
         let present = host.addresses(of: link)
         for gateway in endpoint.gateways {
             guard let own = present.first(where: { $0.prefix.address == gateway }) else {

@@ -18,6 +18,13 @@ extension Session {
                 check.reportUnreadable(network: name, error)
             }
         }
+        for name in try store.networkNames() where check.networks[name] == nil && !check.unknownNetworks.contains(name)
+        {
+            // It has nothing in the kernel.
+            do { _ = try store.network(name) } catch let error as NetworkError {
+                check.report("network \(name)", "its definition cannot be read", .person("\(error)"))
+            }
+        }
         check.records = try store.sandboxes { check.reportUnreadable(sandbox: $0, $1) }
         let forgotten = try store.forgottenNetworks(check.records)
         guard forgotten.isEmpty else {
@@ -49,6 +56,7 @@ extension Session {
         checkDetours(&check)
         try checkWays(&check)
         try checkRelays(&check)
+        try checkRivals(&check)
         try checkForwarding(&check)
         // What belongs to what cannot be read cannot be told from what belongs to nobody.
         if check.unknownSandboxes.isEmpty && check.unknownNetworks.isEmpty {
@@ -173,7 +181,7 @@ extension Session {
             for problem in try state.problems(link, all, &links) { check.report(object, problem, remedy) }
         }
         guard endpoint.link.bridge != nil else {
-            for problem in HostEnd(name: name, index: link.index, endpoint: endpoint).problems(link, check.host) {
+            for problem in try HostEnd(name: name, index: link.index, endpoint: endpoint).problems(link, check.host) {
                 check.report(object, problem, remedy)
             }
             if !endpoint.isHandedOn, let (problem, advice) = try FirewallGate.problem(link, &links) {
@@ -308,6 +316,20 @@ extension Session {
         }
     }
 
+    /// Nobody holds a published port, so a process may still come to it, and wonder why nobody does.
+    private mutating func checkRivals(_ check: inout NetworkCheck) throws {
+        let ports = check.sandboxes.flatMap(\.ports)
+        // Of a damaged index it is said elsewhere.
+        guard !ports.isEmpty, let index = try? PortIndex(store) else { return }
+        for rival in try HostPorts.rivals(of: ports, index) {
+            let owner = check.sandboxes.first { $0.ports.contains(rival.mapping) }?.name ?? ""
+            check.report(
+                "port \(rival.port)/\(rival.mapping.transport.rawValue)",
+                "\(rival.owner) has it too, where \(owner) is reached",
+                .advice("swnet unpublish \(owner) \(rival.mapping)"))
+        }
+    }
+
     private mutating func checkForwarding(_ check: inout NetworkCheck) throws {
         if let problem = try forwardingProblem() { check.report("host", problem, .records) }
         let open = check.networks.values.filter(\.needsForwarding)
@@ -329,6 +351,25 @@ extension Session {
         for family in IPFamily.allCases where open.contains(where: { $0.hasSubnet(family) }) {
             guard try !Forwarding.isOn(family) else { continue }
             check.report("host", "forwarding of \(family.word) is off", .forwarding)
+        }
+        if !open.isEmpty { try checkSwitched(&check) }
+    }
+
+    /// What came on at the host's other interfaces with the switch.
+    private mutating func checkSwitched(_ check: inout NetworkCheck) throws {
+        let forwarding = try self.forwarding()
+        for (family, parameter) in [(IPFamily.v4, LinkParameter.forwarding), (.v6, .forwardingIPv6)]
+        where try Forwarding.isOn(family) {
+            for link in (forwarding[family] ?? []).compactMap({ check.host.links[$0] }) where link[parameter] == 0 {
+                let path = parameter.path(link.name)
+                check.report(
+                    "host", "what comes in by \(link.name) reaches no sandbox: \(path) is 0",
+                    .advice("sysctl -w \(path)=1"))
+            }
+        }
+        for name in try Forwarding.deaf(forwarding) {
+            let path = LinkParameter.acceptRouterAdvertisements.path(name)
+            check.report("host", "\(path) is 1, which means no routers while the host forwards", .forwarding)
         }
     }
 

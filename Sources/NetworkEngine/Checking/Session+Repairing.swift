@@ -136,6 +136,10 @@ extension Session {
             try expose { try $0.commitWhatIsThere(FirewallChange(added: needed.elements)) }
             try expose { _ in try Forwarding.enable(needed) }
         }
+        let deaf = try Forwarding.deaf(try forwarding())
+        if !deaf.isEmpty {
+            try expose { _ in try Forwarding.enable(HostForwarding(acceptsRouterAdvertisements: deaf)) }
+        }
     }
 
     /// Builds the tables that are needed, and removes those that are not.

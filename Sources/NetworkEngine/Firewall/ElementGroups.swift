@@ -69,9 +69,12 @@ extension FirewallElement {
         }
     }
 
-    /// A name that fits into a comment.
+    /// A name that fits into a comment. `nft` prints it between quotes, and could not read it again with one in it.
     private static func comment(_ name: String) -> String? {
-        name.isEmpty ? nil : String(decoding: name.utf8.prefix(100), as: UTF8.self)
+        if name.isEmpty { return nil }
+        let text = name.utf8.prefix(100)
+        guard text.contains(UInt8(ascii: "\"")) else { return String(decoding: text, as: UTF8.self) }
+        return String(decoding: text.map { $0 == UInt8(ascii: "\"") ? UInt8(ascii: "'") : $0 }, as: UTF8.self)
     }
 
     private static func elements(_ mapping: PortMapping, _ target: IPAddress, _ owner: String) -> [Element] {

@@ -39,6 +39,14 @@ enum Forwarding {
         for family in forwarding.families { try Sysctl.set(parameter(family), to: "1") }
     }
 
+    /// Interfaces that somebody has told since to hear routers only while the host does not forward.
+    static func deaf(_ forwarding: HostForwarding) throws -> [String] {
+        guard try isOn(.v6) else { return [] }
+        return try forwarding.acceptsRouterAdvertisements.filter {
+            try Sysctl.read("net/ipv6/conf/\($0)/accept_ra") == "1"
+        }
+    }
+
     /// Throws it back. Interfaces that have gone meanwhile are no error.
     static func disable(_ forwarding: HostForwarding) throws {
         for family in forwarding.families { try Sysctl.set(parameter(family), to: "0") }

@@ -1,3 +1,4 @@
+import Addressing
 import CLinux
 import LinuxSystem
 import NetworkModel
@@ -30,9 +31,13 @@ enum HostInterface {
 
     /// The switches of a network's bridge, where the host forwards at all: the kernel asks only them about what comes in.
     static func forwarding(of network: Network) throws -> [(LinkParameter, Int32)] {
-        guard network.needsForwarding else { return [] }
-        return try [(LinkParameter.forwarding, 1), (.forwardingIPv6, 1)].filter { parameter, _ in
-            try network.hasSubnet(parameter.family) && Forwarding.isOn(parameter.family)
+        network.needsForwarding ? try forwarding(of: network.subnets.map(\.prefix.family)) : []
+    }
+
+    /// The same of the host's end of a pair.
+    static func forwarding(of families: [IPFamily]) throws -> [(LinkParameter, Int32)] {
+        try [(LinkParameter.forwarding, 1), (.forwardingIPv6, 1)].filter { parameter, _ in
+            try families.contains(parameter.family) && Forwarding.isOn(parameter.family)
         }
     }
 

@@ -297,6 +297,9 @@ struct HostEnd {
 
     func configure(isNew: Bool, _ host: inout Rtnetlink) throws {
         try HostInterface.protect(name, hasIPv6: endpoint.address(.v6) != nil)
+        for (parameter, value) in try HostInterface.forwarding(of: endpoint.addresses.map(\.family)) {
+            try Sysctl.set(parameter.path(name), to: "\(value)")
+        }
         // The plugin bandwidth hooks its own limits in here, where there is room for one hook.
         if !endpoint.isHandedOn {
             try isNew ? FirewallGate.set(new: index, &host) : FirewallGate.set(index, &host)

@@ -69,6 +69,12 @@ extension Session {
                 "interface \(wanted): an endpoint of the driver \(network.driver.name) has no end in the host "
                     + "(--host-ifname)")
         }
+        guard network.driver != .pointToPoint || wanted.hasPrefix(Network.interfaceMark) else {
+            throw NetworkError(
+                .invalid,
+                "interface \(wanted): on a network of the driver ptp it begins with \(Network.interfaceMark), by which "
+                    + "rules in other firewalls know what is ours (--host-ifname)")
+        }
         guard try links.link(named: wanted) == nil else {
             throw NetworkError(.taken, "the host has an interface \(wanted) already (--host-ifname)")
         }

@@ -73,9 +73,10 @@ extension Session {
             prefixes = try choosePrefixes(
                 request, avoiding: routes.prefixes + others.flatMap { $0.subnets.map(\.prefix) })
         }
+        let routers = try routers(of: driver)
         var network = Network(
             name: request.name, driver: driver,
-            subnets: try prefixes.map { try Self.subnet($0, request) }, mtu: request.mtu,
+            subnets: try prefixes.map { try Self.subnet($0, request, routers) }, mtu: request.mtu,
             isInternal: request.isInternal, policy: request.policy, routes: request.routes,
             providers: request.providers)
         try checkSources(network)
@@ -162,10 +163,38 @@ extension Session {
         }
     }
 
-    private static func subnet(_ prefix: IPPrefix, _ request: NetworkRequest) throws -> Subnet {
+    /// The routers that the host itself has by the interface that a network stands on.
+    private mutating func routers(of driver: NetworkDriver) throws -> [IPAddress] {
+        guard !driver.isRoutedByHost, let parent = driver.parent, let link = try links.link(named: parent.text) else {
+            return []
+        }
+        return try links.routes(table: Route.mainTable).filter { $0.isDefault && $0.link == link.index }
+            .compactMap(\.gateway)
+    }
+
+    /// Says when the gateway is the host, which the driver keeps from its sandboxes.
+    mutating func announceOwnGateway(of network: Network) throws {
+        switch network.driver {
+        case .macvlan, .ipvlan: break
+        default: return
+        }
+        let own = Set(try links.addresses().map(\.prefix.address))
+        for gateway in network.subnets.compactMap(\.gateway) where own.contains(gateway) {
+            notice(
+                "the gateway \(gateway) of network \(network.name) is this host, which no sandbox of the driver "
+                    + "\(network.driver.name) reaches (--gateway)")
+        }
+    }
+
+    /// - Parameter routers: Those of the host, if they are the sandboxes' as well.
+    private static func subnet(
+        _ prefix: IPPrefix, _ request: NetworkRequest, _ routers: [IPAddress]
+    ) throws -> Subnet {
         var gateway: IPAddress?
         if request.driver.usesGateways {
-            gateway = request.gateways.first(where: prefix.contains) ?? prefix.address(at: 1)
+            gateway =
+                request.gateways.first(where: prefix.contains) ?? routers.first(where: prefix.contains)
+                ?? prefix.address(at: 1)
         }
         let subnet = Subnet(
             prefix: prefix, gateway: gateway,

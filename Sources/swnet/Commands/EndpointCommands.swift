@@ -138,7 +138,12 @@ extension SwnetCommands {
             try invocation.require(0...0, "no argument")
             return try invocation.perform { engine in
                 let names = try engine.collect()
-                if engine.planned == nil { for name in names { Output.line(name.printable) } }
+                guard engine.planned == nil else { return }
+                if try invocation.format == .json {
+                    try JSONOutput.print(JSONValue.array(names.map { .string($0) }))
+                } else {
+                    for name in names { Output.line(name.printable) }
+                }
             }
         })
 }

@@ -48,7 +48,7 @@ extension SwnetCommands {
                     help: "addresses of the network, and where to go on when they are all taken; may be repeated"),
                 .init(
                     "gateway", value: "ADDRESS", isRepeatable: true,
-                    help: "the router's address in a subnet (its first one)"),
+                    help: "the router's address in a subnet (its first one, or the host's own router there)"),
                 .init(
                     "ip-range", value: "RANGE", isRepeatable: true,
                     help: "a part of a subnet to choose from: a prefix, or FIRST-LAST; may be repeated"),
@@ -61,7 +61,9 @@ extension SwnetCommands {
                 .init("mtu", value: "BYTES", help: "the largest packet (that of the host's default route)"),
                 .init(
                     "route", value: "ROUTE", isRepeatable: true,
-                    help: "for every sandbox: PREFIX,GATEWAY[,METRIC] or blackhole:PREFIX"),
+                    help:
+                        "for every sandbox: PREFIX,GATEWAY[,METRIC], or blackhole:, unreachable: or prohibit:PREFIX[,METRIC]"
+                ),
                 .init("internal", help: "no way out and none in"),
             ] + policyFlags + FlagGrammar.dryRun),
         run: { invocation in
@@ -150,7 +152,8 @@ extension SwnetCommands {
             try invocation.require(1..., "a network")
             return try invocation.perform { engine in
                 var failures: [NetworkError] = []
-                for name in invocation.arguments {
+                for (index, name) in invocation.arguments.enumerated()
+                where !invocation.arguments[..<index].contains(name) {
                     // One that has to stay keeps none of the others.
                     do { try engine.removeNetwork(name) } catch let error as NetworkError { failures.append(error) }
                 }

@@ -16,7 +16,11 @@ extension SwnetCommands {
     ]
 
     static func policy(_ invocation: Invocation) throws(CommandFailure) -> NetworkPolicy {
-        let keepsSources = invocation.flags.values("source") == ["none"]
+        let sources = invocation.flags.values("source")
+        let keepsSources = sources == ["none"]
+        if !keepsSources, sources.contains("none"), let address = sources.first(where: { $0 != "none" }) {
+            throw invocation.misuse("--source \(address) and --source none contradict each other")
+        }
         var policy = NetworkPolicy(
             isolatesPorts: invocation.flags.isOn("isolate-ports"), guardsSources: invocation.flags.isOn("antispoof"),
             announcesToAll: invocation.flags.isOn("announce-all"),

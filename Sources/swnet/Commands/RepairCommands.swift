@@ -73,8 +73,10 @@ extension SwnetCommands {
                     JSONValue.array(found.map { $0.json(isRepaired: !isDry) } + left.map { $0.json(isRepaired: false) })
                 )
             } else {
-                let verb = isDry ? "would repair" : "repaired"
-                for difference in found { Output.line("\(verb) \(difference)".printable) }
+                for difference in found {
+                    let plan = difference.repair.map { " (\($0))" } ?? ""
+                    Output.line((isDry ? "would repair \(difference)\(plan)" : "repaired \(difference)").printable)
+                }
                 for difference in left { invocation.program.warn("\(difference)") }
             }
             return left.allSatisfy(\.isOthers) ? .success : .failure
