@@ -77,6 +77,25 @@ struct TraceLossTests {
         }
     }
 
+    /// Connection tracking has seen the answer by then, and that is all that who waits for a packet knows.
+    @Test func `what is against the answer to somebody's packet`() async throws {
+        try await NetworkHost.with { host in
+            try await prepare(host)
+            let switched = "net/ipv4/conf/sw-lab/forwarding"
+            try await host.must(["sysctl", "-qw", "\(switched)=0"])
+            var report = try await outside(host, "tcp", "192.0.2.1:8080")
+            expect(
+                report, "lost", "the answer came, and forwarding of IPv4 is off on sw-lab", "sysctl -w \(switched)=1")
+            try await host.must(["sysctl", "-qw", "\(switched)=1"])
+            try await host.must(["ip", "rule", "add", "from", "10.44.0.0/24", "blackhole", "priority", "77"])
+            report = try await outside(host, "tcp", "192.0.2.1:8080")
+            expect(
+                report, "lost",
+                "the answer came, and routing rule 77 (from 10.44.0.0/24 blackhole) drops it without a word",
+                "ip rule delete priority 77, if it is not meant for this")
+        }
+    }
+
     @Test(arguments: [
         ("blackhole", "lost", "drops it without a word"),
         ("unreachable", "refused", "makes its destination unreachable"),

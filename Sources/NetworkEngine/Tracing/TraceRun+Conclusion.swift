@@ -118,6 +118,9 @@ extension TraceRun {
     }
 
     mutating func explainAnswer() {
+        if report.answer?.kind == .seen, let (reason, advice) = refusalOfAnswer {
+            return settle(.lost, "the answer came, and \(reason)", advice)
+        }
         guard let relay else {
             settle(.answered, "\(nameOfDestination) answers")
             if let (reason, advice) = lostPublication {

@@ -46,6 +46,26 @@ extension TraceRun {
         return missingRoute(packet, input, &links) ?? strictSource(packet, input, &links)
     }
 
+    /// What is known to be against the answer of a sandbox to a packet that the host has passed on. Who waits for a packet
+    /// of somebody else's knows only that the kernel has seen one, which it has before it looks for a way.
+    var refusalOfAnswer: (String, String?)? {
+        guard let station = requestStations.last(where: { !$0.isOfBridge && $0.station.place == "host" })?.station,
+            requestStations.contains(where: { !$0.isOfBridge && $0.hook == .forward }),
+            case .sandbox(_, let endpoint) = facts.owner(of: station.left.destination)
+        else { return nil }
+        let packet = station.left
+        // A bridge need not ask for a way.
+        if case .sandbox(_, let asking) = facts.owner(of: packet.source), let bridge = asking.link.bridge,
+            bridge == endpoint.link.bridge
+        {
+            return nil
+        }
+        let answer = TracedPacket(
+            source: packet.destination, destination: packet.source, sourcePort: packet.destinationPort,
+            destinationPort: packet.sourcePort)
+        return refusalByRouting(answer, from: endpoint.link.bridge ?? station.leftOutput ?? station.output ?? "")
+    }
+
     /// IPv4 goes by the switch of the interface that the packet comes in by (`IN_DEV_FORWARD`, net/ipv4/route.c), which
     /// `ip_forward` sets for all of them; IPv6 by the one for all, past which `force_forwarding` leads (`ip6_forward`,
     /// net/ipv6/ip6_output.c).
