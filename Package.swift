@@ -270,3 +270,16 @@ let package = Package(
             swiftSettings: strict),
     ]
 )
+
+// The program of tools/fuzz: libFuzzer brings its `main`, and everything is compiled to tell it what was reached.
+if Context.environment["SWNET_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: [
+                "Addressing", "CNI", "JSONCoding", "Netlink", "NetworkModel", "Rtnetlink", "RuntimeSpec",
+                "TestSupport",
+            ],
+            path: "Tests/Fuzz", swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+}
