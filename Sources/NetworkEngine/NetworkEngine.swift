@@ -223,14 +223,13 @@ extension NetworkEngine {
         let operation = "unpublish ports of \(reference.name)"
         try operate(operation) { session in
             let sandbox = try session.recorded(reference)
-            let published = Set(sandbox.ports)
-            let leaving = try ports.flatMap { port in
-                if let mapping = port.mapping, published.contains(mapping) { return [mapping] }
-                if let mappings = sandbox.ports(port) { return mappings }
-                let others = sandbox.ports.map(\.description).joined(separator: ", ")
+            let (leaving, unknown) = sandbox.ports(ports)
+            if let unknown {
+                var others = sandbox.ports.prefix(20).map(\.description).joined(separator: ", ")
+                if sandbox.ports.count > 20 { others += ", …: swnet ports \(sandbox.name)" }
                 throw NetworkError(
                     .notFound,
-                    "port '\(port)' is not published by \(sandbox.name)"
+                    "port '\(unknown)' is not published by \(sandbox.name)"
                         + (others.isEmpty ? "" : " (it publishes \(others))"))
             }
             try session.carryOut(session.removal(operation, of: [], and: leaving, from: sandbox))

@@ -57,18 +57,6 @@ public struct PortRequest: Hashable, Sendable {
         guard let hostPort = PortRange(hostPort), let port = PortRange(port) else { return nil }
         return PortMapping(hostAddress: hostAddress, hostPorts: hostPort, sandboxPorts: port, transport: transport)
     }
-
-    /// Whether a mapping whose host port was chosen may have been chosen for this.
-    public func allows(_ chosen: PortMapping) -> Bool {
-        guard chosen.transport == transport, chosen.hostAddress == hostAddress,
-            sandboxPorts.ports.contains(chosen.sandboxPorts.first)
-        else { return false }
-        return switch hostPorts {
-        case .these: false
-        case .oneOf(let ports): ports.ports.contains(chosen.hostPorts.first)
-        case .any: true
-        }
-    }
 }
 
 // MARK: - Text

@@ -10,11 +10,11 @@ public struct Sandbox: Hashable, Sendable {
     /// What is published, ranges as they were asked for.
     public var ports: [PortMapping]
     /// Those of them whose host port was not asked for but chosen.
-    public var chosenPorts: [PortMapping]
+    public var chosenPorts: [ChosenPort]
 
     public init(
         name: String, identity: SandboxIdentity, endpoints: [Endpoint] = [], ports: [PortMapping] = [],
-        chosenPorts: [PortMapping] = []
+        chosenPorts: [ChosenPort] = []
     ) {
         self.name = name
         self.identity = identity
@@ -38,10 +38,21 @@ public struct Sandbox: Hashable, Sendable {
     /// The address that published ports of a family lead to: that of the endpoint which gives the default route.
     public func target(_ family: IPFamily) -> IPAddress? { published(family)?.address(family) }
 
-    /// The ports that were published because of a request; nil when there is none.
-    public func ports(_ request: PortRequest) -> [PortMapping]? {
-        let found = request.mapping.map { [$0].filter(ports.contains) } ?? chosenPorts.filter(request.allows)
-        return found.isEmpty ? nil : found
+    /// The ports that were published because of requests, and the first request because of which none was.
+    public func ports(_ requests: [PortRequest]) -> (found: [PortMapping], unknown: PortRequest?) {
+        let published = Set(ports)
+        let chosen = Dictionary(grouping: chosenPorts, by: \.request)
+        var found: [PortMapping] = []
+        for request in requests {
+            if let mapping = request.mapping, published.contains(mapping) {
+                found.append(mapping)
+            } else if let ports = chosen[request] {
+                found += ports.map(\.mapping)
+            } else {
+                return (found, request)
+            }
+        }
+        return (found, nil)
     }
 
     /// The firewall elements that publish its ports.
@@ -71,13 +82,29 @@ extension Sandbox: JSONRepresentable {
         self.init(
             name: try json.string("name"), identity: try SandboxIdentity(json: identity),
             endpoints: try json.list("endpoints"), ports: try json.list("ports"),
-            chosenPorts: try json.list("chosenPorts"))
+            chosenPorts: try Self.chosenPorts(json))
+    }
+
+    private static func chosenPorts(_ json: JSONValue) throws(JSONCodingError) -> [ChosenPort] {
+        let mappings: [PortMapping] = try json.list("chosenPorts")
+        let requests: [PortRequest] = try json.list("chosenFor")
+        var chosen: [ChosenPort] = []
+        for (place, mapping) in mappings.enumerated() {
+            // Who wrote a record before requests were kept left nothing but the port in the sandbox.
+            let port = PortRequest(
+                hostAddress: mapping.hostAddress, hostPorts: .any, sandboxPorts: mapping.sandboxPorts,
+                transport: mapping.transport)
+            chosen.append(ChosenPort(mapping, for: place < requests.count ? requests[place] : port))
+        }
+        return chosen
     }
 
     public var json: JSONValue {
         JSONValue([
             "name": .string(name), "namespace": identity.json, "endpoints": JSONValue(endpoints),
-            "ports": JSONValue(ports), "chosenPorts": chosenPorts.isEmpty ? nil : JSONValue(chosenPorts),
+            "ports": JSONValue(ports),
+            "chosenPorts": chosenPorts.isEmpty ? nil : JSONValue(chosenPorts.map(\.mapping)),
+            "chosenFor": chosenPorts.isEmpty ? nil : JSONValue(chosenPorts.map(\.request)),
         ])
     }
 }

@@ -55,7 +55,7 @@ extension CommandSupport.Invocation<NetworkEngine> {
             guard engine.planned == nil else { return }
             // The last in its list are those of this operation.
             let count = requests.reduce(0) { $0 + $1.choices }
-            let ports = sandbox.chosenPorts.suffix(count)
+            let ports = sandbox.chosenPorts.suffix(count).map(\.mapping)
             guard !ports.isEmpty, let problem = Output.attempt(ports.map { "\($0)\n" }.joined()) else { return }
             throw CommandFailure(
                 "\(sandbox.name) publishes \(ports.map(\.description).joined(separator: ", ")) now, which cannot be written "

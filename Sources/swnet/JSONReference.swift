@@ -116,6 +116,7 @@ struct JSONReference {
             ("endpoints[].sysctls[]?", "string", "NAME=VALUE"),
             ("ports[]", "string", "what it publishes: [HOSTIP:]HOSTPORT:PORT/PROTOCOL"),
             ("chosenPorts[]?", "string", "those of them whose host port was chosen"),
+            ("chosenFor[]?", "string", "what each of these was chosen for, as it was asked for"),
         ])
 
     static let list = JSONReference("With json, a list of:", networkMembers)

@@ -37,6 +37,28 @@ struct RandomPortTests {
         }
     }
 
+    @Test func `they are taken back as they were asked for or printed, and by no wider name`() async throws {
+        try await NetworkHost.with { host in
+            try await host.must(["ip", "netns", "add", "web"])
+            try await host.net("connect", "bridge", "web")
+            let chosen = try await host.net("publish", "web", "90-99:80", "80", "80", "81-82").split(separator: "\n")
+            #expect(chosen.count == 5 && chosen[0] == "90:80/tcp", "\(chosen)")
+            for wider in ["80-179", "80-90", "89-99:80", "90-98:80", "91-99:80", "81", "81-83", "127.0.0.1::80"] {
+                let result = try await host.swnet("unpublish", "web", wider)
+                #expect(result.status == 1 && result.errors.contains("'\(wider)/tcp' is not published"), "\(result)")
+                // With others that are published, none goes.
+                #expect(try await host.swnet("unpublish", "web", "80", wider).status == 1)
+            }
+            #expect(try await host.elements("published4").count == 5)
+            try await host.net("unpublish", "web", "80")
+            #expect(try await host.net("ports", "-q") == [chosen[0], chosen[3], chosen[4]].joined(separator: "\n"))
+            // One of a range by its number, the rest of it by the range.
+            try await host.net("unpublish", "web", String(chosen[3]))
+            try await host.net("unpublish", "web", "81-82", "90-99:80")
+            #expect(try await host.elements("published4").isEmpty)
+        }
+    }
+
     @Test func `with a connection, on one address, and a range of them`() async throws {
         try await NetworkHost.with { host in
             try await host.must(["ip", "netns", "add", "web"])

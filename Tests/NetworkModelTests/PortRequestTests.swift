@@ -31,19 +31,35 @@ import Testing
     }
 
     @Test func `what was chosen for a request is found again, and nothing else`() throws {
-        let mapping = { (text: String) in try PortMapping(parsing: text) }
-        let chosen = try [mapping("61000:80"), mapping("61001:81"), mapping("61002:80/udp"), mapping("8003:90")]
+        let chosen = try [
+            ("61000:80", "80"), ("61001:81", "81-82"), ("61003:82", "81-82"), ("61002:80/udp", "80/udp"),
+            ("8003:90", "8000-8010:90"), ("61004:80", "80"),
+        ].map { ChosenPort(try PortMapping(parsing: $0), for: try PortRequest(parsing: $1)) }
         let sandbox = Sandbox(
             name: "web", identity: SandboxIdentity(source: .path("/x"), device: 1, inode: 2),
-            ports: chosen + [try mapping("8080:80")], chosenPorts: chosen)
-        let found = { (text: String) in sandbox.ports(try PortRequest(parsing: text))?.map(\.description) }
-        #expect(try found("80") == ["61000:80/tcp"])
-        #expect(try found("80-81") == ["61000:80/tcp", "61001:81/tcp"])
-        #expect(try found("80/udp") == ["61002:80/udp"])
+            ports: chosen.map(\.mapping) + [try PortMapping(parsing: "8080:80")], chosenPorts: chosen)
+        let found = { (texts: String...) in
+            let (found, unknown) = sandbox.ports(try texts.map { try PortRequest(parsing: $0) })
+            return unknown == nil ? found.map(\.description) : nil
+        }
+        #expect(try found("80") == ["61000:80/tcp", "61004:80/tcp"])
+        #expect(try found(":80/udp", "81-82") == ["61002:80/udp", "61001:81/tcp", "61003:82/tcp"])
         #expect(try found("8000-8010:90") == ["8003:90/tcp"])
         #expect(try found("8080:80") == ["8080:80/tcp"])
         #expect(try found("61000:80") == ["61000:80/tcp"])
-        for text in ["82", "127.0.0.1::80", "9000-9010:90", "8081:80"] { #expect(try found(text) == nil, "\(text)") }
+        // What somebody else asked for is nothing that was published, though it has what was chosen in it.
+        for text in [
+            "82", "127.0.0.1::80", "9000-9010:90", "8081:80", "81", "80-81", "80-90", "90", "8000-8009:90", "8003",
+            "1-65535", "61000-61099:80",
+        ] {
+            #expect(try found(text) == nil, "\(text)")
+            #expect(try found("80", text) == nil, "\(text)")
+        }
+        // A record of former times says no more than what was chosen.
+        let former = sandbox.json.text.replacing("chosenFor", with: "x")
+        let read = try Sandbox(json: JSONValue(parsing: Array(former.utf8)))
+        #expect(read.chosenPorts.map(\.mapping) == sandbox.chosenPorts.map(\.mapping))
+        #expect(try read.ports([PortRequest(parsing: "90")]).found.map(\.description) == ["8003:90/tcp"])
     }
 
     /// No input traps, and an error always repeats the input.

@@ -36,7 +36,7 @@ import Testing
         let sandbox = try sandbox()
         #expect(try Sandbox(json: JSONValue(parsing: sandbox.json.bytes)) == sandbox)
         var chosen = sandbox
-        chosen.chosenPorts = [sandbox.ports[0]]
+        chosen.chosenPorts = [ChosenPort(sandbox.ports[0], for: try PortRequest(parsing: "80-90:80"))]
         #expect(try Sandbox(json: JSONValue(parsing: chosen.json.bytes)) == chosen)
     }
 

@@ -108,7 +108,7 @@ extension PortRequest {
 
 extension Session {
     /// What is published for requests, and the part of it whose host ports were chosen, in order.
-    mutating func choosePorts(_ requests: [PortRequest]) throws -> (ports: [PortMapping], chosen: [PortMapping]) {
+    mutating func choosePorts(_ requests: [PortRequest]) throws -> (ports: [PortMapping], chosen: [ChosenPort]) {
         let fixed = requests.compactMap(\.mapping)
         guard fixed.count < requests.count else { return (fixed, []) }
         if let choice = try choosePorts(requests, fixed).found { return choice }
@@ -125,14 +125,14 @@ extension Session {
 
     private func choosePorts(
         _ requests: [PortRequest], _ fixed: [PortMapping]
-    ) throws -> (found: (ports: [PortMapping], chosen: [PortMapping])?, refused: PortRequest?) {
+    ) throws -> (found: (ports: [PortMapping], chosen: [ChosenPort])?, refused: PortRequest?) {
         var choice = PortChoice(try PortIndex(store), besides: fixed)
         var ports: [PortMapping] = []
-        var chosen: [PortMapping] = []
+        var chosen: [ChosenPort] = []
         for request in requests {
             guard let mappings = try choice.mappings(request) else { return (nil, request) }
             ports += mappings
-            if request.mapping == nil { chosen += mappings }
+            if request.mapping == nil { chosen += mappings.map { ChosenPort($0, for: request) } }
         }
         return ((ports, chosen), nil)
     }

@@ -125,7 +125,7 @@ extension Session {
         let leaving = Set(ports)
         rest.ports.removeAll { port in leaving.contains(port) || !port.families.contains(where: reached.contains) }
         let staying = Set(rest.ports)
-        rest.chosenPorts.removeAll { !staying.contains($0) }
+        rest.chosenPorts.removeAll { !staying.contains($0.mapping) }
         var change = FirewallChange(
             from: sandbox.elements(for: sandbox.ports), to: rest.elements(for: rest.ports))
         for endpoint in endpoints {
