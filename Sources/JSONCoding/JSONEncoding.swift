@@ -67,6 +67,23 @@ struct TreeEncoder: Encoder {
             case object([(name: String, node: Node)])
         }
         var content: Content = .scalar("null")
+
+        /// Adds an element to a list.
+        func append(_ element: Node) {
+            guard case .list(var list) = content else { return }
+            // While somebody else has it too, it would be copied, and a long list as often as it has elements.
+            content = .list([])
+            list.append(element)
+            content = .list(list)
+        }
+
+        /// Adds a member to an object.
+        func append(_ member: Node, named name: String) {
+            guard case .object(var members) = content else { return }
+            content = .object([])
+            members.append((name, member))
+            content = .object(members)
+        }
     }
 
     let node: Node
@@ -121,7 +138,7 @@ extension TreeEncoder {
 
         private func member(_ key: any CodingKey) -> TreeEncoder {
             let child = Node()
-            if case .object(let members) = node.content { node.content = .object(members + [(key.stringValue, child)]) }
+            node.append(child, named: key.stringValue)
             return TreeEncoder(node: child, codingPath: codingPath + [key])
         }
 
@@ -146,7 +163,7 @@ extension TreeEncoder {
         private func element() -> TreeEncoder {
             let child = Node()
             let path = codingPath + [ListIndex(count)]
-            if case .list(let list) = node.content { node.content = .list(list + [child]) }
+            node.append(child)
             return TreeEncoder(node: child, codingPath: path)
         }
 
