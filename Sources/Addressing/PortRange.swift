@@ -12,6 +12,12 @@ public struct PortRange: Hashable, Sendable {
 
     public init?(_ port: UInt16) { self.init(port, port) }
 
+    /// Parses one port.
+    public init?(port digits: Substring.UTF8View) {
+        guard let port = UInt16(decimal: digits) else { return nil }
+        self.init(port)
+    }
+
     public var count: Int { Int(last) - Int(first) + 1 }
     public var ports: ClosedRange<UInt16> { first...last }
 

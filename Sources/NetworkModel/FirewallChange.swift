@@ -9,10 +9,9 @@ public struct FirewallChange: Hashable, Sendable {
         self.added = added
     }
 
-    /// What makes the one out of the other, and touches nothing that is in both.
+    /// What makes the one out of the other, and touches nothing that is in both. Each has nothing twice.
     public init(from before: [FirewallElement], to after: [FirewallElement]) {
-        let (old, new) = (Set(before), Set(after))
-        self.init(removed: before.filter { !new.contains($0) }, added: after.filter { !old.contains($0) })
+        (removed, added) = before.changes(to: after)
     }
 
     public var inverse: FirewallChange { FirewallChange(removed: added, added: removed) }

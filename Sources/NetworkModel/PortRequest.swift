@@ -66,6 +66,10 @@ extension PortRequest {
     ///
     /// - Throws: `NetworkError` that names the piece that is wrong.
     public init(parsing text: String) throws(NetworkError) {
+        if let plain = Self(plain: text) {
+            self = plain
+            return
+        }
         // None has 72 characters. What is longer was meant to be something else, and is not repeated in full.
         guard text.utf8.count <= 100 else {
             throw NetworkError(.invalid, "port '\(text.prefix(40))…' is too long for one (HOSTIP:HOSTPORT:PORT)")
@@ -104,6 +108,23 @@ extension PortRequest {
                 parts.count == 1 ? "the port is missing after the host address" : "there is too much (HOSTPORT:PORT)")
         }
         try checkHostAddress(refuse)
+    }
+
+    /// The commonest, `8080:80` and `8080:80/tcp`, without a look at all that it could be: there may be thousands.
+    private init?(plain text: String) {
+        let bytes = text.utf8
+        let slash = bytes.firstIndex(of: UInt8(ascii: "/"))
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")), colon < slash ?? bytes.endIndex,
+            let hostPorts = PortRange(port: bytes[..<colon]),
+            let sandboxPorts = PortRange(port: bytes[bytes.index(after: colon)..<(slash ?? bytes.endIndex)])
+        else { return nil }
+        self.init(hostPorts: .these(hostPorts), sandboxPorts: sandboxPorts)
+        guard let slash else { return }
+        let name = bytes[bytes.index(after: slash)...]
+        guard let known = TransportProtocol.allCases.first(where: { name.elementsEqual($0.rawValue.utf8) }) else {
+            return nil
+        }
+        transport = known
     }
 
     private static func address(
