@@ -184,17 +184,38 @@ def scale(table, options):
 
 
 def ports(table, options):
-    sh("ip", "netns", "add", "many")
-    sh(SWNET, "connect", "bridge", "many")
+    for name in ["many", "first"]:
+        sh("ip", "netns", "add", name)
+        sh(SWNET, "connect", "bridge", name)
     rounds = 3 if options.quick else 10
-    for count, limit in [(1000, 20), (10000, 150)]:
-        mapping = f"20000-{19999 + count}:20000-{19999 + count}"
+    singles = [f"{port}:{port}" for port in range(20000, 30000)]
+
+    def publish(what, ports, limit):
         added, removed = [], []
         for _ in range(rounds):
-            added.append(timed([SWNET, "publish", "many", mapping]))
-            removed.append(timed([SWNET, "unpublish", "many", mapping]))
-        table.at_most(f"publish {count:,} ports of one container", statistics.median(added), limit)
-        table.at_most(f"take {count:,} ports back", statistics.median(removed), limit)
+            added.append(timed([SWNET, "publish", "many", *ports]))
+            removed.append(timed([SWNET, "unpublish", "many", *ports]))
+        table.at_most(f"publish {what}", statistics.median(added), limit)
+        table.at_most("  take them back", statistics.median(removed), limit)
+
+    for count, limit in [(1000, 20), (10000, 150)]:
+        publish(f"{count:,} ports of one container", [f"20000-{19999 + count}:20000-{19999 + count}"], limit)
+        publish(f"{count:,} ports one by one", singles[:count], limit)
+    others = [f"{port}:{port}" for port in range(10000, 20000)]
+    sh(SWNET, "publish", "first", *others)
+    for count, limit in [(1000, 20), (10000, 150)]:
+        publish(f"{count:,} ports one by one beside another's 10,000", singles[:count], limit)
+    sh(SWNET, "unpublish", "first", *others)
+    crowd = [f"port{number}" for number in range(200 if options.quick else 1000)]
+    sh("ip", "-batch", "-", text="".join(f"netns add {name}\n" for name in crowd))
+    for number, name in enumerate(crowd):
+        sh(SWNET, "connect", "bridge", name, "-p", f"{10000 + number}:80")
+    time.sleep(3)
+    for count, limit in [(1000, 20), (10000, 150)]:
+        publish(f"{count:,} ports one by one beside {len(crowd):,} sandboxes", singles[:count], limit)
+    for name in ["first", *crowd]:
+        sh("ip", "netns", "del", name)
+    sh(SWNET, "gc")
 
     sh(SWNET, "publish", "many", "8088:80")
     server = subprocess.Popen(["ip", "netns", "exec", "many", sys.executable, "-c", SERVER])

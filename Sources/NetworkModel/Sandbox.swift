@@ -57,9 +57,16 @@ public struct Sandbox: Hashable, Sendable {
 
     /// The firewall elements that publish its ports.
     public func elements(for ports: [PortMapping]) -> [FirewallElement] {
-        ports.flatMap { port in
-            port.isRelayed ? [] : targets(port).map { .published(port, target: $0, owner: name) }
+        // Once, and not for each of what may be thousands.
+        let targets = IPFamily.allCases.compactMap(target)
+        var elements: [FirewallElement] = []
+        elements.reserveCapacity(ports.count * targets.count)
+        for port in ports where !port.isRelayed {
+            for target in targets where port.hostAddress == nil || port.hostAddress?.family == target.family {
+                elements.append(.published(port, target: target, owner: name))
+            }
         }
+        return elements
     }
 
     /// The relays that the firewall cannot do without.

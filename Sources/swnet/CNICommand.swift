@@ -88,7 +88,7 @@ extension CNICommand {
         try checkNamespace()
 
         // A container that is on two networks is told its ports with both; they lead to the first.
-        let published = try engine.sandbox(named: attachment.container)?.ports ?? []
+        let published = Set(try engine.sandbox(named: attachment.container)?.ports ?? [])
         let connection = ConnectRequest(
             sandbox: SandboxReference(name: attachment.container, location: .path(request.namespace)),
             attachments: [

@@ -147,6 +147,55 @@ struct PublishTests {
         }
     }
 
+    @Test func `hundreds by their own names, beside hundreds of others`() async throws {
+        try await NetworkHost.with { host in
+            for name in ["web", "db", "dead"] {
+                try await host.must(["ip", "netns", "add", name])
+                try await host.net("connect", "bridge", name)
+            }
+            let ports = { (ports: ClosedRange<Int>) in ports.map { "\($0):80" } }
+            let publish = { (name: String, words: [String]) in try await host.swnet(["publish", name] + words) }
+            try await host.net(
+                ["publish", "web", "40000-40010:1-11", "127.0.0.1:50000:1", "[::1]:50001:1", "50002:1/udp"]
+                    + ports(10000...10299))
+            try await host.net(["publish", "db"] + ports(10300...10599))
+            let before = try await host.net("ports", "-q")
+            #expect(try await host.elements("published4").count == 612)
+            // The first that is asked for of those that somebody has, whoever that is.
+            for (taken, whose) in [
+                ("10299:1", "10299/tcp is taken by web"), ("10300:1", "db publishes 10300/tcp already"),
+                ("10000-10001:1-2", "10000/tcp is taken by web"),
+                ("39990-40000:1-11", "40000-40010/tcp is taken by web"),
+                ("40010:1", "40000-40010/tcp is taken by web"), ("50000:1", "127.0.0.1:50000/tcp is taken by web"),
+                ("0.0.0.0:50000:1", "127.0.0.1:50000/tcp is taken by web"),
+                ("50001:1", "[::1]:50001/tcp is taken by web"),
+                ("50002:1/udp", "50002/udp is taken by web"), ("192.0.2.1:10001:1", "10001/tcp is taken by web"),
+            ] {
+                let result = try await publish("db", ports(20000...20099) + [taken] + ports(10100...10109))
+                #expect(result.status == 1 && result.errors.contains("port '\(taken)"), "\(result)")
+                #expect(result.errors.contains(whose), "\(result)")
+            }
+            #expect(try await host.net("ports", "-q") == before)
+            #expect(try await host.elements("published4").count == 612)
+            // Beside them, of the other protocol, and at other addresses of the same ports.
+            let beside = [
+                "39999:1", "40011:1", "192.0.2.1:50000:1", "[2001:db8::1]:50000:1", "50002:1", "50000:1/udp",
+                "10000:1/udp",
+            ]
+            try await host.net(["publish", "db"] + beside + ports(20000...20099))
+            // Its own port of ::1, and all other addresses.
+            try await host.net(["publish", "web", "50001:2"] + ports(20200...20299))
+            // The dead give back what they had, and so does who is in no record.
+            try await host.net(["publish", "dead"] + ports(30000...30299))
+            try await host.must(["ip", "netns", "del", "dead"])
+            try await host.shell("echo 'tcp 30300 30300 * nobody' >>/run/swnet/ports")
+            try await host.net(["publish", "db"] + ports(30000...30300))
+            #expect(try await host.net("check") == "")
+            let (web, db) = (300 + 11 + 2 + 1 + 100, 300 + 6 + 100 + 301)
+            #expect(try await host.elements("published4").count + host.elements("published4_at").count == web + db)
+        }
+    }
+
     /// How many rules there are, in all tables.
     private func rules(_ host: NetworkHost) async throws -> Int {
         try await host.json(["nft", "-j", "list", "ruleset"])["nftables"].items.count { $0["rule"] != .null }

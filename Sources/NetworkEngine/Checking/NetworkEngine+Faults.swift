@@ -68,7 +68,8 @@ extension NetworkEngine {
                     .notFound, "\(sandbox.name) is not connected to \(expected.network) by \(expected.interface)")
             }
             let leases = endpoint.addresses.map(\.address)
-            let ports = expected.ports.filter(sandbox.ports.contains)
+            let published = Set(sandbox.ports)
+            let ports = expected.ports.filter(published.contains)
             var faults = expected.recordFaults(endpoint, of: sandbox)
             faults += try session.check(expected.applied(to: endpoint), of: sandbox, leases: leases, ports: ports).map(
                 \.description)
@@ -82,8 +83,9 @@ extension NetworkEngine {
 extension ExpectedEndpoint {
     /// What was asked for and is not recorded.
     fileprivate func recordFaults(_ endpoint: Endpoint, of sandbox: Sandbox) -> [String] {
-        var faults = ports.filter { !sandbox.ports.contains($0) }.map { "port \($0) is not published" }
-        for port in furtherPorts where !ports.contains(port) && !sandbox.publishes(port) {
+        let (told, published, table) = (Set(ports), Set(sandbox.ports), PortTable(sandbox.ports))
+        var faults = ports.filter { !published.contains($0) }.map { "port \($0) is not published" }
+        for port in furtherPorts where !told.contains(port) && !sandbox.publishes(port, table) {
             faults.append("port \(port) is not published")
         }
         guard let limits else { return faults }
@@ -198,11 +200,13 @@ extension Route {
 
 extension Sandbox {
     /// Whether ports are published to where they should lead, however they are grouped.
-    fileprivate func publishes(_ wanted: PortMapping) -> Bool {
-        let like = ports.filter { $0.hostAddress == wanted.hostAddress && $0.transport == wanted.transport }
-        return zip(wanted.hostPorts.ports, wanted.sandboxPorts.ports).allSatisfy { host, inside in
-            like.contains { port in
-                port.hostPorts.ports.contains(host)
+    ///
+    /// - Parameter table: Of its ports.
+    fileprivate func publishes(_ wanted: PortMapping, _ table: PortTable) -> Bool {
+        zip(wanted.hostPorts.ports, wanted.sandboxPorts.ports).allSatisfy { host, inside in
+            table.contains(host, host) { place in
+                let port = ports[place]
+                return port.hostAddress == wanted.hostAddress && port.transport == wanted.transport
                     && Int(host) - Int(port.hostPorts.first) == Int(inside) - Int(port.sandboxPorts.first)
             }
         }

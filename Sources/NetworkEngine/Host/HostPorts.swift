@@ -11,7 +11,6 @@ enum HostPorts {
     private static let fewPorts = 16
 
     /// Refuses ports that a process of the host has, and host addresses that the host does not have.
-    ///
     static func check(_ mappings: [PortMapping], _ index: PortIndex) throws {
         guard !mappings.isEmpty else { return }
         for case .v6(let address)? in mappings.map(\.hostAddress) where address.isLinkLocal {
@@ -19,8 +18,10 @@ enum HostPorts {
         }
         if mappings.reduce(0, { $0 + $1.hostPorts.count }) > fewPorts {
             try checkList(mappings, index)
-            for mapping in mappings where mapping.singleAddress != nil {
-                if case .noSuchAddress = attempt(mapping, port: 0) { throw noSuchAddress(mapping) }
+            var seen: Set<IPAddress> = []
+            for mapping in mappings {
+                guard let address = mapping.singleAddress, seen.insert(address).inserted else { continue }
+                if !hasAddress(mapping) { throw noSuchAddress(mapping) }
             }
             return
         }
@@ -110,7 +111,8 @@ enum HostPorts {
             let wanted = mappings.filter { $0.transport == transport }
             if wanted.isEmpty { continue }
             let kind: BoundSocket.Transport = transport == .tcp ? .tcp : .udp
-            for socket in try diagnostics.boundSockets([kind]) {
+            let table = PortTable(wanted)
+            for socket in try diagnostics.boundSockets([kind]) where table.contains(socket.port, socket.port) {
                 guard
                     let mapping = wanted.first(where: {
                         $0.hostPorts.ports.contains(socket.port)

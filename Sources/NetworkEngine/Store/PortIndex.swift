@@ -13,6 +13,8 @@ struct PortIndex {
     private let ended: [PortMapping]
 
     private static let path = "ports"
+    /// How many mappings are each compared with every line; more than that are sorted first.
+    private static let fewMappings = 4
     private static let newline = UInt8(ascii: "\n")
     private static let space = UInt8(ascii: " ")
 
@@ -44,6 +46,48 @@ struct PortIndex {
         return first
     }
 
+    /// The first of several mappings that collides with what is published, and with what it does.
+    func conflict(
+        of mappings: [PortMapping], by owner: String
+    ) -> (port: PortMapping, other: (mapping: PortMapping, owner: String))? {
+        var suspects = mappings[...]
+        if mappings.count > Self.fewMappings {
+            guard let place = firstConflict(of: mappings, by: owner) else { return nil }
+            suspects = mappings[place...place]
+        }
+        for mapping in suspects {
+            if let other = conflict(with: mapping, of: owner) { return (mapping, other) }
+        }
+        return nil
+    }
+
+    /// The place of the first of many mappings that collides. Each line is read once and compared with those at its ports.
+    private func firstConflict(of mappings: [PortMapping], by owner: String) -> Int? {
+        let table = PortTable(mappings)
+        var found: Int?
+        for transport in TransportProtocol.allCases where mappings.contains(where: { $0.transport == transport }) {
+            scan(transport, where: { table.contains(UInt16(clamping: $0), UInt16(clamping: $1)) }) { other in
+                let ports = other.mapping.hostPorts
+                _ = table.contains(ports.first, ports.last) { place in
+                    let mapping = mappings[place]
+                    if place < found ?? .max, mapping.conflicts(with: other.mapping),
+                        other.owner != owner || !mapping.complements(other.mapping)
+                    {
+                        found = place
+                    }
+                    return false
+                }
+                return true
+            }
+        }
+        return found
+    }
+
+    /// Takes what a sandbox has for not published.
+    mutating func leaveOut(_ owner: String) {
+        bytes = Array(Self.lines(bytes).filter { !Self.isOf(owner, $0) }.joined())
+    }
+
     /// Whether a relay has a port of ::1 that it leaves to `mapping`: to one of other addresses, and to any when it ends
     /// before that is published.
     func hasRelay(at port: UInt16, besides mapping: PortMapping) -> Bool {
@@ -67,25 +111,38 @@ struct PortIndex {
 
     /// - Parameter found: Whether to go on.
     private func scan(_ mapping: PortMapping, _ found: ((mapping: PortMapping, owner: String)) -> Bool) {
-        let transport = Array(mapping.transport.rawValue.utf8)
+        // Nearly every line ends here, after a few digits.
+        scan(mapping.transport, where: { $0 <= Int(mapping.hostPorts.last) && $1 >= Int(mapping.hostPorts.first) }) {
+            !mapping.conflicts(with: $0.mapping) || found($0)
+        }
+    }
+
+    /// Reads the lines of one transport.
+    ///
+    /// - Parameters:
+    ///   - isWanted: Whether to read on in the line of these ports, the first and the last.
+    ///   - found: Whether to go on.
+    private func scan(
+        _ transport: TransportProtocol, where isWanted: (Int, Int) -> Bool,
+        _ found: ((mapping: PortMapping, owner: String)) -> Bool
+    ) {
+        let word = Array(transport.rawValue.utf8)
         var start = bytes.startIndex
         while start < bytes.endIndex {
             let end = Self.end(of: start..<bytes.endIndex, at: Self.newline, bytes)
             defer { start = end + 1 }
             var position = start
-            guard bytes[Self.word(bytes, &position, end)].elementsEqual(transport) else { continue }
+            guard bytes[Self.word(bytes, &position, end)].elementsEqual(word) else { continue }
             let first = Self.number(bytes, Self.word(bytes, &position, end))
             let last = Self.number(bytes, Self.word(bytes, &position, end))
-            // Nearly every line ends here, after a few digits.
-            guard first <= Int(mapping.hostPorts.last), last >= Int(mapping.hostPorts.first) else { continue }
+            guard isWanted(first, last) else { continue }
             let address = String(decoding: bytes[Self.word(bytes, &position, end)], as: UTF8.self)
             let owner = String(decoding: bytes[min(position, end)..<end], as: UTF8.self)
             guard let ports = PortRange(UInt16(clamping: first), UInt16(clamping: last)),
                 let other = PortMapping(
-                    hostAddress: IPAddress(address), hostPorts: ports, sandboxPorts: ports, transport: mapping.transport
-                )
+                    hostAddress: IPAddress(address), hostPorts: ports, sandboxPorts: ports, transport: transport)
             else { continue }
-            if mapping.conflicts(with: other), !found((other, owner)) { return }
+            if !found((other, owner)) { return }
         }
     }
 
@@ -114,9 +171,7 @@ struct PortIndex {
 
     /// Replaces what a sandbox has published.
     static func update(_ store: borrowing Store, owner: String, before: [PortMapping], after: [PortMapping]) throws {
-        let (old, new) = (Set(before), Set(after))
-        let gone = before.filter { !new.contains($0) }
-        let added = after.filter { !old.contains($0) }
+        let (gone, added) = before.changes(to: after)
         if !gone.isEmpty {
             let lines = Set(gone.map { line($0, owner) })
             let bytes = try store.run.readFile(path) ?? []
@@ -125,6 +180,10 @@ struct PortIndex {
             if kept != bytes { try store.run.shorten(path, to: kept) }
         }
         if !added.isEmpty { try store.run.append(Array(added.map { line($0, owner) }.joined()), to: path) }
+    }
+
+    private static func isOf(_ owner: String, _ line: [UInt8]) -> Bool {
+        line.reversed().starts(with: " \(owner)\n".utf8.reversed())
     }
 
     private static func lines(_ bytes: [UInt8]) -> [[UInt8]] {
@@ -143,7 +202,7 @@ struct PortIndex {
             return false
         }
         let present = lines(bytes).filter { line in
-            !unknown.contains { line.reversed().starts(with: " \($0)\n".utf8.reversed()) }
+            !unknown.contains { isOf($0, line) }
         }
         return Set(present) == wanted(sandboxes)
     }
