@@ -90,6 +90,37 @@ struct DifferentialTests {
             ],
             byHand: above("eth0", "macvlan mode bridge", "192.0.2.70/24")
                 + ["ip -n web route add default via 192.0.2.2 dev eth0"]),
+    ] + ["private", "vepa"].map { mode in
+        Shape(
+            name: "macvlan, \(mode)", before: [web],
+            ours: [
+                "swnet create m -d macvlan --opt parent=eth0 --opt mode=\(mode) --subnet 192.0.2.0/24 --gateway 192.0.2.2",
+                "swnet connect m web --ip 192.0.2.70",
+            ],
+            byHand: above("eth0", "macvlan mode \(mode)", "192.0.2.70/24")
+                + ["ip -n web route add default via 192.0.2.2 dev eth0"])
+    } + [
+        Shape(
+            name: "macvlan, passthru", before: [web, "ip link add d0 type veth peer name d1; ip link set d0 up; ip link set d1 up"],
+            ours: [
+                "swnet create m -d macvlan --opt parent=d0 --opt mode=passthru --subnet 10.48.0.0/24",
+                "swnet connect m web",
+            ],
+            byHand: above("d0", "macvlan mode passthru", "10.48.0.2/24")
+                + ["ip -n web route add default via 10.48.0.1 dev eth0"]),
+        Shape(
+            name: "VXLAN of a group", before: [web],
+            ours: [
+                "swnet create x -d vxlan --opt vni=7 --opt group=239.1.1.7 --opt parent=eth0 --subnet 10.46.0.0/24",
+                "swnet connect x web",
+            ],
+            byHand: bridge("sw-x", "10.46.0.1/24", isV6: false)
+                + [
+                    "ip link set sw-x mtu 1450",
+                    "ip link add vx-x mtu 1450 type vxlan id 7 dstport 4789 group 239.1.1.7 dev eth0",
+                    "ip link set vx-x master sw-x up",
+                ] + port("sw-x", ["10.46.0.2/24"], ["10.46.0.1"], isV6: false)
+                + ["ip link set veth00000000 mtu 1450; ip -n web link set eth0 mtu 1450"]),
         Shape(
             name: "VXLAN", before: [web],
             ours: [

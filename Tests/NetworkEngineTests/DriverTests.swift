@@ -225,6 +225,33 @@ struct DriverTests {
         }
     }
 
+    /// Who is on the wire is found by a multicast group, of either family.
+    @Test(arguments: [("239.1.1.7", "192.0.2.2"), ("ff05::7", "2001:db8::2")])
+    func `a VXLAN finds the other host by a group`(group: String, local: String) async throws {
+        try await NetworkHost.with { host in
+            let line = """
+                ip link add vx type vxlan id 42 dstport 4789 group \(group) dev eth0 local \(local) &&
+                ip link set vx mtu 1430 up && ip addr add 10.44.0.99/24 dev vx
+                """
+            let other = try await host.shell(line, at: .neighbour)
+            try #require(other.status == 0, "\(other)")
+            try await host.net(
+                "create", "wide", "-d", "vxlan", "--opt", "vni=42", "--opt", "group=\(group)", "--opt", "parent=eth0",
+                "--subnet", "10.44.0.0/24")
+            _ = try await host.serve("web", on: "wide")
+            #expect(try await reaches(host, .inside("web"), "10.44.0.99"))
+            #expect(try await host.answer("TCP:10.44.0.2:80", at: .neighbour) == "10.44.0.99 web")
+            let link = try await host.json(["ip", "-j", "-d", "link", "show", "dev", "vx-wide"])[0]
+            let data = link["linkinfo"]["info_data"]
+            #expect(data["group"].text == group || data["group6"].text == group, "\(data)")
+            #expect(data["link"].text == "eth0")
+            #expect(try await host.net("check") == "")
+            try await host.net("disconnect", "wide", "web")
+            try await host.net("rm", "wide")
+            #expect(try await host.nothingLeft() == [])
+        }
+    }
+
     @Test func `an existing bridge is used and left as it was`() async throws {
         try await NetworkHost.with { host in
             try await refuses(
