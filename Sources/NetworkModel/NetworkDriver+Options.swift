@@ -57,7 +57,11 @@ extension NetworkDriver.VXLANOptions {
             guard parent != nil else { throw options.missing("parent", "parent=eth0", " for a group") }
         }
         let families = Set((peers + [group, local].compactMap(\.self)).map(\.family))
-        guard families.count <= 1 else { throw options.wrong("peers", "all addresses have to be of one family") }
+        guard families.count <= 1 else {
+            throw options.wrong(
+                group != nil ? "group" : "peers",
+                "all addresses have to be of one family" + (local.map { ", as local=\($0) is" } ?? ""))
+        }
         if let peer = peers.first(where: { $0.isMulticast || $0.isAny }) {
             throw options.wrong("peers", "\(peer) is no host's address")
         }
@@ -100,7 +104,7 @@ private struct Options {
 
     mutating func number(_ key: String, _ range: ClosedRange<Int>) throws(NetworkError) -> Int? {
         guard let text = left.removeValue(forKey: key) else { return nil }
-        guard let number = Int(text), range.contains(number) else {
+        guard let number = Int(text), range.contains(number), text == "\(number)" else {
             throw wrong(key, "'\(text)' is no number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number

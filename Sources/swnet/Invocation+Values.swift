@@ -35,7 +35,10 @@ extension CommandSupport.Invocation<NetworkEngine> {
     /// All values of a flag.
     func values<Value: LosslessStringConvertible>(_ flag: String, _ what: String) throws(CommandFailure) -> [Value] {
         try flags.values(flag).map { text throws(CommandFailure) in
-            guard let value = Value(text) else { throw misuse("'\(text)' for --\(flag) is not \(what)") }
+            // Int takes +1500 and 01500, which are other numbers to other programs.
+            guard let value = Value(text), value as? Int == nil || value.description == text else {
+                throw misuse("'\(text)' for --\(flag) is not \(what)")
+            }
             return value
         }
     }

@@ -49,6 +49,16 @@ struct BadInputTests {
         ),
         ("publish web 61053:80", 1, "61053/tcp is that of networks' name servers"),
         ("publish web 61050-61059:80-89/udp", 1, "61053/udp is that of networks' name servers"),
+        ("create a --mtu +1500", 64, "'+1500' for --mtu is not a number"),
+        ("create a -d vlan --opt parent=eth0 --opt id=012", 64, "'012' is no number from 1 to 4094"),
+        (
+            "create a -d vxlan --opt vni=5 --opt peers=192.0.2.2 --opt local=2001:db8::1", 64,
+            "all addresses have to be of one family, as local=2001:db8::1 is"
+        ),
+        (
+            "connect six db --sysctl net.ipv6.conf.IFNAME.disable_ipv6=1", 1,
+            "disable_ipv6=1': network six gives an address of IPv6"
+        ),
         // Out of range, malformed, unknown.
         ("create a --format yaml", 64, "'yaml'"), ("gc --format yaml", 64, "'yaml'"),
         ("connect lab db --format yaml", 64, "'yaml'"), ("rm lab --format yaml", 64, "'yaml'"),

@@ -57,174 +57,182 @@ struct DifferentialTests {
             + inside("eth0", [address], isV6: false)
     }
 
-    static let shapes: [Shape] = [
-        Shape(
-            name: "bridge of IPv4", before: [web],
-            ours: ["swnet create lab --subnet 10.44.0.0/24", "swnet connect lab web"],
-            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
-                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)),
-        Shape(
-            name: "bridge of IPv6", before: [web],
-            ours: ["swnet create lab --subnet fd00:44::/64", "swnet connect lab web"],
-            byHand: bridge("sw-lab", "fd00:44::1/64", isV6: true)
-                + port("sw-lab", ["fd00:44::2/64"], ["fd00:44::1"], isV6: true)),
-        Shape(
-            name: "bridge of both", before: [web],
-            ours: ["swnet create lab --subnet 10.44.0.0/24 --subnet fd00:44::/64", "swnet connect lab web"],
-            byHand: bridge("sw-lab", "10.44.0.1/24", "fd00:44::1/64", isV6: true)
-                + port("sw-lab", ["10.44.0.2/24", "fd00:44::2/64"], ["10.44.0.1", "fd00:44::1"], isV6: true)),
-        Shape(
-            name: "internal bridge", before: [web],
-            ours: ["swnet create lab --internal --subnet 10.44.0.0/24", "swnet connect lab web"],
-            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false) + port("sw-lab", ["10.44.0.2/24"], [], isV6: false)),
-        Shape(
-            name: "existing bridge",
-            before: [web, "ip link add br0 type bridge; ip address add 10.47.0.1/24 dev br0; ip link set br0 up"],
-            ours: ["swnet create e --opt bridge=br0 --subnet 10.47.0.0/24", "swnet connect e web"],
-            byHand: port("br0", ["10.47.0.2/24"], ["10.47.0.1"], isV6: false)),
-        Shape(
-            name: "macvlan", before: [web],
-            ours: [
-                "swnet create m -d macvlan --opt parent=eth0 --subnet 192.0.2.0/24 --gateway 192.0.2.2 --ip-range 192.0.2.64/26",
-                "swnet connect m web --ip 192.0.2.70",
-            ],
-            byHand: above("eth0", "macvlan mode bridge", "192.0.2.70/24")
-                + ["ip -n web route add default via 192.0.2.2 dev eth0"]),
-    ] + ["private", "vepa"].map { mode in
-        Shape(
-            name: "macvlan, \(mode)", before: [web],
-            ours: [
-                "swnet create m -d macvlan --opt parent=eth0 --opt mode=\(mode) --subnet 192.0.2.0/24 --gateway 192.0.2.2",
-                "swnet connect m web --ip 192.0.2.70",
-            ],
-            byHand: above("eth0", "macvlan mode \(mode)", "192.0.2.70/24")
-                + ["ip -n web route add default via 192.0.2.2 dev eth0"])
-    } + [
-        Shape(
-            name: "macvlan, passthru", before: [web, "ip link add d0 type veth peer name d1; ip link set d0 up; ip link set d1 up"],
-            ours: [
-                "swnet create m -d macvlan --opt parent=d0 --opt mode=passthru --subnet 10.48.0.0/24",
-                "swnet connect m web",
-            ],
-            byHand: above("d0", "macvlan mode passthru", "10.48.0.2/24")
-                + ["ip -n web route add default via 10.48.0.1 dev eth0"]),
-        Shape(
-            name: "VXLAN of a group", before: [web],
-            ours: [
-                "swnet create x -d vxlan --opt vni=7 --opt group=239.1.1.7 --opt parent=eth0 --subnet 10.46.0.0/24",
-                "swnet connect x web",
-            ],
-            byHand: bridge("sw-x", "10.46.0.1/24", isV6: false)
-                + [
-                    "ip link set sw-x mtu 1450",
-                    "ip link add vx-x mtu 1450 type vxlan id 7 dstport 4789 group 239.1.1.7 dev eth0",
-                    "ip link set vx-x master sw-x up",
-                ] + port("sw-x", ["10.46.0.2/24"], ["10.46.0.1"], isV6: false)
-                + ["ip link set veth00000000 mtu 1450; ip -n web link set eth0 mtu 1450"]),
-        Shape(
-            name: "VXLAN", before: [web],
-            ours: [
-                "swnet create x -d vxlan --opt vni=7 --opt peers=192.0.2.2 --subnet 10.46.0.0/24",
-                "swnet connect x web",
-            ],
-            byHand: bridge("sw-x", "10.46.0.1/24", isV6: false)
-                + [
-                    "ip link set sw-x mtu 1450", "ip link add vx-x mtu 1450 type vxlan id 7 dstport 4789",
-                    "ip link set vx-x master sw-x up", "bridge fdb append 00:00:00:00:00:00 dev vx-x dst 192.0.2.2",
-                ] + port("sw-x", ["10.46.0.2/24"], ["10.46.0.1"], isV6: false)
-                + ["ip link set veth00000000 mtu 1450; ip -n web link set eth0 mtu 1450"]),
-        Shape(
-            name: "ptp", before: [web],
-            ours: ["swnet create p -d ptp --subnet 10.45.0.0/24", "swnet connect p web"],
-            byHand: [
-                "ip link add veth00000000 type veth peer name eth0 netns web address $(mac 2)", "quiet veth00000000 0",
-                "ip address add 10.45.0.1/32 dev veth00000000", "tc qdisc add dev veth00000000 clsact",
-                "ip link set veth00000000 up", "ip route add 10.45.0.2/32 dev veth00000000", "inside web eth0 0",
-                "ip -n web address add 10.45.0.2/32 dev eth0", "ip -n web link set eth0 up",
-                "ip -n web route add default via 10.45.0.1 dev eth0 onlink",
-            ]),
-        Shape(
-            name: "two networks", before: [web],
-            ours: [
-                "swnet create lab --subnet 10.44.0.0/24", "swnet create more --subnet 10.45.0.0/24",
-                "swnet connect lab web", "swnet connect more web",
-            ],
-            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false) + bridge("sw-more", "10.45.0.1/24", isV6: false)
-                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)
-                + port("sw-more", ["10.45.0.2/24"], ["10.45.0.1"], isV6: false, number: 1, metric: 100)),
-        Shape(
-            name: "two networks, of which the second gives the default route", before: [web],
-            ours: [
-                "swnet create lab --subnet 10.44.0.0/24",
-                "swnet create more --subnet 10.45.0.0/24 --subnet fd00:45::/64",
-                "swnet connect lab web", "swnet connect more web --gw-priority 1",
-            ],
-            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
-                + bridge("sw-more", "10.45.0.1/24", "fd00:45::1/64", isV6: true)
-                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false, metric: 100)
-                + port(
-                    "sw-more", ["10.45.0.2/24", "fd00:45::2/64"], ["10.45.0.1", "fd00:45::1"], isV6: true, number: 1)),
-        Shape(
-            name: "device of the host",
-            before: [web, "ip link add dev0 type veth peer name dev1; ip link set dev1 up"],
-            ours: [
-                "swnet create d -d host-device --opt device=dev0 --subnet 10.48.0.0/24 --subnet fd00:48::/64",
-                "swnet connect d web",
-            ],
-            byHand: ["ip link set dev0 netns web name eth0"]
-                + inside("eth0", ["10.48.0.2/24", "fd00:48::2/64"], isV6: true)
-                // Behind it is a wire that may lose what is said once, and neighbours that may know another there.
-                + [
-                    "ip netns exec web sysctl -qw net.ipv6.conf.eth0.mldv2_unsolicited_report_interval=1000 "
-                        + "net.ipv6.conf.eth0.ndisc_notify=1"
-                ]
-                + ["10.48.0.1", "fd00:48::1"].map { "ip -n web route add default via \($0) dev eth0" }),
-        Shape(
-            name: "static routes and blackholes", before: [web],
-            ours: [
-                "swnet create lab --subnet 10.44.0.0/24 --subnet fd00:44::/64 --route 10.8.0.0/16,10.44.0.9 "
-                    + "--route 10.7.0.0/16,10.44.0.8,50 --route fd00:8::/64,fd00:44::9 --route blackhole:10.9.0.0/16 "
-                    + "--route blackhole:fd00:9::/64",
-                "swnet connect lab web",
-            ],
-            byHand: bridge("sw-lab", "10.44.0.1/24", "fd00:44::1/64", isV6: true)
-                + port("sw-lab", ["10.44.0.2/24", "fd00:44::2/64"], ["10.44.0.1", "fd00:44::1"], isV6: true)
-                + [
-                    "ip -n web route add 10.8.0.0/16 via 10.44.0.9",
-                    "ip -n web route add 10.7.0.0/16 via 10.44.0.8 metric 50",
-                    "ip -n web route add fd00:8::/64 via fd00:44::9", "ip -n web route add blackhole 10.9.0.0/16",
-                    "ip -n web route add blackhole fd00:9::/64",
+    static let shapes: [Shape] =
+        [
+            Shape(
+                name: "bridge of IPv4", before: [web],
+                ours: ["swnet create lab --subnet 10.44.0.0/24", "swnet connect lab web"],
+                byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                    + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)),
+            Shape(
+                name: "bridge of IPv6", before: [web],
+                ours: ["swnet create lab --subnet fd00:44::/64", "swnet connect lab web"],
+                byHand: bridge("sw-lab", "fd00:44::1/64", isV6: true)
+                    + port("sw-lab", ["fd00:44::2/64"], ["fd00:44::1"], isV6: true)),
+            Shape(
+                name: "bridge of both", before: [web],
+                ours: ["swnet create lab --subnet 10.44.0.0/24 --subnet fd00:44::/64", "swnet connect lab web"],
+                byHand: bridge("sw-lab", "10.44.0.1/24", "fd00:44::1/64", isV6: true)
+                    + port("sw-lab", ["10.44.0.2/24", "fd00:44::2/64"], ["10.44.0.1", "fd00:44::1"], isV6: true)),
+            Shape(
+                name: "internal bridge", before: [web],
+                ours: ["swnet create lab --internal --subnet 10.44.0.0/24", "swnet connect lab web"],
+                byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                    + port("sw-lab", ["10.44.0.2/24"], [], isV6: false)),
+            Shape(
+                name: "existing bridge",
+                before: [web, "ip link add br0 type bridge; ip address add 10.47.0.1/24 dev br0; ip link set br0 up"],
+                ours: ["swnet create e --opt bridge=br0 --subnet 10.47.0.0/24", "swnet connect e web"],
+                byHand: port("br0", ["10.47.0.2/24"], ["10.47.0.1"], isV6: false)),
+            Shape(
+                name: "macvlan", before: [web],
+                ours: [
+                    "swnet create m -d macvlan --opt parent=eth0 --subnet 192.0.2.0/24 --gateway 192.0.2.2 --ip-range 192.0.2.64/26",
+                    "swnet connect m web --ip 192.0.2.70",
+                ],
+                byHand: above("eth0", "macvlan mode bridge", "192.0.2.70/24")
+                    + ["ip -n web route add default via 192.0.2.2 dev eth0"]),
+        ]
+        + ["private", "vepa"].map { mode in
+            Shape(
+                name: "macvlan, \(mode)", before: [web],
+                ours: [
+                    "swnet create m -d macvlan --opt parent=eth0 --opt mode=\(mode) --subnet 192.0.2.0/24 --gateway 192.0.2.2",
+                    "swnet connect m web --ip 192.0.2.70",
+                ],
+                byHand: above("eth0", "macvlan mode \(mode)", "192.0.2.70/24")
+                    + ["ip -n web route add default via 192.0.2.2 dev eth0"])
+        } + [
+            Shape(
+                name: "macvlan, passthru",
+                before: [web, "ip link add d0 type veth peer name d1; ip link set d0 up; ip link set d1 up"],
+                ours: [
+                    "swnet create m -d macvlan --opt parent=d0 --opt mode=passthru --subnet 10.48.0.0/24",
+                    "swnet connect m web",
+                ],
+                byHand: above("d0", "macvlan mode passthru", "10.48.0.2/24")
+                    + ["ip -n web route add default via 10.48.0.1 dev eth0"]),
+            Shape(
+                name: "VXLAN of a group", before: [web],
+                ours: [
+                    "swnet create x -d vxlan --opt vni=7 --opt group=239.1.1.7 --opt parent=eth0 --subnet 10.46.0.0/24",
+                    "swnet connect x web",
+                ],
+                byHand: bridge("sw-x", "10.46.0.1/24", isV6: false)
+                    + [
+                        "ip link set sw-x mtu 1450",
+                        "ip link add vx-x mtu 1450 type vxlan id 7 dstport 4789 group 239.1.1.7 dev eth0",
+                        "ip link set vx-x master sw-x up",
+                    ] + port("sw-x", ["10.46.0.2/24"], ["10.46.0.1"], isV6: false)
+                    + ["ip link set veth00000000 mtu 1450; ip -n web link set eth0 mtu 1450"]),
+            Shape(
+                name: "VXLAN", before: [web],
+                ours: [
+                    "swnet create x -d vxlan --opt vni=7 --opt peers=192.0.2.2 --subnet 10.46.0.0/24",
+                    "swnet connect x web",
+                ],
+                byHand: bridge("sw-x", "10.46.0.1/24", isV6: false)
+                    + [
+                        "ip link set sw-x mtu 1450", "ip link add vx-x mtu 1450 type vxlan id 7 dstport 4789",
+                        "ip link set vx-x master sw-x up", "bridge fdb append 00:00:00:00:00:00 dev vx-x dst 192.0.2.2",
+                    ] + port("sw-x", ["10.46.0.2/24"], ["10.46.0.1"], isV6: false)
+                    + ["ip link set veth00000000 mtu 1450; ip -n web link set eth0 mtu 1450"]),
+            Shape(
+                name: "ptp", before: [web],
+                ours: ["swnet create p -d ptp --subnet 10.45.0.0/24", "swnet connect p web"],
+                byHand: [
+                    "ip link add veth00000000 type veth peer name eth0 netns web address $(mac 2)",
+                    "quiet veth00000000 0",
+                    "ip address add 10.45.0.1/32 dev veth00000000", "tc qdisc add dev veth00000000 clsact",
+                    "ip link set veth00000000 up", "ip route add 10.45.0.2/32 dev veth00000000", "inside web eth0 0",
+                    "ip -n web address add 10.45.0.2/32 dev eth0", "ip -n web link set eth0 up",
+                    "ip -n web route add default via 10.45.0.1 dev eth0 onlink",
                 ]),
-        Shape(
-            name: "isolated ports", before: [web],
-            ours: ["swnet create lab --isolate-ports --subnet 10.44.0.0/24", "swnet connect lab web"],
-            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
-                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)
-                + ["ip link set veth00000000 type bridge_slave isolated on"]),
-        Shape(
-            // The addresses that a port may use are in the firewall alone.
-            name: "ports that are looked at", before: [web],
-            ours: ["swnet create lab --antispoof --isolation strict --subnet 10.44.0.0/24", "swnet connect lab web"],
-            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
-                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)),
-        Shape(
-            // A burst is 10 ms of the rate, and what waits is 50 ms of it.
-            name: "rate limits", before: [web],
-            ours: [
-                "swnet create lab --subnet 10.44.0.0/24",
-                "swnet connect lab web --egress 10mbit --ingress 100mbit,256kb",
-            ],
-            byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
-                + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)
-                + [
-                    "tc qdisc add dev veth00000000 root handle 1: tbf rate 100mbit burst 256kb latency 50ms",
-                    "ip link add ifb00000000 numtxqueues 1 numrxqueues 1 type ifb; ip link set ifb00000000 up",
-                    "tc qdisc add dev ifb00000000 root handle 1: tbf rate 10mbit burst 12500 latency 50ms",
-                    "tc qdisc add dev veth00000000 clsact",
-                    "tc filter add dev veth00000000 ingress protocol all prio 2 u32 match u32 0 0 "
-                        + "action mirred egress redirect dev ifb00000000",
-                ]),
-    ]
+            Shape(
+                name: "two networks", before: [web],
+                ours: [
+                    "swnet create lab --subnet 10.44.0.0/24", "swnet create more --subnet 10.45.0.0/24",
+                    "swnet connect lab web", "swnet connect more web",
+                ],
+                byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false) + bridge("sw-more", "10.45.0.1/24", isV6: false)
+                    + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)
+                    + port("sw-more", ["10.45.0.2/24"], ["10.45.0.1"], isV6: false, number: 1, metric: 100)),
+            Shape(
+                name: "two networks, of which the second gives the default route", before: [web],
+                ours: [
+                    "swnet create lab --subnet 10.44.0.0/24",
+                    "swnet create more --subnet 10.45.0.0/24 --subnet fd00:45::/64",
+                    "swnet connect lab web", "swnet connect more web --gw-priority 1",
+                ],
+                byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                    + bridge("sw-more", "10.45.0.1/24", "fd00:45::1/64", isV6: true)
+                    + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false, metric: 100)
+                    + port(
+                        "sw-more", ["10.45.0.2/24", "fd00:45::2/64"], ["10.45.0.1", "fd00:45::1"], isV6: true, number: 1
+                    )),
+            Shape(
+                name: "device of the host",
+                before: [web, "ip link add dev0 type veth peer name dev1; ip link set dev1 up"],
+                ours: [
+                    "swnet create d -d host-device --opt device=dev0 --subnet 10.48.0.0/24 --subnet fd00:48::/64",
+                    "swnet connect d web",
+                ],
+                byHand: ["ip link set dev0 netns web name eth0"]
+                    + inside("eth0", ["10.48.0.2/24", "fd00:48::2/64"], isV6: true)
+                    // Behind it is a wire that may lose what is said once, and neighbours that may know another there.
+                    + [
+                        "ip netns exec web sysctl -qw net.ipv6.conf.eth0.mldv2_unsolicited_report_interval=1000 "
+                            + "net.ipv6.conf.eth0.ndisc_notify=1"
+                    ]
+                    + ["10.48.0.1", "fd00:48::1"].map { "ip -n web route add default via \($0) dev eth0" }),
+            Shape(
+                name: "static routes and blackholes", before: [web],
+                ours: [
+                    "swnet create lab --subnet 10.44.0.0/24 --subnet fd00:44::/64 --route 10.8.0.0/16,10.44.0.9 "
+                        + "--route 10.7.0.0/16,10.44.0.8,50 --route fd00:8::/64,fd00:44::9 --route blackhole:10.9.0.0/16 "
+                        + "--route blackhole:fd00:9::/64",
+                    "swnet connect lab web",
+                ],
+                byHand: bridge("sw-lab", "10.44.0.1/24", "fd00:44::1/64", isV6: true)
+                    + port("sw-lab", ["10.44.0.2/24", "fd00:44::2/64"], ["10.44.0.1", "fd00:44::1"], isV6: true)
+                    + [
+                        "ip -n web route add 10.8.0.0/16 via 10.44.0.9",
+                        "ip -n web route add 10.7.0.0/16 via 10.44.0.8 metric 50",
+                        "ip -n web route add fd00:8::/64 via fd00:44::9", "ip -n web route add blackhole 10.9.0.0/16",
+                        "ip -n web route add blackhole fd00:9::/64",
+                    ]),
+            Shape(
+                name: "isolated ports", before: [web],
+                ours: ["swnet create lab --isolate-ports --subnet 10.44.0.0/24", "swnet connect lab web"],
+                byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                    + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)
+                    + ["ip link set veth00000000 type bridge_slave isolated on"]),
+            Shape(
+                // The addresses that a port may use are in the firewall alone.
+                name: "ports that are looked at", before: [web],
+                ours: [
+                    "swnet create lab --antispoof --isolation strict --subnet 10.44.0.0/24", "swnet connect lab web",
+                ],
+                byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                    + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)),
+            Shape(
+                // A burst is 10 ms of the rate, and what waits is 50 ms of it.
+                name: "rate limits", before: [web],
+                ours: [
+                    "swnet create lab --subnet 10.44.0.0/24",
+                    "swnet connect lab web --egress 10mbit --ingress 100mbit,256kb",
+                ],
+                byHand: bridge("sw-lab", "10.44.0.1/24", isV6: false)
+                    + port("sw-lab", ["10.44.0.2/24"], ["10.44.0.1"], isV6: false)
+                    + [
+                        "tc qdisc add dev veth00000000 root handle 1: tbf rate 100mbit burst 256kb latency 50ms",
+                        "ip link add ifb00000000 numtxqueues 1 numrxqueues 1 type ifb; ip link set ifb00000000 up",
+                        "tc qdisc add dev ifb00000000 root handle 1: tbf rate 10mbit burst 12500 latency 50ms",
+                        "tc qdisc add dev veth00000000 clsact",
+                        "tc filter add dev veth00000000 ingress protocol all prio 2 u32 match u32 0 0 "
+                            + "action mirred egress redirect dev ifb00000000",
+                    ]),
+        ]
 
     // MARK: - What not every kernel has
 

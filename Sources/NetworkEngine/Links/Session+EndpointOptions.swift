@@ -12,6 +12,13 @@ extension Session {
         let options = attachment.options
         try options.validate(mtu: attachment.mtu ?? network.mtu)
         if options.hasLimits { try network.driver.checkLimits() }
+        if network.hasSubnet(.v6),
+            let off = options.sysctls.first(where: { $0.name == "net.ipv6.conf.IFNAME.disable_ipv6" && $0.value != "0" }
+            )
+        {
+            throw NetworkError(
+                .invalid, "sysctl '\(off)': network \(network.name) gives an address of IPv6 (--sysctl)")
+        }
         if let metric = options.metric {
             if let other = sandbox.endpoints.first(where: { $0.options.metric == metric && $0.hasDefaultRoute }) {
                 throw NetworkError(
