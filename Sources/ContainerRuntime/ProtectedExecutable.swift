@@ -6,11 +6,13 @@ import SystemPackage
 ///
 /// A process that enters a running container is for a moment a process of that container, with /proc/self/exe being
 /// the host's program. `CommandCheck` makes sure that the container cannot have it executed as its command, but
-/// files that others can change while they are checked allow no certainty. So a program that is about to enter a
-/// running container, or to start one that shares writable files with others, first executes itself again from a
-/// read-only mount of its own file that is attached nowhere: whoever gets hold of it cannot write to it
-/// (CVE-2019-5736). Starting a container with a root of its own does without. An ordinary user's program is safe when it
-/// is root's; one of the user's own is copied into memory and sealed.
+/// files that others can change while they are checked allow no certainty. And the first process of a container that waits
+/// is this program, for whoever is in the container by then, by a hook or `exec`, and may look at other processes
+/// (CAP_SYS_PTRACE): what is opened now can be written to when the program has been executed. So a program that is about
+/// to enter a running container, or to make one that waits or shares writable files with others, first executes itself
+/// again from a read-only mount of its own file that is attached nowhere: whoever gets hold of it cannot write to it
+/// (CVE-2019-5736). Running a container with a root of its own at once does without. An ordinary user's program is safe
+/// when it is root's; one of the user's own is copied into memory and sealed.
 public enum ProtectedExecutable {
     /// Returns at once when the program's file is already on a read-only mount; else starts the program over, with
     /// the same arguments and environment. To be called before anything has been made.

@@ -4,8 +4,8 @@ import ContainerRuntime
 // Installed as `runc` it is to be taken for it, by people too.
 let program = Program(name: "swrun", calledAs: Program.calledName)
 
-// A word `exec` that is no command costs a start, nothing else.
-if Program.isAsked(for: "exec") { ProtectedExecutable.begin() }
+// A word that is no command costs a start, nothing else.
+if Program.isAsked(for: "exec") || Program.isAsked(for: "create") { ProtectedExecutable.begin() }
 
 // The runtime's program is kept to a table: it starts several times for every container, and a parser that could do
 // more would take longer to load than the container takes to start.

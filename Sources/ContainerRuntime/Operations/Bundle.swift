@@ -55,6 +55,10 @@ struct Bundle {
     }
 
     func record(_ identifier: String) -> StateRecord {
+    /// Whether something may run in the container before its program, although nobody waits for `start`: hooks do, from
+    /// the image too, and others may do for them what they like while the container counts as created.
+    func mayBeEnteredEarly(_ usesSystemd: Bool) -> Bool { usesSystemd || !(spec.hooks?.isEmpty ?? true) }
+
         let root = spec.root?.path ?? ""
         return StateRecord(
             ociVersion: spec.ociVersion, id: identifier, pid: 0, startTime: 0, bundle: path,

@@ -10,9 +10,10 @@ extension OCIRuntime {
     /// - Throws: `SpecError` for a document that cannot be done, `ContainerError` for a name that is taken,
     ///   `LaunchError` for a step that failed. Nothing is left then.
     public func create(_ options: CreateOptions) throws {
+        // Whoever enters a container that waits finds this program as its first process.
+        try ProtectedExecutable.ensure()
         let bundle = try Bundle(options)
         try bundle.requireConsole(options.consoleSocket, of: name, isDetached: true)
-        if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
         _ = try make(bundle, options, isDetached: true) { container, stored, console, _ in
             if let terminal = console.take(), let socket = options.consoleSocket {
                 try DescriptorSocket.send(terminal: terminal, to: socket)
@@ -32,7 +33,8 @@ extension OCIRuntime {
     public func run(_ options: CreateOptions, keeps: Bool = false, isLast: Bool = false) throws -> Int32 {
         let bundle = try Bundle(options)
         try bundle.requireConsole(options.consoleSocket, of: name, isDetached: false)
-        if bundle.sharesWritableFiles { try ProtectedExecutable.ensure() }
+        // Without these nobody is in the container before its program is executed: `exec` waits for that.
+        if bundle.sharesWritableFiles || bundle.mayBeEnteredEarly(usesSystemd) { try ProtectedExecutable.ensure() }
         // Before the launch, so that no signal is lost.
         let supervision = try Supervision()
         var notify: NotifySocket?
@@ -100,7 +102,7 @@ extension OCIRuntime {
             record.unit = place.unit?.name
             record.hasUserUnit = place.unit?.isUser
             // Nobody asks for what is there in a moment, and after a crash the document tells what there is to remove.
-            let isSeen = isDetached || record.hasHooks || place.unit != nil
+            let isSeen = isDetached || bundle.mayBeEnteredEarly(usesSystemd)
             if isSeen { try stored.write(record) }
             try stored.write(document: bundle.bytes)
             let unit = try StartedUnit(place, bundle.spec, container: options.identifier)

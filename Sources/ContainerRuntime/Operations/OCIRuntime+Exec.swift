@@ -13,8 +13,9 @@ extension OCIRuntime {
         let cgroup = try record.cgroup
         let status = try stored.status(of: record, in: cgroup)
         switch status {
-        case .running, .created: break
-        case .paused where options.ignoresPause: break
+        case .created: break
+        case .running: try stored.waitUntilBegun()
+        case .paused where options.ignoresPause: try stored.waitUntilBegun()
         case .paused:
             throw ContainerError(
                 .wrongState, "cannot exec in a paused container (use --ignore-paused to override)")

@@ -114,6 +114,21 @@ public struct StoredContainer: ~Copyable {
         }
     }
 
+    /// Waits until a container that `run` makes, with nobody being told of it, has executed its program. Who entered it
+    /// before would find this program as its first process, and that one is not protected (`ProtectedExecutable`).
+    borrowing func waitUntilBegun() throws(SystemError) {
+        do throws(SystemError) {
+            _ = try StartGate.opened(in: directory)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            // `run` has it until then.
+            guard retryingOnInterrupt({ flock(directory.rawValue, LOCK_SH) }) == 0 else {
+                throw SystemError("wait for", identifier, errno: .last)
+            }
+            unlock()
+        }
+    }
+
     private var isWaiting: Bool {
         guard let file = try? StartGate.opened(in: directory) else { return false }
         return flock(file.rawValue, LOCK_SH | LOCK_NB) != 0
