@@ -116,7 +116,7 @@ extension CgroupLimits {
         return [CgroupSetting(.hugetlb, "hugetlb.\(size).\(file)", value: value), reserved]
     }
 
-    /// `pids.max`, which both versions have. No limit is `max`. 0 is 1, as for runc: the first process comes in all the
+    /// `pids.max`, which both versions have. No limit is `max`. 0 is 1, as for runc since 1.4: the first process comes in all the
     /// same, and systemd takes no 0.
     func pidsSetting(_ limit: Int64) throws(CgroupError) -> CgroupSetting {
         let setting = CgroupSetting(.pids, "pids.max", value: limit == -1 ? "max" : limit == 0 ? "1" : "\(limit)")

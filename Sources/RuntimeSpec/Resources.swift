@@ -43,6 +43,16 @@ extension Spec.Linux {
 }
 
 extension Spec.Linux.Resources {
+    /// Forgets what says nothing in a document of an older version of the specification.
+    ///
+    /// Since 1.3, 0 is a limit of tasks like any other (config-linux.md, "PIDs"). Before, runtimes took it for none, and
+    /// engines of the time write it for that: podman 4 for `--pids-limit -1`.
+    public mutating func omitZeros(version: String) {
+        if pids?.limit == 0, SemanticVersion.minor(of: version) < 3 { pids = nil }
+    }
+}
+
+extension Spec.Linux.Resources {
     /// Allows or denies access to devices; the last rule that matches counts.
     public struct DeviceRule: JSONObjectRepresentable, Hashable, Sendable {
         public var allow = false

@@ -14,6 +14,12 @@ enum SemanticVersion {
         return numbers.count == 3 && numbers.allSatisfy { isNumber($0) && isShort($0) && !$0.isEmpty }
     }
 
+    /// The second of the numbers of a valid one.
+    static func minor(of text: String) -> Int {
+        let rest = text.utf8.drop { $0 != UInt8(ascii: ".") }.dropFirst()
+        return Int(Substring(rest.prefix(while: isDigit))) ?? 0
+    }
+
     private static func areWords(_ text: Substring.UTF8View, numbersAreShort: Bool) -> Bool {
         text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { word in
             !word.isEmpty && word.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "-") }

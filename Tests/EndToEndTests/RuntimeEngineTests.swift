@@ -19,6 +19,7 @@ struct RuntimeEngineTests {
         $E run --rm --net=none $U --read-only --user 1000:1000 --cap-drop ALL --security-opt no-new-privileges tools \\
             sh -c 'id -u; grep -E "CapBnd|NoNewPrivs|Seccomp:" /proc/self/status | xargs; touch /x 2>/dev/null || echo read-only'
         $E run --rm --net=none $U --security-opt seccomp=unconfined tools sh -c 'grep Seccomp: /proc/self/status | xargs'
+        for n in -1 0; do $E run --rm --net=none $U --pids-limit $n tools sh -c '(:) && echo forked'; done
         $E run --rm --net=none $U --privileged tools sh -c 'echo x >/proc/sys/kernel/domainname && echo may'
         $E run -d --name box --net=none $U tools sh -c 'echo started; exec sleep 1000' >/dev/null
         $E exec box sh -c 'cat /proc/1/comm; exit 5'; echo $?
@@ -39,7 +40,8 @@ struct RuntimeEngineTests {
 
     private static let expected = [
         "hello", "7", "executable file not found", "127", "126", "/dev/pts/0", "typed", "1000",
-        "CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2", "read-only", "Seccomp: 0", "may", "sleep", "5", "refused",
+        "CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2", "read-only", "Seccomp: 0", "forked", "forked", "may",
+        "sleep", "5", "refused",
         "126", "x",
         "/dev/pts/0", "paused", "updated", "sleep 1000", "started", "exited 137", "running", "0",
     ]

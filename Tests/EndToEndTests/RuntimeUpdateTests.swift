@@ -53,6 +53,27 @@ struct RuntimeUpdateTests {
         }
     }
 
+    /// Of the kernel's files for one container.
+    private func tasks(_ host: TestHost) async throws -> String { try await values(host, ["pids.max"]) }
+
+    /// podman 4 writes it for no limit, and no other runtime of its time has taken it for one.
+    @Test func `0 tasks are a limit in documents of a version that says so, and none in others`() async throws {
+        try await TestHost.with { host in
+            for (version, made, kept) in [("1.0.2-dev", "max", "50"), ("1.2.1", "max", "50"), ("1.3.0", "1", "1")] {
+                let bundle = try await RuntimeBundle(
+                    host, "sleep 1000", ".ociVersion = \"\(version)\" | .linux.resources.pids = {limit: 0}")
+                try await bundle.create()
+                #expect(try await tasks(host) == "pids.max:\(made)", "\(version)")
+                try await bundle.must("update", "--pids-limit", "50", "box")
+                try await bundle.must("update", "--pids-limit", "0", "box")
+                #expect(try await tasks(host) == "pids.max:\(kept)", "\(version)")
+                try await bundle.must("update", "--pids-limit", "-1", "box")
+                #expect(try await tasks(host) == "pids.max:max", "\(version)")
+                try await bundle.must("delete", "--force", "box")
+            }
+        }
+    }
+
     @Test func `an update that fails takes back what it has given to a group of resctrl`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)

@@ -138,4 +138,17 @@ struct SpecValidationTests {
             Self.field { $0.process?.rlimits = [.init(type: "RLIMIT_NOFILE", soft: 2, hard: 1)] }
                 == "process.rlimits[0]")
     }
+
+    @Test(arguments: [
+        ("1.0.0", true), ("1.0.2-dev", true), ("1.2.1", true), ("1.3.0-rc.1", false), ("1.3.0", false),
+        ("1.10.0+x.1.0", false),
+    ])
+    func `no tasks at all say nothing before version 1.3`(version: String, isOmitted: Bool) {
+        var resources = Spec.Linux.Resources(pids: .init(limit: 0))
+        resources.omitZeros(version: version)
+        #expect((resources.pids == nil) == isOmitted)
+        resources.pids = .init(limit: 1)
+        resources.omitZeros(version: version)
+        #expect(resources.pids?.limit == 1)
+    }
 }

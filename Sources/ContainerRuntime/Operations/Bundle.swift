@@ -32,6 +32,7 @@ struct Bundle {
         do {
             spec = try Spec(json: bytes)
             try spec.validate()
+            spec.linux?.resources?.omitZeros(version: spec.ociVersion)
         } catch {
             throw ContainerError(.invalid, "\(file): \(error)")
         }
@@ -54,11 +55,11 @@ struct Bundle {
         return isBound || !spec.ownsMounts || pid == nil || !(pid?.path ?? "").isEmpty
     }
 
-    func record(_ identifier: String) -> StateRecord {
     /// Whether something may run in the container before its program, although nobody waits for `start`: hooks do, from
     /// the image too, and others may do for them what they like while the container counts as created.
     func mayBeEnteredEarly(_ usesSystemd: Bool) -> Bool { usesSystemd || !(spec.hooks?.isEmpty ?? true) }
 
+    func record(_ identifier: String) -> StateRecord {
         let root = spec.root?.path ?? ""
         return StateRecord(
             ociVersion: spec.ociVersion, id: identifier, pid: 0, startTime: 0, bundle: path,

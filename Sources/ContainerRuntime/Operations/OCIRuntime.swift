@@ -245,6 +245,7 @@ public struct OCIRuntime: Sendable {
         let (record, cgroup) = try controlled(identifier)
         guard let cgroup else { throw ContainerError(.failed, "cannot limit a container without a cgroup") }
         try resources.validate()
+        resources.omitZeros(version: record.ociVersion)
         let limits = try CgroupLimits(resources)
         guard var settings = control else { return try update(cgroup, of: record, resources, limits) }
         var spec = try store.open(identifier).spec()
