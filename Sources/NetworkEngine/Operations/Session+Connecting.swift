@@ -53,7 +53,8 @@ extension Session {
         let republished = FirewallChange(
             from: found.record.map { $0.elements(for: $0.ports) } ?? [], to: sandbox.elements(for: sandbox.ports))
         change.removed += republished.removed
-        change.added = unique(change.added + republished.added)
+        // Those of ports are unique among themselves, and may be thousands.
+        change.added = change.added.isEmpty ? republished.added : unique(change.added + republished.added)
         if connection.needsFirewall || !change.isEmpty { plan.steps.append(.firewall(change)) }
         if !connection.forwarding.isEmpty { plan.steps.append(.forward(connection.forwarding)) }
         plan.steps += adjustment(present, sandbox)

@@ -8,8 +8,9 @@ extension Session {
             throw NetworkError(.invalid, "port '\(port)': it is asked for twice ('\(other)')")
         }
         var index = try PortIndex(store)
+        let reached = IPFamily.allCases.filter { sandbox.target($0) != nil }
         for port in ports {
-            guard port.families.contains(where: { sandbox.target($0) != nil }) else {
+            guard port.families.contains(where: reached.contains) else {
                 throw NetworkError(.invalid, "port '\(port)': \(Self.reason(port, sandbox))")
             }
             try checkNames(port)
