@@ -22,6 +22,11 @@ public struct StoredContainer: ~Copyable {
         self.root = root
     }
 
+    /// The longest document, in bytes.
+    static let documentLimit = 16 << 20
+    /// The longest record: of a document all annotations are in it, and little more.
+    private static let recordLimit = documentLimit + 64 << 10
+
     static func open(_ identifier: String, in root: borrowing Descriptor) throws(SystemError) -> Descriptor {
         try Descriptor.open(identifier, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, relativeTo: root.rawValue)
     }
@@ -41,7 +46,7 @@ public struct StoredContainer: ~Copyable {
     /// - Throws: `ContainerError` when the container is being made or removed at this moment, or its record is damaged.
     public borrowing func record() throws -> StateRecord {
         do {
-            guard let bytes = try directory.readFile("state.json", limit: 4 << 20) else {
+            guard let bytes = try directory.readFile("state.json", limit: Self.recordLimit) else {
                 throw ContainerError.notFound
             }
             return try StateRecord(json: try JSONValue(parsing: bytes))
@@ -55,8 +60,12 @@ public struct StoredContainer: ~Copyable {
     }
 
     borrowing func write(_ record: StateRecord) throws {
-        try directory.replaceFile(
-            "state.json", with: record.json.bytes, mode: 0o600, by: ".state.json")
+        let bytes = record.json.bytes
+        guard bytes.count <= Self.recordLimit else {
+            throw ContainerError(
+                .invalid, "annotations: too much to be remembered, \(bytes.count) bytes of at most \(Self.recordLimit)")
+        }
+        try directory.replaceFile("state.json", with: bytes, mode: 0o600, by: ".state.json")
     }
 
     borrowing func write(document: [UInt8]) throws(SystemError) {
@@ -69,7 +78,7 @@ public struct StoredContainer: ~Copyable {
     ///
     /// - Throws: `ContainerError` when the container is being removed at this moment, or the document is damaged.
     public borrowing func spec() throws -> Spec {
-        guard let bytes = try directory.readFile("config.json", limit: 16 << 20) else {
+        guard let bytes = try directory.readFile("config.json", limit: Self.documentLimit) else {
             // It is the first that goes with a container.
             if try isLocked || directory.status().st_nlink == 0 { throw ContainerError.notFound }
             throw damaged("config.json", "is missing")

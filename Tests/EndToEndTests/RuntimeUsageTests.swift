@@ -1,0 +1,40 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("swrun: the command lines of its peers, and what is said of those that are none")
+struct RuntimeUsageTests {
+    /// What is remembered of a document is read again by each command.
+    @Test func `a document with many annotations makes a container like others`() async throws {
+        try await TestHost.with { host in
+            // 8 and 16 MiB, the longest that is read at all.
+            for count in [8, 15] {
+                let bundle = try await RuntimeBundle(
+                    host, "sleep 1000",
+                    ".annotations = ([range(\(count) * 1000)] | map({key: \"k\\(.)\", value: (\"v\" * 1024)}) | from_entries)"
+                )
+                try await bundle.create()
+                try await bundle.must("start", "box")
+                #expect(try await bundle.must("list", "--quiet") == "box")
+                try await bundle.must("delete", "--force", "box")
+                #expect(try await bundle.leftovers() == "")
+            }
+            // What takes more room in the record than in the document.
+            let bundle = try await RuntimeBundle(host, "sleep 1000")
+            try await host.must([
+                "python3", "-c",
+                """
+                import json
+                document = json.load(open("/run/bundle/config.json"))
+                document["annotations"] = {"k": "MARK"}
+                text = json.dumps(document).replace("MARK", r"\\b" * 5000000)
+                open("/run/bundle/config.json", "w").write(text)
+                """,
+            ])
+            expectRefusal(
+                try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1,
+                names: "annotations: too much to be remembered")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+}
