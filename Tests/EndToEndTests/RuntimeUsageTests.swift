@@ -4,6 +4,23 @@ import Testing
 
 @Suite("swrun: the command lines of its peers, and what is said of those that are none")
 struct RuntimeUsageTests {
+    @Test func `a document is looked for from here, as by crun, and then in the bundle`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host, "echo bundle")
+            let result = try await host.shell(
+                """
+                cd /run; jq '.process.args = ["echo", "here"]' bundle/config.json >own.json
+                jq '.process.args = ["echo", "inside"]' bundle/config.json >bundle/other.json
+                run() { \(Products.path("swrun")) run --bundle bundle "$@" box; }
+                run; run --config own.json; run -f other.json; run -f ./own.json; run -f /run/bundle/other.json
+                run --config none.json
+                """)
+            #expect(result.output == "bundle\nhere\ninside\nhere\ninside", "\(result)")
+            #expect(result.status == 1 && result.errors.contains("/run/bundle/none.json"), "\(result)")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     /// What is remembered of a document is read again by each command.
     @Test func `a document with many annotations makes a container like others`() async throws {
         try await TestHost.with { host in

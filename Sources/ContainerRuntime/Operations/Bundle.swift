@@ -25,10 +25,10 @@ struct Bundle {
     init(_ options: CreateOptions) throws {
         let directory = try Descriptor.openDirectory(options.bundle)
         let folder = try directory.path()
-        let document = options.document ?? "config.json"
-        let file = document.utf8.first == UInt8(ascii: "/") ? document : "\(folder)/\(document)"
+        var file = ""
+        let opened = try Self.open(options.document, in: folder, &file)
         path = folder
-        bytes = try Descriptor.open(file).readAll(limit: 16 << 20)
+        bytes = try opened.readAll(limit: StoredContainer.documentLimit)
         do {
             spec = try Spec(json: bytes)
             try spec.validate()
@@ -44,6 +44,25 @@ struct Bundle {
             let environment = spec.process?.env ?? []
             spec.process?.env = environment + variables + names
         }
+    }
+
+    /// Opens the document that is named from where the command is given, as for crun; or in the bundle where there is none.
+    ///
+    /// - Parameter file: Its path, for messages.
+    private static func open(
+        _ document: String?, in folder: String, _ file: inout String
+    ) throws(SystemError) -> Descriptor {
+        if let document {
+            file = document
+            do throws(SystemError) {
+                return try Descriptor.open(file)
+            } catch {
+                let isAbsolute = document.utf8.first == UInt8(ascii: "/")
+                guard error.errno == .noSuchFileOrDirectory, !isAbsolute else { throw error }
+            }
+        }
+        file = "\(folder)/\(document ?? "config.json")"
+        return try Descriptor.open(file)
     }
 
     /// Whether somebody outside of the container may change files that it executes, or sees its processes.
