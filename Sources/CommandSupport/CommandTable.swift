@@ -49,7 +49,7 @@ public struct CommandTable<Context>: Sendable {
         } catch {
             return try settle(error, help: help, hint: "\(program.name) --help")
         }
-        if parsed.isOn("version") {
+        if parsed.isOn("version") || parsed.isOn("V") {
             Output.line("\(program.name) \(version)")
             return .success
         }

@@ -90,7 +90,7 @@ public struct FlagGrammar: Sendable {
         let equals = text.utf8.firstIndex(of: UInt8(ascii: "="))
         let name = text[..<(equals ?? text.endIndex)]
         guard !name.isEmpty, let flag = flags.first(where: { $0.names.contains { $0 == name } }) else {
-            throw FlagError("unknown flag: --\(name)", isHelp: name == "help")
+            throw FlagError("unknown flag: --\(name)", isHelp: name == "help" || name == "usage")
         }
         if let equals {
             try parsed.add(String(text[text.utf8.index(after: equals)...]), to: flag, written: "--\(name)")
@@ -108,7 +108,8 @@ public struct FlagGrammar: Sendable {
         var letters = argument.dropFirst()
         while let letter = letters.popFirst() {
             guard let flag = flags.first(where: { $0.short == letter }) else {
-                throw FlagError("unknown shorthand flag: '\(letter)' in \(argument)", isHelp: argument == "-h")
+                throw FlagError(
+                    "unknown shorthand flag: '\(letter)' in \(argument)", isHelp: argument == "-h" || argument == "-?")
             }
             if letters.first == "=" {
                 try parsed.add(String(letters.dropFirst()), to: flag, written: "-\(letter)")

@@ -31,6 +31,8 @@ enum SwrunCommands {
                     "rootless", value: "MODE",
                     help: "true, false or auto: whether to do without a cgroup where none may be made nor is asked for"),
                 .init("criu", value: "FILE", help: ""),
+                // crun's, as -? and --usage are.
+                .init("V", short: "V", help: ""),
             ],
             commands: commands, layout: .runc, context: { try runtime($0, program) },
             explain: { explain($0, $1, program) })
@@ -69,8 +71,9 @@ enum SwrunCommands {
         if manager == "disabled" { return .never }
         switch rootless {
         case "auto": return .automatic
-        case "true": return .whereAllowed
-        case "false": return .always
+        // Those of runc, which are Go's, and more, of which crun, which asks the kernel, takes any.
+        case "true", "TRUE", "True", "t", "T", "1", "yes": return .whereAllowed
+        case "false", "FALSE", "False", "f", "F", "0", "no": return .always
         default: throw CommandFailure("unknown value '\(rootless)' for --rootless (true, false or auto)")
         }
     }

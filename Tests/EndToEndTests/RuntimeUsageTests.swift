@@ -4,6 +4,50 @@ import Testing
 
 @Suite("swrun: the command lines of its peers, and what is said of those that are none")
 struct RuntimeUsageTests {
+    @Test func `flags that crun has`() async throws {
+        try await TestHost.with { host in
+            let swrun = Products.path("swrun")
+            #expect(try await host.must([swrun, "-V"]).hasPrefix("swrun version "))
+            for words in [["-?"], ["--usage"], ["kill", "-?"], ["run", "--usage"]] {
+                #expect(try await host.must([swrun] + words).hasPrefix("NAME:"))
+            }
+            for value in ["yes", "no", "1", "0", "t", "F", "True", "FALSE"] {
+                try await host.must([swrun, "--rootless=\(value)", "list"])
+            }
+            expectRefusal(
+                try await host.run([swrun, "--rootless=perhaps", "list"]), status: 1, names: "perhaps", "--rootless")
+            let written = try await host.must([
+                "bash", "-ec",
+                """
+                mkdir -p /run/made; cd /run; echo old >/run/made/other.json; echo old >/run/third.json
+                \(swrun) spec --bundle made -f other.json; \(swrun) spec --bundle made --file /run/third.json
+                ls made; jq -r .root.path made/other.json third.json
+                """,
+            ])
+            #expect(written == "other.json\nrootfs\nrootfs")
+        }
+    }
+
+    @Test func `a signal goes to all containers that match`() async throws {
+        try await TestHost.with { host in
+            let bundle = try await RuntimeBundle(host)
+            for name in ["web1", "web2", "db"] {
+                try await bundle.must("run", "--detach", "--bundle", "/run/bundle", name)
+            }
+            try await bundle.must("kill", "--regex", "^web[0-9]$", "KILL")
+            for name in ["web1", "web2"] {
+                #expect(try await eventually { try await bundle.state(name)["status"].text == "stopped" })
+            }
+            #expect(try await bundle.state("db")["status"].text == "running")
+            // runc and crun go on as well.
+            expectRefusal(try await bundle.swrun("kill", "-r", ".", "KILL"), status: 1, names: "container not running")
+            #expect(try await eventually { try await bundle.state("db")["status"].text == "stopped" })
+            expectRefusal(try await bundle.swrun("kill", "-r", "(", "KILL"), status: 1, names: "no regular expression")
+            try await bundle.must("delete", "--regex", ".")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
     @Test func `a document is looked for from here, as by crun, and then in the bundle`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host, "echo bundle")

@@ -9,14 +9,17 @@ extension SwrunCommands {
     static let kill = Command<OCIRuntime>(
         "kill", "[OPTION…] ID [SIGNAL]", summary: "send a signal to a container (TERM)",
         examples: ["swrun kill web KILL"],
-        grammar: FlagGrammar([.init("all", short: "a", help: "to all of its processes")])
+        grammar: FlagGrammar([
+            .init("all", short: "a", help: "to all of its processes"),
+            .init("regex", short: "r", help: "ID is a regular expression (regex(7), extended); to all that match"),
+        ])
     ) { invocation in
         try invocation.require(1...2, "a container ID and perhaps a signal")
         // An empty one is none, as with runc.
         let name = invocation.arguments.dropFirst().first { !$0.isEmpty } ?? "TERM"
         guard let signal = SignalName.number(of: name) else { throw CommandFailure("unknown signal \"\(name)\"") }
-        try invocation.context.kill(
-            invocation.arguments[0], signal: signal, all: invocation.flags.isOn("all"))
+        let (runtime, all) = (invocation.context, invocation.flags.isOn("all"))
+        try forEach(invocation, invocation.arguments[0]) { try runtime.kill($0, signal: signal, all: all) }
         return .success
     }
 
@@ -27,21 +30,23 @@ extension SwrunCommands {
             .init("regex", short: "r", help: "ID is a regular expression (regex(7), extended); removes all that match"),
         ])
     ) { invocation in
-        let runtime = invocation.context
-        let identifier = try invocation.identifier
-        let force = invocation.flags.isOn("force")
-        guard invocation.flags.isOn("regex") else {
-            try runtime.delete(identifier, force: force)
-            return .success
-        }
-        let pattern = try RegularExpression(identifier)
-        var failure: (any Error)?
-        for name in try runtime.store.identifiers() where pattern.matches(name) {
-            do { try runtime.delete(name, force: force) } catch { failure = failure ?? error }
-        }
-        // The others are gone all the same.
-        if let failure { throw failure }
+        let (runtime, force) = (invocation.context, invocation.flags.isOn("force"))
+        try forEach(invocation, try invocation.identifier) { try runtime.delete($0, force: force) }
         return .success
+    }
+
+    /// Does something with a container, or with all whose names match (`--regex`).
+    private static func forEach(
+        _ invocation: Invocation<OCIRuntime>, _ name: String, _ body: (String) throws -> Void
+    ) throws {
+        guard invocation.flags.isOn("regex") else { return try body(name) }
+        let pattern = try RegularExpression(name)
+        var failure: (any Error)?
+        for name in try invocation.context.store.identifiers() where pattern.matches(name) {
+            do { try body(name) } catch { failure = failure ?? error }
+        }
+        // It is done with the others all the same.
+        if let failure { throw failure }
     }
 
     static let pause = Command<OCIRuntime>("pause", "ID", summary: "stop all processes until resume") { invocation in

@@ -63,12 +63,17 @@ extension SwrunCommands {
         "spec", "[OPTION…]", summary: "write a config.json to start from",
         grammar: FlagGrammar([
             .init("bundle", short: "b", value: "DIR", help: "the bundle (the current directory)"),
+            .init(
+                "file", short: "f", value: "PATH", help: "another file than the bundle's config.json, and in its place"),
             .init("rootless", help: "for whoever is not root: in a user namespace"),
         ])
     ) { invocation in
         try invocation.require(0...0, "no argument")
-        let path = "\(invocation.flags.value("bundle") ?? ".")/config.json"
-        let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
+        let bundle = invocation.flags.value("bundle") ?? "."
+        // As crun has it: a file that is named is written anew, and is one of the bundle's unless its path is absolute.
+        let name = invocation.given("file")
+        let path = name.map { $0.hasPrefix("/") ? $0 : "\(bundle)/\($0)" } ?? "\(bundle)/config.json"
+        let file = try Descriptor.open(path, O_WRONLY | O_CREAT | (name == nil ? O_EXCL : O_TRUNC), mode: 0o644)
         var spec = Spec.standard()
         spec.root = Spec.Root(path: "rootfs", readonly: true)
         spec.hostname = "swrun"
