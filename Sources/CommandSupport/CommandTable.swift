@@ -80,7 +80,11 @@ public struct CommandTable<Context>: Sendable {
             grammar?.refusesContradictions = refusesContradictions
             flags = try grammar?.parse(words) ?? ParsedFlags()
         } catch {
-            return try settle(error, help: help(of: command), hint: "\(program.name) \(command.name) --help")
+            do throws(CommandFailure) {
+                return try settle(error, help: help(of: command), hint: "\(program.name) \(command.name) --help")
+            } catch {
+                throw explain(error, command)
+            }
         }
         do {
             return try command.run(

@@ -130,7 +130,11 @@ extension SwrunCommands {
     private static func explain(
         _ error: any Error, _ command: Command<OCIRuntime>, _ program: Program
     ) -> any Error {
-        if error is CommandFailure { return error }
+        if var failure = error as? CommandFailure {
+            // A misunderstood command line is a failure like others, so that nobody takes it for the program's status.
+            if command.name == "exec", failure.status == .failure { failure.status = command.failure }
+            return failure
+        }
         let isRun = command.failure == .engineFailure
         let launch = error as? LaunchError
         let hasCode = isRun && launch.map { $0.exitCode != command.failure.rawValue } == true

@@ -2,7 +2,9 @@ import CommandSupport
 import ContainerRuntime
 
 // Installed as `runc` it is to be taken for it, by people too.
-let program = Program(name: "swrun", calledAs: Program.calledName)
+// Its own failures are 1, whether it has understood its command line or not: any other number of `run` may be the
+// program's.
+let program = Program(name: "swrun", calledAs: Program.calledName, usage: .failure)
 
 // A word that is no command costs a start, nothing else.
 if Program.isAsked(for: "exec") || Program.isAsked(for: "create") { ProtectedExecutable.begin() }

@@ -210,7 +210,7 @@ struct RuntimeExecTests {
             #expect(statistics["data"]["pids"]["limit"].integer == 77)
             #expect(statistics["data"]["memory"]["usage"]["limit"].integer == 67_108_864)
             #expect((statistics["data"]["cpu"]["usage"]["total"].number ?? 0) > 0)
-            expectRefusal(try await bundle.swrun("update", "--memory", "lots", "box"), status: 64, names: "lots")
+            expectRefusal(try await bundle.swrun("update", "--memory", "lots", "box"), status: 1, names: "lots")
             try await bundle.must("delete", "--force", "box")
         }
     }

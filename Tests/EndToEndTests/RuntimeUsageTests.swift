@@ -4,6 +4,23 @@ import Testing
 
 @Suite("swrun: the command lines of its peers, and what is said of those that are none")
 struct RuntimeUsageTests {
+    /// runc's and crun's status of a misuse, but for crun's of an unknown flag (64): a number that a program may have.
+    @Test func `a command line that is misunderstood is a failure like others`() async throws {
+        try await TestHost.with { host in
+            let swrun = Products.path("swrun")
+            for (line, status) in [
+                ("--bogus list", 1), ("bogus", 1), ("list --format bogus", 1), ("state", 1), ("run --bogus x", 1),
+                ("create --preserve-fds many x", 1), ("update --memory lots x", 1), ("kill x y z", 1),
+                ("exec --bogus x true", 255), ("exec x", 255), ("exec --user root x true", 255),
+                ("exec --preserve-fds -1 x true", 255),
+            ] {
+                expectRefusal(try await host.shell("\(swrun) \(line)"), status: Int32(status), names: "swrun: ")
+            }
+            let help = try await host.must([swrun, "run", "--help"])
+            #expect(help.contains("1 any other failure"), "\(help)")
+        }
+    }
+
     @Test func `flags that crun has`() async throws {
         try await TestHost.with { host in
             let swrun = Products.path("swrun")
