@@ -145,7 +145,10 @@ extension SwrunCommands {
         if hasCode, let launch { failure.status = ExitStatus(rawValue: launch.exitCode) }
         failure.isWhole = words != nil
         guard words == nil, ["create", "run", "exec"].contains(command.name) else { return failure }
-        failure.message = "\(program.name) \(command.name) failed: \(frame(launch, command.name))\(failure.message)"
+        // runc says its own name with run and create alone; engines put "OCI runtime exec failed: " in front.
+        let command = command.name
+        let opening = command == "exec" ? "exec failed: " : "\(program.name) \(command) failed: "
+        failure.message = "\(opening)\(frame(launch, command))\(failure.message)"
         failure.isWhole = true
         return failure
     }
