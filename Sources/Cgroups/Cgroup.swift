@@ -76,6 +76,15 @@ public struct Cgroup: Hashable, Sendable {
 
     /// The kernel of v1 does not say why it refuses a limit of memory.
     private func withUsage(_ error: CgroupError) -> CgroupError {
+        if error.errno == .invalidArgument, error.hint == nil, error.file == "memory.limit_in_bytes",
+            let limit = error.value.flatMap({ Int64($0) }),
+            let both = try? directory(of: .memory)?.readNumber("memory.memsw.limit_in_bytes"),
+            limit < 0 || both < UInt64(limit)
+        {
+            var error = error
+            error.hint = "memory and swap together (--memory-swap) are limited to \(both)"
+            return error
+        }
         guard error.errno == .resourceBusy, error.hint == nil, error.file == "memory.limit_in_bytes",
             let used = try? directory(of: .memory)?.readNumber("memory.usage_in_bytes")
         else { return error }

@@ -107,9 +107,18 @@ struct RuntimeUpdateTests {
             let bundle = try await RuntimeBundle(host, "sleep 1000", Self.limited)
             try await bundle.create()
             try await bundle.must("start", "box")
-            for flag in ["--kernel-memory", "--kernel-memory-tcp"] {
-                let ignored = try await bundle.swrun("update", flag, "64m", "box")
-                #expect(ignored.status == 0 && ignored.errors.contains("\(flag) is ignored"), "\(ignored)")
+            let ignored = try await bundle.swrun("update", "--kernel-memory", "64m", "box")
+            #expect(ignored.status == 0 && ignored.errors.contains("--kernel-memory is ignored"), "\(ignored)")
+            let buffers = try await bundle.swrun("update", "--kernel-memory-tcp", "64m", "box")
+            if try await host.shell("test -e /sys/fs/cgroup/memory").status == 0 {
+                #expect(buffers.status == 0 && buffers.errors == "", "\(buffers)")
+                let file = "memory.kmem.tcp.limit_in_bytes"
+                #expect(try await values(host, [file]) == "\(file):67108864")
+                expectRefusal(
+                    try await bundle.swrun("update", "--memory", "1g", "box"), status: 1,
+                    names: "linux.resources.memory.limit", "(--memory-swap) are limited to 134217728")
+            } else {
+                #expect(buffers.status == 0 && buffers.errors.contains("--kernel-memory-tcp is ignored"), "\(buffers)")
             }
             if try await host.shell("grep -q ' - resctrl ' /proc/self/mountinfo").status != 0 {
                 for (flag, line) in [("--l3-cache-schema", "L3:0=f"), ("--mem-bw-schema", "MB:0=20")] {

@@ -1,4 +1,5 @@
 import CLinux
+import Cgroups
 import CommandSupport
 import ContainerRuntime
 import JSONCoding
@@ -81,10 +82,11 @@ extension SwrunCommands {
             .init("l3-cache-schema", value: "LINE", help: "the share of the L3 caches (resctrl), such as L3:0=f"),
             .init("mem-bw-schema", value: "LINE", help: "the share of the memory's bandwidth, such as MB:0=20"),
             .init("kernel-memory", value: "BYTES", help: ""),
-            .init("kernel-memory-tcp", value: "BYTES", help: ""),
+            .init("kernel-memory-tcp", value: "BYTES", help: "memory of TCP's buffers, v1 only"),
         ])
     ) { invocation in
-        for flag in ["kernel-memory", "kernel-memory-tcp"] where invocation.given(flag) != nil {
+        let ignored = knowsKernelMemory ? ["kernel-memory"] : ["kernel-memory", "kernel-memory-tcp"]
+        for flag in ignored where invocation.given(flag) != nil {
             invocation.context.warn("--\(flag) is ignored, as by runc: kernels have no such limit any more")
         }
         var control = Spec.Linux.IntelRDT()
@@ -94,6 +96,9 @@ extension SwrunCommands {
             try invocation.identifier, try resources(invocation), control == Spec.Linux.IntelRDT() ? nil : control)
         return .success
     }
+
+    /// Of what is the kernel's own, version 1 still limits the buffers of TCP.
+    private static var knowsKernelMemory: Bool { (try? CgroupRoot.find())?.mode != .unified }
 
     private static func resources(_ invocation: Invocation<OCIRuntime>) throws -> Spec.Linux.Resources {
         if let path = invocation.given("resources") {
@@ -116,8 +121,9 @@ extension SwrunCommands {
             }
             return bytes
         }
-        let memory = Spec.Linux.Resources.Memory(
+        var memory = Spec.Linux.Resources.Memory(
             limit: try bytes("memory"), reservation: try bytes("memory-reservation"), swap: try bytes("memory-swap"))
+        if knowsKernelMemory { memory.kernelTCP = try bytes("kernel-memory-tcp") }
         var cpu = Spec.Linux.Resources.CPU(
             shares: try number("cpu-share", UInt64.self), quota: try number("cpu-quota", Int64.self),
             period: try number("cpu-period", UInt64.self), cpus: invocation.given("cpuset-cpus"),
