@@ -65,10 +65,10 @@ struct RuntimeFeatureTests {
             let trial = try await DocumentTrial(host)
             let features = try TestSupport.JSONValue(try await host.must([Products.path("swrun"), "features"]))
             let options = features["mountOptions"].items.compactMap(\.text)
-            // config.md, "Linux mount options", but for mand, which the kernel has no more.
+            // config.md, "Linux mount options".
             let required = """
-                async atime bind defaults dev diratime dirsync exec iversion lazytime loud noatime nodev nodiratime noexec \
-                noiversion nolazytime norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime \
+                async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime noexec \
+                noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime \
                 relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro \
                 rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave \
                 strictatime suid symfollow sync tmpcopyup unbindable idmap ridmap copy-symlink src-nofollow dest-nofollow

@@ -94,17 +94,18 @@ struct MountOptions {
             mapsIdentifiers = true
             mapsRecursively = isRecursive
             ownMaps = (String(option.dropFirst(isRecursive ? 7 : 6)), field)
-        case "mand":
-            throw SpecError(field, "'\(option)' is not supported")
         default: return false
         }
         return true
     }
 
-    /// What other programs of the mount family read, or what is the kernel's default anyway.
+    /// What other programs of the mount family read, or what is the kernel's default anyway; `mand` has done nothing since
+    /// Linux 5.15.
     ///
     /// Not `nofail`, which is fstab(5)'s: no runtime goes on without a mount, so it is the file system's to refuse.
-    fileprivate static let ignored = ["defaults", "async", "nomand", "iversion", "noiversion", "silent", "loud"]
+    fileprivate static let ignored = [
+        "defaults", "async", "mand", "nomand", "iversion", "noiversion", "silent", "loud",
+    ]
 
     fileprivate struct Change {
         var set: UInt64 = 0
