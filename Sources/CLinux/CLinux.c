@@ -85,6 +85,12 @@ int swn_mount_setattr(int directory, const char *path, unsigned int flags, struc
     return (int)syscall(SYS_mount_setattr, directory, path, flags, attributes, sizeof *attributes);
 }
 
+int swn_is_mount(int descriptor) {
+    struct statx status;
+    if (statx(descriptor, "", AT_EMPTY_PATH, 0, &status) != 0) return -1;
+    return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 // Linux 6.15; newer than the headers.
 #ifndef SYS_open_tree_attr
 #define SYS_open_tree_attr 467

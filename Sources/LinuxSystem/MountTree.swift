@@ -121,6 +121,13 @@ public enum MountTree {
         }
     }
 
+    /// Whether a mount begins at an open file. The corresponding system call is `statx`.
+    public static func isMount(_ file: borrowing Descriptor) throws(SystemError) -> Bool {
+        let answer = swn_is_mount(file.rawValue)
+        guard answer >= 0 else { throw SystemError("statx", file.procPath, errno: .last) }
+        return answer == 1
+    }
+
     /// Changes the propagation of all mounts of this process's mount namespace. The corresponding system call is `mount`.
     public static func setPropagationOfAll(_ propagation: UInt64) throws(SystemError) {
         // MS_REC of sys/mount.h, which cannot be included next to linux/mount.h.

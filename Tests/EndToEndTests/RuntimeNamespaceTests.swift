@@ -194,6 +194,8 @@ struct RuntimeNamespaceTests {
                 result.status != 0 && result.output.contains(" ro,") && result.output.contains("noexec"), "\(result)")
             for (change, name) in [
                 (#".mounts += [{destination: "/bin", type: "none", options: ["remount", "ro"]}]"#, "mounts[7]"),
+                // runc and crun: EINVAL.
+                (#".mounts += [{destination: "/bin", type: "none", source: "x", options: ["rbind", "remount"]}]"#, "it is no mount"),
                 (
                     #".mounts += [{destination: "/dev/shm", type: "tmpfs", options: ["remount", "size=1k"]}]"#,
                     "mounts[7].options"

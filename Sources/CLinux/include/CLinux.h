@@ -151,6 +151,8 @@ int swn_open_tree(int directory, const char *path, unsigned int flags);
 int swn_move_mount(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags);
 int swn_open_tree_attr(int directory, const char *path, unsigned int flags, struct mount_attr *attributes);
 int swn_mount_setattr(int directory, const char *path, unsigned int flags, struct mount_attr *attributes);
+/// Whether an open file is the root of a mount: 1 or 0, or -1 with errno. `statx(2)` of Linux 5.8.
+int swn_is_mount(int descriptor);
 int swn_pivot_root(const char *new_root, const char *put_old);
 /// `mount(2)` and `umount2(2)`: glibc 2.36's <sys/mount.h> cannot be included next to <linux/mount.h>.
 int swn_mount(const char *source, const char *target, const char *file_system, unsigned long flags, const void *data);

@@ -131,8 +131,12 @@ struct RootBuilder {
                 try MountTree.attach(tree, to: target)
             }
         case .remount:
-            // What is no mount of its own is refused by the kernel.
+            // The kernel refuses what is no mount of its own, but not when nothing of it is to be changed.
             let target = try Descriptor.open(step.destination, O_PATH, within: mounted.root)
+            guard try MountTree.isMount(target) else {
+                throw SystemError(
+                    "change attributes of mount", step.destination, errno: .invalidArgument, hint: "it is no mount")
+            }
             try setAttributes(of: target, step)
         case .cgroups(let hierarchies):
             let target = try resolver.open(step.destination, isDirectory: true, isPlain: true)
