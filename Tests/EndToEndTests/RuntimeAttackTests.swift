@@ -96,3 +96,110 @@ struct RuntimeAttackTests {
         }
     }
 }
+
+extension RuntimeAttackTests {
+    /// Exchanges two names for ever.
+    private static let exchanging = """
+        import ctypes, os, sys
+        libc = ctypes.CDLL(None)
+        one, other = (os.fsencode(path) for path in sys.argv[1:])
+        print("ready", flush=True)
+        while True: libc.syscall(316, -100, one, -100, other, 2)
+        """
+
+    /// CVE-2021-30465: what is a directory when it is looked at is a link out of the container when it is mounted on.
+    @Test(arguments: ["/", "../../../../../../..", "/run/outside"])
+    func `a directory that becomes a link while it is mounted on leads nowhere`(target: String) async throws {
+        try await TestHost.with { host in
+            let mounts = """
+                .mounts += [{destination: "/vol/swap/victim", type: "tmpfs", source: "marked", options: ["mode=711"]},
+                    {destination: "/vol/swap/bound", type: "none", source: "/run/bound", options: ["rbind"]}]
+                """
+            let look = "test -e /marker && ! test -e /run/bundle && ! test -e /vol/swap/bundle && echo inside"
+            let bundle = try await RuntimeBundle(host, look, mounts)
+            try await host.must([
+                "bash", "-ec",
+                """
+                mkdir -p /run/outside /run/bound /run/bundle/rootfs/vol/swap; touch /run/bundle/rootfs/marker
+                ln -s \(target) /run/bundle/rootfs/vol/link
+                """,
+            ])
+            let attacker = try host.start([
+                "python3", "-c", Self.exchanging, "/run/bundle/rootfs/vol/swap", "/run/bundle/rootfs/vol/link",
+            ])
+            try await attacker.waitForOutput("ready")
+            let result = try await host.shell(
+                "for n in $(seq 25); do \(Products.path("swrun")) run --bundle /run/bundle box; done </dev/null")
+            await attacker.stop()
+            // It may be refused; where it is not, it is in there.
+            #expect(!result.lines.isEmpty && Set(result.lines).isSubset(of: ["inside"]), "\(result)")
+            let made = try await host.shell("ls -d /victim /bound /run/outside/* /run/victim /run/bundle/victim")
+            #expect(made.output == "", "\(made)")
+            #expect(try await host.shell("grep -e marked -e /bound /proc/self/mountinfo").output == "")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    /// CVE-2025-52565, CVE-2025-31133: what the terminal is mounted on would be a file of the attacker's choice.
+    @Test func `a console that becomes a link is not followed`() async throws {
+        try await TestHost.with { host in
+            let change = """
+                .process.terminal = true
+                | .mounts |= map(select(.destination != "/dev" and .destination != "/dev/shm" and .destination != "/dev/mqueue"))
+                """
+            let bundle = try await RuntimeBundle(
+                host, "cat /victim; grep ' /victim ' /proc/self/mountinfo; tty", change)
+            try await host.must([
+                "bash", "-ec",
+                """
+                cd /run/bundle/rootfs; mkdir -p dev/pts; echo untouched >victim
+                touch dev/console; ln -sf /victim dev/trap
+                """,
+            ])
+            let console = "/run/bundle/rootfs/dev/console"
+            let attacker = try host.start(["python3", "-c", Self.exchanging, console, "/run/bundle/rootfs/dev/trap"])
+            try await attacker.waitForOutput("ready")
+            let result = try await host.run([
+                "python3", "-c",
+                "import pty, sys\nfor _ in range(25): pty.spawn(sys.argv[1:])", Products.path("swrun"), "run",
+                "--bundle",
+                "/run/bundle", "box",
+            ])
+            await attacker.stop()
+            let lines = result.output.replacingOccurrences(of: "\r", with: "").split(separator: "\n").map(String.init)
+            #expect(lines.contains("untouched"), "\(result)")
+            for line in lines where line != "untouched" && line != "/dev/pts/0" {
+                // Refused as a link, or gone when it was to be made.
+                #expect(line.hasPrefix("swrun run failed: unable to start container process: "), "\(line)")
+            }
+            #expect(try await host.must(["cat", "/run/bundle/rootfs/victim"]) == "untouched")
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    /// CVE-2022-0492: the kernel executes it with all rights of the host's when a cgroup becomes empty.
+    @Test func `nobody in a container names the host's release agent`() async throws {
+        try await TestHost.with { host in
+            let agents = "find /sys/fs/cgroup -maxdepth 2 -name release_agent | sort | xargs -r tail -vn 1"
+            let before = try await host.shell(agents).output
+            let attack = """
+                for file in $(find /sys/fs/cgroup -name release_agent -o -name notify_on_release); do
+                    (echo 1 >$file) 2>/dev/null && echo "wrote $file"
+                done
+                for flags in -UrmC -Urm; do for name in rdma memory pids cpu freezer; do
+                    mkdir -p /tmp/$name
+                    unshare $flags sh -c "mount -t cgroup -o $name x /tmp/$name && echo /agent >/tmp/$name/release_agent" \
+                        && echo "wrote $name"
+                done; done 2>/dev/null
+                echo tried
+                """
+            for change in [".", ".linux.namespaces |= map(select(.type != \"cgroup\"))"] {
+                let bundle = try await RuntimeBundle(host, attack, change)
+                let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+                #expect(result.output == "tried", "\(result)")
+                #expect(try await host.shell(agents).output == before)
+                #expect(try await bundle.leftovers() == "")
+            }
+        }
+    }
+}
