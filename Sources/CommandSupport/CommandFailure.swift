@@ -5,6 +5,8 @@ public struct CommandFailure: Error, Hashable, Sendable {
     public var status: ExitStatus
     /// Whether the message says by itself who speaks: then the program's name does not stand in front.
     public var isWhole = false
+    /// Whether it has been said on standard error already.
+    public var isTold = false
 
     public init(_ message: String, status: ExitStatus = .failure) {
         self.message = message

@@ -103,6 +103,7 @@ public struct Program: Sendable {
     @discardableResult
     public func report(_ error: any Error) -> ExitStatus {
         let failure = error as? CommandFailure
+        if let failure, failure.isTold { return failure.status }
         let prefix = failure?.isWhole == true ? "" : "\(name): "
         Output.errorLine("\(prefix)\("\(error)".printable)")
         return failure?.status ?? self.failure

@@ -131,7 +131,9 @@ public func openMakingDirectories(_ path: String, mode: UInt32 = 0o755) throws(S
     } catch {
         guard error.errno == .noSuchFileOrDirectory else { throw error }
     }
-    if unsafe mkdir(path, mode) != 0 && CurrentErrno.value == ENOENT {
+    guard unsafe mkdir(path, mode) != 0, CurrentErrno.value != EEXIST else { return try Descriptor.openDirectory(path) }
+    let failure = Errno.last
+    if failure == .noSuchFileOrDirectory {
         var prefix = path.hasPrefix("/") ? "/" : ""
         for component in path.split(separator: "/") {
             prefix += component
@@ -140,6 +142,8 @@ public func openMakingDirectories(_ path: String, mode: UInt32 = 0o755) throws(S
             }
             prefix += "/"
         }
+    } else {
+        throw SystemError("mkdir", path, errno: failure)
     }
     return try Descriptor.openDirectory(path)
 }

@@ -25,13 +25,26 @@ struct Log {
     ///   when none did.
     @discardableResult
     func write(_ message: String, level: String = "error") -> Bool {
-        guard let path else { return false }
+        guard let path else {
+            // As for runc, whose log is standard error.
+            if isJSON { Output.errorLine(line(message, level)) }
+            return isJSON
+        }
         if LogService.isMeant(by: path) {
             let container = globals.flatMap { SwrunCommands.container(in: $0.arguments) }
             let service = LogService(path, container: container, program: program.name)
             return service.send(isJSON ? line(message, level) : message, level: level)
         }
         return (try? Self.open(path).writeAll(Array("\(line(message, level))\n".utf8))) != nil
+    }
+
+    /// Whether what is written is on standard error: there it is to be read once.
+    var isOnStandardError: Bool {
+        guard let path else { return isJSON }
+        guard !LogService.isMeant(by: path), let log = try? Self.open(path).status(),
+            let own = try? Descriptor.open("/proc/self/fd/2", O_PATH).status()
+        else { return false }
+        return log.st_dev == own.st_dev && log.st_ino == own.st_ino
     }
 
     /// What is said step by step goes to standard error when there is no log for it.

@@ -17,7 +17,10 @@ program.main {
     do {
         return try table.run(words)
     } catch {
-        Log(globals: try? table.globals.parse(words), program: program).write("\(error)")
-        throw error
+        let log = Log(globals: try? table.globals.parse(words), program: program)
+        guard log.write("\(error)"), log.isOnStandardError else { throw error }
+        var failure = error as? CommandFailure ?? CommandFailure("\(error)", status: program.failure)
+        failure.isTold = true
+        throw failure
     }
 }

@@ -158,7 +158,7 @@ struct HostileTests {
                     $0.linux?.namespaces?[1].path = "/etc/passwd"
                 }
             ),
-            ("mount the root", { $0.root?.path = "/nosuch" }),
+            ("mount the root", { $0.root?.path = "/nosuch/root" }),
         ]
         for (words, change) in cases {
             let result = try await bundle.shell("true", change)

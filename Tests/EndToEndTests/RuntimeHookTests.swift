@@ -190,8 +190,8 @@ struct RuntimeHookTests {
             var bundle = try await RuntimeBundle(
                 host, "true", ".hooks.prestart = [{path: \"/bin/sleep\", args: [\"sleep\", \"1000\"], timeout: 1}]")
             expectRefusal(
-                try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1, names: "timed out",
-                "after 1 s")
+                try await bundle.swrun("create", "--bundle", "/run/bundle", "box"), status: 1,
+                names: "prestart hook #0: /bin/sleep: timed out after 1 s")
             #expect(try await bundle.leftovers() == "")
             bundle = try await RuntimeBundle(
                 host, "true",

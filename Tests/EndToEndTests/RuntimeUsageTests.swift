@@ -115,4 +115,59 @@ struct RuntimeUsageTests {
             #expect(try await bundle.leftovers() == "")
         }
     }
+
+    @Test func `what is in the place of containers is told as it is`() async throws {
+        try await TestHost.with { host in
+            let swrun = Products.path("swrun")
+            let bundle = try await RuntimeBundle(host)
+            // With a copy that nobody's user may execute.
+            let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups /run/open/swrun"
+            let result = try await host.shell(
+                """
+                mkdir -p -m 755 /run/open; cp \(swrun) /run/open; mkdir -m 700 /run/closed; mkdir -p /run/closed/below
+                \(nobody) --root /run/closed/below list; \(nobody) --root /run/closed list
+                \(nobody) --root /run/nowhere list
+                env -u XDG_RUNTIME_DIR \(nobody) create --bundle /run/bundle box
+                mkdir /run/swrun
+                """)
+            for words in [
+                "list /run/closed: permission denied", "mkdir /run/swrun: permission denied",
+                "$XDG_RUNTIME_DIR, or where --root says",
+            ] { #expect(result.errors.contains(words), "\(words): \(result)") }
+            #expect(result.errors.contains("/run/closed/below: permission denied"), "\(result)")
+            #expect(result.errors.contains("/run/nowhere: no such file or directory"), "\(result)")
+            try await host.must([
+                "sh", "-c",
+                "touch /run/swrun/file; ln -s / /run/swrun/link; mkdir /run/kept; ln -s /run/kept /run/swrun/dir",
+            ])
+            for name in ["file", "link", "dir"] {
+                #expect(try await bundle.swrun("delete", name).status == 1)
+                try await bundle.must("delete", "--force", name)
+            }
+            try await host.must(["test", "-d", "/run/kept"])
+            #expect(try await bundle.leftovers() == "")
+        }
+    }
+
+    @Test func `an error is on standard error once, in the format of the log`() async throws {
+        try await TestHost.with { host in
+            let swrun = Products.path("swrun")
+            for log in ["--log /dev/stderr", ""] {
+                let result = try await host.shell("\(swrun) \(log) --log-format json state nobody")
+                #expect(result.status == 1 && result.errors.split(separator: "\n").count == 1, "\(result)")
+                let line = try JSONValue(result.errors)
+                #expect(line["level"].text == "error" && line["msg"].text == "container does not exist", "\(result)")
+            }
+            let text = try await host.shell("\(swrun) --log /dev/stderr exec nobody true")
+            expectRefusal(text, status: 255, names: "level=error msg=\"exec failed: container does not exist\"")
+            let bundle = try await RuntimeBundle(
+                host, "true", ".process.capabilities.ambient = [\"CAP_KILL\", \"CAP_CHOWN\", \"CAP_MKNOD\"]")
+            let result = try await bundle.swrun("--log-format", "json", "run", "--bundle", "/run/bundle", "box")
+            #expect(result.status == 0 && result.errors.split(separator: "\n").count == 1, "\(result)")
+            let words = "can't raise ambient capability CAP_KILL CAP_CHOWN CAP_MKNOD: "
+            #expect(try JSONValue(result.errors)["msg"].text?.hasPrefix(words) == true, "\(result)")
+            try await bundle.must("run", "--detach", "--bundle", "/run/bundle", "box")
+            try await bundle.must("delete", "--force", "box")
+        }
+    }
 }

@@ -50,7 +50,7 @@ enum HookRun {
             if !inTime { try handle.send(signal: SIGKILL) }
             ended = try handle.wait()
             guard inTime else {
-                throw SystemError("run", "", errno: .timedOut, hint: "after \(hook.timeout / 1000) s")
+                throw SystemError("timed out after \(hook.timeout / 1000) s", errno: Errno(rawValue: 0))
             }
             if ended == 0 { return }
             var printed = [UInt8](repeating: 0, count: 200)

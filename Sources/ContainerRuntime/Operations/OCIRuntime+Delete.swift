@@ -14,6 +14,8 @@ extension OCIRuntime {
             try delete(try store.open(identifier), force: force)
         } catch let error as ContainerError where force && error.kind == .notFound {
             return
+        } catch let error as SystemError where force && error.errno == .notDirectory {
+            try store.removeStray(identifier)
         }
     }
 

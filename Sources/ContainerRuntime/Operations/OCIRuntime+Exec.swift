@@ -24,7 +24,10 @@ extension OCIRuntime {
         let spec = try stored.spec()
         let process = try options.process(in: spec)
         try options.requireConsole(process, of: name)
-        for text in process.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
+        // What the container's own say was told when it was made.
+        if process.capabilities != spec.process?.capabilities {
+            for text in process.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
+        }
         let target = try stored.process(of: record)
         var launch = LaunchOptions(
             bundle: record.bundle, seccomp: try seccompProgram(spec), parentDeathSignal: options.isDetached ? 0 : 9)

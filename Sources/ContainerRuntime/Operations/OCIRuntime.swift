@@ -41,13 +41,16 @@ public struct OCIRuntime: Sendable {
         return State(record, try container.status(of: record, in: try record.cgroup))
     }
 
-    /// Every container that can be read, by name.
+    /// Every container that can be read, by name. Of others there is a warning, in runc's words, unless they are being made
+    /// or removed at this moment.
     public func list() throws -> [State] {
         try store.identifiers().compactMap { identifier in
-            guard let container = try? store.open(identifier), let record = try? container.record(),
-                let status = try? container.status(of: record, in: try record.cgroup)
-            else { return nil }
-            return State(record, status)
+            do {
+                return try state(identifier)
+            } catch {
+                if (error as? ContainerError)?.kind != .notFound { warn("load container \(identifier): \(error)") }
+                return nil
+            }
         }
     }
 

@@ -32,7 +32,7 @@ public struct ContainerStore: Hashable, Sendable {
     /// - Throws: `ContainerError` when it is taken; `SystemError`.
     public func reserve(_ identifier: String) throws -> StoredContainer {
         try Self.validate(identifier)
-        let root = try openMakingDirectories(path, mode: 0o700)
+        let root = try openMaking()
         while true {
             guard unsafe mkdirat(root.rawValue, identifier, 0o700) == 0 else {
                 if swn_errno() == EEXIST { throw ContainerError.exists }
@@ -50,6 +50,22 @@ public struct ContainerStore: Hashable, Sendable {
                 throw error
             }
         }
+    }
+
+    private func openMaking() throws(SystemError) -> Descriptor {
+        do throws(SystemError) {
+            return try openMakingDirectories(path, mode: 0o700)
+        } catch {
+            guard error.operation == "mkdir", error.errno == .permissionDenied, geteuid() != 0 else { throw error }
+            var error = error
+            error.hint = "who is not root remembers containers in $XDG_RUNTIME_DIR, or where --root says"
+            throw error
+        }
+    }
+
+    /// Removes what has a container's name and cannot be one: a file or a link that somebody has put there.
+    func removeStray(_ identifier: String) throws(SystemError) {
+        try Descriptor.openDirectory(path).remove(identifier)
     }
 
     /// Finds a container.
@@ -73,7 +89,7 @@ public struct ContainerStore: Hashable, Sendable {
             return try Descriptor.openDirectory(path).entries().filter { (try? Self.validate($0)) != nil }
         } catch {
             if error.errno == .noSuchFileOrDirectory { return [] }
-            throw error
+            throw SystemError("list", path, errno: error.errno)
         }
     }
 }

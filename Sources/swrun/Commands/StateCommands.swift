@@ -1,7 +1,9 @@
 import CLinux
 import CommandSupport
 import ContainerRuntime
+import LinuxSystem
 import RuntimeSpec
+import SystemPackage
 
 extension SwrunCommands {
     static let state = Command<OCIRuntime>("state", "ID", summary: "show a container's state as JSON") { invocation in
@@ -19,9 +21,7 @@ extension SwrunCommands {
         try invocation.require(0...0, "no argument")
         let root = invocation.context.store.path
         // The usual place is missing until there is a first container.
-        if root != SwrunCommands.defaultRoot, access(root, F_OK) != 0 {
-            throw CommandFailure("list \(root): no such file or directory")
-        }
+        if root != SwrunCommands.defaultRoot, access(root, F_OK) != 0 { throw SystemError("list", root, errno: .last) }
         let states = try invocation.context.list()
         if invocation.flags.isOn("quiet") {
             for state in states { Output.line(state.id) }
