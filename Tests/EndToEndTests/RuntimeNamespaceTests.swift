@@ -195,7 +195,10 @@ struct RuntimeNamespaceTests {
             for (change, name) in [
                 (#".mounts += [{destination: "/bin", type: "none", options: ["remount", "ro"]}]"#, "mounts[7]"),
                 // runc and crun: EINVAL.
-                (#".mounts += [{destination: "/bin", type: "none", source: "x", options: ["rbind", "remount"]}]"#, "it is no mount"),
+                (
+                    #".mounts += [{destination: "/bin", type: "none", source: "x", options: ["rbind", "remount"]}]"#,
+                    "it is no mount"
+                ),
                 (
                     #".mounts += [{destination: "/dev/shm", type: "tmpfs", options: ["remount", "size=1k"]}]"#,
                     "mounts[7].options"
