@@ -40,7 +40,9 @@ extension IPv4Address: LosslessStringConvertible {
         rawValue = value
     }
 
-    public var description: String { bytes.map(String.init).joined(separator: ".") }
+    public var description: String {
+        "\(rawValue >> 24).\(rawValue >> 16 & 0xff).\(rawValue >> 8 & 0xff).\(rawValue & 0xff)"
+    }
 }
 
 extension IPv4Address: Comparable {

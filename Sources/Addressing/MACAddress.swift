@@ -41,11 +41,14 @@ extension MACAddress: LosslessStringConvertible {
     }
 
     public var description: String {
-        var text = ""
+        let digit = { (value: UInt8) in value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10 }
+        var text: [UInt8] = []
+        text.reserveCapacity(17)
         for byte in bytes {
-            if !text.isEmpty { text += ":" }
-            text += byte < 16 ? "0" + String(Int(byte), radix: 16) : String(Int(byte), radix: 16)
+            if !text.isEmpty { text.append(UInt8(ascii: ":")) }
+            text.append(digit(byte >> 4))
+            text.append(digit(byte & 0xf))
         }
-        return text
+        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -45,7 +45,7 @@ public struct MessageBuilder: Sendable {
     public mutating func put(_ attribute: Int, _ value: Int64) { putInteger(attribute, value) }
 
     /// Appends bytes as they are.
-    public mutating func put(_ attribute: Int, _ value: some Collection<UInt8>) {
+    public mutating func put(_ attribute: Int, _ value: [UInt8]) {
         attributeBody(type: attribute) { $0.append(contentsOf: value) }
     }
 
