@@ -273,7 +273,7 @@ struct DamageTests {
             try await host.net("repair")
             #expect(try await host.net("check") == "")
             let (v4, _) = try await host.addresses(of: "two")
-            #expect(try await host.ask("TCP:\(v4):80", at: .inside("one")) != nil)
+            #expect(try await host.answer("TCP:\(v4):80", at: .inside("one")) != nil)
         }
     }
 }
