@@ -321,12 +321,14 @@ extension Session {
         let ports = check.sandboxes.flatMap(\.ports)
         // Of a damaged index it is said elsewhere.
         guard !ports.isEmpty, let index = try? PortIndex(store) else { return }
-        for rival in try HostPorts.rivals(of: ports, index) {
-            let owner = check.sandboxes.first { $0.ports.contains(rival.mapping) }?.name ?? ""
+        // Where the kernel translates nothing, a relay of its own listens.
+        for (mapping, socket) in try HostPorts.holders(of: ports)
+        where !HostPorts.isRelay(socket, mapping, index) && mapping.hostAddress != .v6(.loopback) {
+            let owner = check.sandboxes.first { $0.ports.contains(mapping) }?.name ?? ""
             check.report(
-                "port \(rival.port)/\(rival.mapping.transport.rawValue)",
-                "\(rival.owner) has it too, where \(owner) is reached",
-                .advice("swnet unpublish \(owner) \(rival.mapping)"))
+                "port \(socket.port)/\(mapping.transport.rawValue)",
+                "\(SocketOwner.description(inode: socket.inode)) has it too, where \(owner) is reached",
+                .advice("swnet unpublish \(owner) \(mapping)"))
         }
     }
 

@@ -104,29 +104,38 @@ enum HostPorts {
     /// - Returns: Whether relays of ours are all that was found.
     @discardableResult
     private static func checkList(_ mappings: [PortMapping], _ index: PortIndex) throws -> Bool {
-        var diagnostics = try SocketDiagnostics()
         var hasRelay = false
-        // SCTP sockets are not in these lists.
-        for transport in [TransportProtocol.tcp, .udp] {
-            let wanted = mappings.filter { $0.transport == transport }
-            if wanted.isEmpty { continue }
-            let kind: BoundSocket.Transport = transport == .tcp ? .tcp : .udp
-            let table = PortTable(wanted)
-            for socket in try diagnostics.boundSockets([kind]) where table.contains(socket.port, socket.port) {
-                guard
-                    let mapping = wanted.first(where: {
-                        $0.hostPorts.ports.contains(socket.port)
-                            && socket.takes($0.hostAddress, port: socket.port, kind)
-                    })
-                else { continue }
-                if socket.address == .v6(.loopback), index.hasRelay(at: socket.port, besides: mapping) {
-                    hasRelay = true
-                    continue
-                }
+        for (mapping, socket) in try holders(of: mappings) {
+            guard isRelay(socket, mapping, index) else {
                 throw taken(mapping, socket.port, SocketOwner.description(inode: socket.inode))
             }
+            hasRelay = true
         }
         return hasRelay
+    }
+
+    /// The sockets of the host that have ports of mappings, each with a mapping. Those of SCTP are in no list.
+    static func holders(of mappings: [PortMapping]) throws -> [(mapping: PortMapping, socket: BoundSocket)] {
+        var diagnostics = try SocketDiagnostics()
+        var holders: [(mapping: PortMapping, socket: BoundSocket)] = []
+        for (transport, kind) in [(TransportProtocol.tcp, BoundSocket.Transport.tcp), (.udp, .udp)] {
+            let wanted = mappings.filter { $0.transport == transport }
+            if wanted.isEmpty { continue }
+            let table = PortTable(wanted)
+            for socket in try diagnostics.boundSockets([kind]) {
+                _ = table.contains(socket.port, socket.port) { place in
+                    guard socket.takes(wanted[place].hostAddress, port: socket.port, kind) else { return false }
+                    holders.append((wanted[place], socket))
+                    return true
+                }
+            }
+        }
+        return holders
+    }
+
+    /// Whether a socket is that of a relay of ours, beside a mapping.
+    static func isRelay(_ socket: BoundSocket, _ mapping: PortMapping, _ index: PortIndex) -> Bool {
+        socket.address == .v6(.loopback) && index.hasRelay(at: socket.port, besides: mapping)
     }
 
     /// Whether a connection of the host has a port, or had it until a moment ago.
