@@ -52,13 +52,12 @@ public struct CgroupRoot: Hashable, Sendable {
         if statfs(standard, &fileSystem) == 0, UInt64(fileSystem.f_type) == UInt64(CGROUP2_SUPER_MAGIC) {
             return CgroupRoot(unified: standard)
         }
-        let bytes: [UInt8]
+        var root: CgroupRoot
         do throws(SystemError) {
-            bytes = try Descriptor.open("/proc/self/mountinfo").readAll()
+            root = CgroupRoot(try MountInfo.current())
         } catch {
             throw CgroupError("find root", "file systems", error)
         }
-        var root = CgroupRoot(mountInfo: String(decoding: bytes, as: UTF8.self))
         if let unified = root.unified {
             // A mount may be listed and hidden below another one.
             let isThere = statfs(unified, &fileSystem) == 0
@@ -77,34 +76,33 @@ public struct CgroupRoot: Hashable, Sendable {
         return root
     }
 
-    /// Reads the mounts of type `cgroup` and `cgroup2` out of a mountinfo text (proc_pid_mountinfo(5)).
-    ///
+    /// Looks for the mounts of type `cgroup` and `cgroup2` in a mountinfo text (proc_pid_mountinfo(5)).
+    public init(mountInfo text: [UInt8]) { self.init(MountInfo(text)) }
+
     /// A hierarchy mounted more than once counts where it was mounted first.
-    public init(mountInfo: String) {
+    init(_ mounts: MountInfo) {
+        var mounts = mounts
         var hierarchies: [CgroupHierarchy] = []
         // Of those without a controller.
-        var names: [String?] = []
+        var names: [String] = []
         var unified: String?
-        // By bytes: a machine may have thousands of mounts, of which a few are of cgroups.
-        for line in mountInfo.utf8.split(separator: UInt8(ascii: "\n")) where mentionsCgroup(line) {
-            let fields = line.split(separator: UInt8(ascii: " "))
-            guard let dash = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), dash > 5, fields.count > dash + 3
-            else { continue }
-            if fields[dash + 1].elementsEqual("cgroup2".utf8) {
-                unified = unified ?? unescape(Substring(fields[4]))
-            } else if fields[dash + 1].elementsEqual("cgroup".utf8) {
-                let options = fields[dash + 3].split(separator: UInt8(ascii: ",")).map { String(Substring($0)) }
-                let controllers = Set(options.filter { version1Controllers.contains($0) })
-                let name = controllers.isEmpty ? options.first { $0.utf8.starts(with: "name=".utf8) } : nil
-                let known =
-                    controllers.isEmpty
-                    ? names.contains(name) : hierarchies.contains { $0.controllers == controllers }
-                if !known {
-                    if controllers.isEmpty { names.append(name) }
-                    let mountPoint = unescape(Substring(fields[4]))
-                    hierarchies.append(CgroupHierarchy(mountPoint: mountPoint, controllers: controllers))
-                }
+        while let mount = mounts.next("cgroup") {
+            if mount.type == "cgroup2" {
+                unified = unified ?? mount.point
+                continue
             }
+            var controllers: Set<String> = []
+            var name = ""
+            for option in mount.options.split(separator: ",") {
+                let option = String(option)
+                if version1Controllers.contains(option) { controllers.insert(option) }
+                if option.utf8.starts(with: "name=".utf8) { name = option }
+            }
+            let isKnown =
+                controllers.isEmpty ? names.contains(name) : hierarchies.contains { $0.controllers == controllers }
+            if isKnown { continue }
+            if controllers.isEmpty { names.append(name) }
+            hierarchies.append(CgroupHierarchy(mountPoint: mount.point, controllers: controllers))
         }
         self.init(hierarchies: hierarchies, unified: unified)
     }
@@ -121,31 +119,3 @@ private let version1Controllers: [String] = [
     "cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "devices", "freezer", "hugetlb", "net_cls", "net_prio",
     "perf_event", "rdma", "misc",
 ]
-
-/// Whether a line of mountinfo may be about a cgroup: the type of the file system follows a dash.
-private func mentionsCgroup(_ line: Substring.UTF8View) -> Bool {
-    var rest = line
-    while let dash = rest.firstIndex(of: UInt8(ascii: "-")) {
-        rest = rest[rest.index(after: dash)...]
-        if rest.starts(with: " cgroup".utf8) { return true }
-    }
-    return false
-}
-
-/// Undoes the kernel's octal escapes of space, tab, newline and backslash (`\040`).
-private func unescape(_ field: Substring) -> String {
-    guard field.utf8.contains(UInt8(ascii: "\\")) else { return String(field) }
-    var bytes: [UInt8] = []
-    var rest = Array(field.utf8)[...]
-    while let byte = rest.popFirst() {
-        if byte == UInt8(ascii: "\\"), rest.count >= 3,
-            let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
-        {
-            bytes.append(value)
-            rest = rest.dropFirst(3)
-        } else {
-            bytes.append(byte)
-        }
-    }
-    return String(decoding: bytes, as: UTF8.self)
-}

@@ -25,20 +25,17 @@ public struct DelegatedCgroup: Hashable, Sendable {
 
     /// Where this process is, below what is mounted; nil where that cannot be seen.
     fileprivate static func own(below mountPoint: String) -> [String]? {
-        guard let line = lines(of: "/proc/self/cgroup").first(where: { $0.hasPrefix("0::/") }),
-            let mount = lines(of: "/proc/self/mountinfo").map({ $0.split(separator: " ") })
-                .last(where: { $0.count > 4 && $0[4] == mountPoint })
+        guard let bytes = try? Descriptor.open("/proc/self/cgroup").readAll(),
+            let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first(where: {
+                $0.hasPrefix("0::/")
+            }),
+            let root = (try? MountInfo.current())?.root(at: mountPoint)
         else { return nil }
         // What is mounted may be a part of the hierarchy, as in a container without a cgroup namespace.
-        let shown = mount[3].split(separator: "/")
+        let shown = root.split(separator: "/")
         let path = line.dropFirst("0::".count).split(separator: "/")
         guard path.starts(with: shown), !path.contains("..") else { return nil }
         return path.dropFirst(shown.count).map(String.init)
-    }
-
-    private static func lines(of file: String) -> [Substring] {
-        guard let bytes = try? Descriptor.open(file).readAll() else { return [] }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
     }
 
     /// A path of a container's, begun here.

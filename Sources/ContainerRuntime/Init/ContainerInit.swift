@@ -188,15 +188,16 @@ struct ContainerInit {
     /// container mount its own, unmasked.
     private func hideKernelFileSystems() throws(SystemError) {
         guard case .directory(let root) = plan.root else { return }
-        let lines = try Descriptor.open("/proc/self/mountinfo").readAll().split(separator: UInt8(ascii: "\n"))
-        // What is below is listed later.
-        for line in lines.reversed() {
-            let fields = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
-            guard let dash = fields.firstIndex(of: "-"), dash > 5, dash + 1 < fields.count, fields[3] == "/",
-                ["proc", "sysfs"].contains(fields[dash + 1]), fields[4] != root, !fields[4].hasPrefix(root + "/")
+        var mounts = try MountInfo.current()
+        var places: [String] = []
+        while let mount = mounts.next() {
+            guard mount.type == "proc" || mount.type == "sysfs", mount.root == "/", mount.point != root,
+                !mount.point.hasPrefix(root + "/")
             else { continue }
-            try MountTree.detach(fields[4])
+            places.append(mount.point)
         }
+        // What is below is listed later.
+        for place in places.reversed() { try MountTree.detach(place) }
     }
 
     private func setReadOnly(_ root: borrowing Descriptor) throws(InitFailure) {

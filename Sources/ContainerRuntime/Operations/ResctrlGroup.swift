@@ -49,14 +49,9 @@ struct ResctrlGroup {
         }
     }
 
-    /// The corresponding file is /proc/self/mountinfo (proc_pid_mountinfo(5)).
     static func findRoot() -> String? {
-        guard let bytes = try? Descriptor.open("/proc/self/mountinfo").readAll() else { return nil }
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where line.contains(" - resctrl ") {
-            let fields = line.split(separator: " ")
-            if fields.count > 4 { return String(fields[4]) }
-        }
-        return nil
+        var mounts = try? MountInfo.current()
+        return mounts?.next("resctrl")?.point
     }
 
     /// The group's directory below the mount; empty for the default group.
