@@ -19,7 +19,8 @@ struct CgroupMount {
             let mount = isNamespaced ? try mountUnified() : try bind("", controllers: "")
             try MountTree.attach(mount, to: target)
         case .own(let list):
-            let directory = try makeDirectories(list.map { ($0.name, $0.links.map(String.init)) })
+            let directory = try makeDirectory()
+            for own in list { try directory.makeDirectory(own.name, own.links.map(String.init)) }
             try MountTree.attach(directory, to: target)
             // Nobody else can be in a file system that was made a moment ago.
             for own in list where !MountTree.bind(own.path, at: "\(directory.procPath)/\(own.name)") {
@@ -29,11 +30,12 @@ struct CgroupMount {
         case .legacy(let active):
             // One that somebody has mounted in a mount namespace of theirs is not here to be shown.
             let list = active.filter { unsafe access("/sys/fs/cgroup/\($0.directory)", F_OK) == 0 }
-            let directory = try makeDirectories(list.map { ($0.directory, $0.links) })
+            let directory = try makeDirectory()
+            for hierarchy in list { try directory.makeDirectory(hierarchy.directory, hierarchy.links) }
             try MountTree.attach(directory, to: target)
             for hierarchy in list {
                 let path = "\(directory.procPath)/\(hierarchy.directory)"
-                if isNamespaced, plainMount(hierarchy)?.attach(at: path) == true { continue }
+                if isNamespaced, attachPlainly(hierarchy, at: path) { continue }
                 try attach(try mount(hierarchy), in: directory, hierarchy.directory)
             }
             try setAttributes(of: directory)
@@ -52,22 +54,14 @@ struct CgroupMount {
         try MountTree.setAttributes(of: directory, set: attributes, recursive: true)
     }
 
-    private func makeDirectories(_ list: [(name: String, links: [String])]) throws(SystemError) -> Descriptor {
+    /// What holds a directory for each hierarchy.
+    private func makeDirectory() throws(SystemError) -> Descriptor {
         let context = try FileSystemContext("tmpfs")
         try context.set("source", "tmpfs")
         try context.set("mode", "755")
         // What nobody can write to holds no more than this.
         if attributes & UInt64(MOUNT_ATTR_RDONLY) == 0 { try context.set("size", "64k") }
-        let directory = try context.mount(attributes: attributes & ~UInt64(MOUNT_ATTR_RDONLY))
-        for (name, links) in list {
-            try directory.makeDirectory(name)
-            for link in links {
-                guard unsafe symlinkat(name, directory.rawValue, link) == 0 else {
-                    throw SystemError("link \(link) to", name, errno: .last)
-                }
-            }
-        }
-        return directory
+        return try context.mount(attributes: attributes & ~UInt64(MOUNT_ATTR_RDONLY))
     }
 
     private func mountUnified() throws(SystemError) -> Descriptor {
@@ -76,10 +70,9 @@ struct CgroupMount {
         return try context.mount(attributes: attributes)
     }
 
-    private func plainMount(_ hierarchy: CgroupHierarchies.Hierarchy) -> PlainMount? {
-        PlainMount(
-            "cgroup", hierarchy.settings.map { ($0.name, $0.value) },
-            attributes: attributes & ~UInt64(MOUNT_ATTR_RDONLY))
+    private func attachPlainly(_ hierarchy: CgroupHierarchies.Hierarchy, at path: String) -> Bool {
+        PlainMount.attach(
+            "cgroup", at: path, hierarchy.settings, attributes: attributes & ~UInt64(MOUNT_ATTR_RDONLY))
     }
 
     private func mount(_ hierarchy: CgroupHierarchies.Hierarchy) throws(SystemError) -> Descriptor {
@@ -104,7 +97,9 @@ struct CgroupMount {
         do throws(SystemError) {
             tree = try MountTree.clone(path: "\(place)/\(path)", recursive: false)
         } catch {
-            guard error.errno == .noSuchFileOrDirectory, let root = try Self.root(ofMountAt: place) else { throw error }
+            guard error.errno == .noSuchFileOrDirectory, let root = try MountInfo.current().root(at: place) else {
+                throw error
+            }
             // In a container that has no cgroup namespace itself, what is mounted is a part of the hierarchy: this
             // process's directory is below it, or out of sight, and then all that is in sight is what there is to see.
             let rest = path.hasPrefix(root) ? path.dropFirst(root.count) : ""
@@ -123,15 +118,17 @@ struct CgroupMount {
             return (String(decoding: fields[1], as: UTF8.self), String(decoding: fields[2], as: UTF8.self))
         }
     }
+}
 
-    /// Which directory of its file system the mount at a place shows (proc_pid_mountinfo(5)).
-    private static func root(ofMountAt place: String) throws(SystemError) -> String? {
-        let bytes = try Descriptor.open("/proc/self/mountinfo").readAll()
-        return bytes.split(separator: UInt8(ascii: "\n")).reversed().lazy.compactMap { line -> String? in
-            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-            guard fields.count == 6, fields[4].elementsEqual(place.utf8) else { return nil }
-            return String(decoding: fields[3], as: UTF8.self)
-        }.first
+extension Descriptor {
+    /// Makes a directory in this one, and links to it.
+    fileprivate borrowing func makeDirectory(_ name: String, _ links: [String]) throws(SystemError) {
+        try makeDirectory(name)
+        for link in links {
+            guard unsafe symlinkat(name, rawValue, link) == 0 else {
+                throw SystemError("link \(link) to", name, errno: .last)
+            }
+        }
     }
 }
 

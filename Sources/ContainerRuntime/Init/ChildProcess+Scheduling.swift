@@ -9,7 +9,9 @@ extension ChildProcess {
     func setScheduling() throws(InitFailure) {
         let step = plan.scheduling
         try take(step.finalProcessors, 1)
-        if step.usesEveryProcessor { takeEveryProcessor() }
+        // The kernel keeps all of them in mind, and lets those be used that the cgroup has at the time
+        // (sched_setaffinity(2), cpuset(7)). A container can do without where that may not be.
+        if step.usesEveryProcessor { _ = swn_use_every_processor() }
         if let scheduler = step.scheduler {
             let answer = swn_sched_setattr(
                 scheduler.policy, scheduler.flags, scheduler.nice, scheduler.priority, scheduler.runtime,
@@ -22,13 +24,6 @@ extension ChildProcess {
                 throw InitFailure(.memoryPolicy)
             }
         }
-    }
-
-    /// The kernel keeps all of them in mind, and lets those be used that the cgroup has at the time (sched_setaffinity(2),
-    /// cpuset(7)). A container can do without where that may not be.
-    private func takeEveryProcessor() {
-        let all = NumberSet.all.words
-        _ = unsafe swn_sched_setaffinity(all, all.count)
     }
 
     private func take(_ processors: NumberSet, _ index: Int32) throws(InitFailure) {

@@ -15,7 +15,7 @@ struct ProtectedPaths: ~Copyable {
         var proc = ProcPlace(root: null.root)
         for (index, path) in plan.readOnlyPaths.enumerated() {
             do throws(SystemError) {
-                if let name = proc.name(path), protect(name, in: proc) { continue }
+                if let (name, _) = proc.name(path), protect(name, in: proc) { continue }
                 guard let target = try null.open(path) else { continue }
                 try MountTree.attach(try MountTree.readOnlyClone(of: target, recursive: true), to: target)
                 proc.mayBeCovered()
@@ -26,7 +26,7 @@ struct ProtectedPaths: ~Copyable {
         var masks = Masks(device: null)
         for (index, path) in plan.maskedPaths.enumerated() {
             do throws(SystemError) {
-                if let name = proc.name(path), masks.hide(name, in: proc) { continue }
+                if let (name, isDirectory) = proc.name(path), masks.hide(name, isDirectory, in: proc) { continue }
                 if let target = try null.open(path, O_DIRECTORY) {
                     try masks.hide(directory: target, path)
                     proc.mayBeCovered()
@@ -78,27 +78,33 @@ private struct ProcPlace {
         self.number = isProc ? proc.release() : -1
     }
 
-    /// What engines hide and protect, none of which the kernel has as a link. A link may lead out of it: on some machines
-    /// /proc/device-tree leads to /sys.
-    private static let names = [
-        "acpi", "asound", "bus", "fs", "interrupts", "irq", "kcore", "keys", "latency_stats", "sched_debug", "scsi",
-        "sys", "sysrq-trigger", "timer_list", "timer_stats",
-    ]
+    /// What engines hide and protect, none of which the kernel has as a link, and whether it is a directory. A link may
+    /// lead out of it: on some machines /proc/device-tree leads to /sys.
+    private static func kind(of name: String) -> FileKind? {
+        switch name {
+        case "acpi", "asound", "bus", "fs", "irq", "scsi", "sys": .directory
+        case "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "sysrq-trigger", "timer_list",
+            "timer_stats":
+            .regular
+        default: nil
+        }
+    }
 
     /// The name of a path that is one of these.
-    mutating func name(_ path: String) -> String? {
-        guard let name = RootBuilder.name(path, in: "proc/"), Self.names.contains(name) else { return nil }
+    mutating func name(_ path: String) -> (name: String, isDirectory: Bool)? {
+        guard let name = RootBuilder.name(path, in: "proc/"), let kind = Self.kind(of: name) else { return nil }
         if !isKnown { open() }
-        return number >= 0 ? name : nil
+        return number >= 0 ? (name, kind == .directory) : nil
     }
 }
 
 /// What is mounted over masked paths, and cannot be changed: an empty tmpfs over a directory, the null device over a file.
 private struct Masks: ~Copyable {
     let device: NullDevice
-    /// A mount of it. Closed by the exec.
+    /// A mount of it, which is attached to the first place that it hides and shown at the others. What is attached nowhere
+    /// would be dissolved by the exec, which waits for every processor to notice; and kernels before 6.15 copy nothing of
+    /// that. Closed by the exec.
     private var null: Int32 = -1
-    /// Whether that is attached to the first place that it hides: kernels before 6.15 copy nothing of what is attached nowhere.
     private var isAttached = false
     /// Whether a place in /proc could be found by its name, so that one that cannot be found is none.
     private var isFound = false
@@ -107,44 +113,42 @@ private struct Masks: ~Copyable {
     /// The path of the first, as long as that is not known.
     private var first: String?
     /// The root alone: there is no file to hold anything.
-    private let settings: [(name: String, value: String?)] = [("mode", "755"), ("nr_inodes", "1")]
+    private let settings = [MountSetting("mode", "755"), MountSetting("nr_inodes", "1")]
     private let attributes =
         UInt64(MOUNT_ATTR_RDONLY) | UInt64(MOUNT_ATTR_NOSUID) | UInt64(MOUNT_ATTR_NODEV) | UInt64(MOUNT_ATTR_NOEXEC)
 
     init(device: NullDevice) { self.device = device }
 
-    /// Hides what has a name in /proc, without looking first what it is: the kernel says so.
+    /// Hides what has a name in /proc. What of it is a directory is known: a mount over the other kind is taken back, and
+    /// every processor has to notice.
     ///
     /// - Returns: Whether there is nothing more to be done about it; why not, the other way says.
-    mutating func hide(_ name: String, in proc: ProcPlace) -> Bool {
-        if null < 0 { null = (try? device.readOnlyMount())?.release() ?? -1 }
-        guard null >= 0 else { return false }
+    mutating func hide(_ name: String, _ isDirectory: Bool, in proc: ProcPlace) -> Bool {
         let place = "/proc/self/fd/\(Int(proc.number))/\(name)"
-        if MountTree.bind(nullPath, at: place) {
-            isFound = true
-            return true
-        }
-        switch swn_errno() {
-        case ENOENT: return isFound
-        // Both are found: it is a directory.
-        case ENOTDIR:
-            isFound = true
-            if let mask { return MountTree.bind(mask, at: place) }
-            guard first == nil, plainMount?.attach(at: place) == true else { return false }
+        if isDirectory {
+            if let mask { return show(mask, at: place) }
+            guard first == nil, attachPlainly(at: place) else { return false }
             mask = place
             return true
-        // What is attached nowhere; nothing is said of the place. A directory is refused here as well.
-        case EINVAL:
-            guard !isAttached else { return false }
-            do throws(SystemError) {
-                try MountTree.attach(ofNumber: null, toPath: name, in: proc.number)
-                isAttached = true
-                return true
-            } catch {
-                return error.errno == .noSuchFileOrDirectory
-            }
-        default: return false
         }
+        if isAttached { return show(nullPath, at: place) }
+        if null < 0 { null = (try? device.readOnlyMount())?.release() ?? -1 }
+        guard null >= 0 else { return false }
+        do throws(SystemError) {
+            try MountTree.attach(ofNumber: null, toPath: name, in: proc.number)
+            isAttached = true
+            return true
+        } catch {
+            return error.errno == .noSuchFileOrDirectory
+        }
+    }
+
+    private mutating func show(_ hider: String, at place: String) -> Bool {
+        if MountTree.bind(hider, at: place) {
+            isFound = true
+            return true
+        }
+        return isFound && swn_errno() == ENOENT
     }
 
     mutating func hide(directory target: borrowing Descriptor, _ path: String) throws(SystemError) {
@@ -158,25 +162,27 @@ private struct Masks: ~Copyable {
             return try MountTree.attach(try MountTree.clone(path: mask, recursive: false), to: target)
         }
         first = path
-        if plainMount?.attach(at: target.procPath) == true { return }
+        if attachPlainly(at: target.procPath) { return }
         let context = try FileSystemContext("tmpfs")
-        for (name, value) in settings { try context.set(name, value ?? "") }
+        try context.set(settings)
         try MountTree.attach(try context.mount(attributes: attributes), to: target)
     }
 
     mutating func hide(file target: borrowing Descriptor) throws(SystemError) {
+        if isAttached {
+            if MountTree.bind(nullPath, at: target.procPath) { return }
+            // Moved from one place to another it would hide only that.
+            return try MountTree.attach(try device.readOnlyMount(), to: target)
+        }
         if null < 0 { null = try device.readOnlyMount().release() }
-        if MountTree.bind(nullPath, at: target.procPath) { return }
-        // Moved from one place to another it would hide only that.
-        if isAttached { return try MountTree.attach(try device.readOnlyMount(), to: target) }
         try MountTree.attach(ofNumber: null, to: target.rawValue)
         isAttached = true
     }
 
     private var nullPath: String { "/proc/self/fd/\(Int(null))" }
 
-    private var plainMount: PlainMount? {
-        PlainMount("tmpfs", settings, attributes: attributes, isReadOnly: true)
+    private func attachPlainly(at path: String) -> Bool {
+        PlainMount.attach("tmpfs", at: path, settings, attributes: attributes, isReadOnly: true)
     }
 }
 

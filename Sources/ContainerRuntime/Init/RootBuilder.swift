@@ -226,13 +226,13 @@ struct RootBuilder {
             case .dev: true
             case .ordinary, .sysfs: false
             }
-        guard !isNeeded, !step.copiesUp, step.recursiveSet | step.recursiveClear | step.propagation == 0,
-            // Nothing writes to what the kernel tells of devices but who may, and who may can change it back.
-            let mount = PlainMount(
-                type, step.settings.map { ($0.name, $0.value) }, attributes: step.set, isReadOnly: type == "sysfs")
-        else { return false }
-        // By its descriptor, as the host's /proc shows it: nothing is looked up in the container.
-        return mount.attach(at: target)
+        guard !isNeeded, !step.copiesUp, step.recursiveSet | step.recursiveClear | step.propagation == 0 else {
+            return false
+        }
+        // By its descriptor, as the host's /proc shows it: nothing is looked up in the container. Nothing writes to what the
+        // kernel tells of devices but who may, and who may can change it back.
+        return PlainMount.attach(
+            type, at: target, step.settings, attributes: step.set, isReadOnly: type == "sysfs")
     }
 
     /// Mounts at a place of the /dev that was made and filled here, in which nobody can have changed anything.
