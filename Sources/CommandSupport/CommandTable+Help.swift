@@ -9,18 +9,18 @@ public enum HelpLayout: Sendable {
 extension CommandTable {
     /// What `PROGRAM --help` prints.
     var help: String {
-        let shown = commands.filter { !$0.isHidden }.map { (left: $0.name, right: $0.summary) }
+        let shown = commands().filter { !$0.isHidden }.map { (left: $0.name, right: $0.summary) }
         let more = "'\(program.name) COMMAND --help' says more about a command."
         switch layout {
         case .docker:
             return "Usage: \(program.name) [FLAG…] COMMAND …\n\n\(summary)\n"
-                + section("Commands", shown) + section("Flags", describe(globals))
+                + section("Commands", shown) + section("Flags", describe(globals()))
                 + (details.isEmpty ? "" : "\n\(details)\n") + "\n\(more)\n"
         case .runc:
             return Self.lines("NAME", "\(program.name) - \(summary)")
                 + Self.lines("\nUSAGE", "\(program.name) [GLOBAL OPTION…] COMMAND [OPTION…] …")
                 + Self.lines("\nDESCRIPTION", details.isEmpty ? more : "\(details)\n\(more)")
-                + section("COMMANDS", shown) + section("GLOBAL OPTIONS", describe(globals))
+                + section("COMMANDS", shown) + section("GLOBAL OPTIONS", describe(globals()))
         }
     }
 

@@ -1,3 +1,9 @@
+/// The commands of a program by their names: one is made when it is asked for.
+public protocol CommandName<Context>: RawRepresentable<String>, CaseIterable, SendableMetatype {
+    associatedtype Context
+    var command: Command<Context> { get }
+}
+
 /// All commands of a program: finds the one that a command line means, explains it, or runs it.
 public struct CommandTable<Context>: Sendable {
     public var program: Program
@@ -6,9 +12,11 @@ public struct CommandTable<Context>: Sendable {
     public var summary: String
     /// What is said below the list of commands.
     public var details: String
-    /// Flags before the command's name.
-    public var globals: FlagGrammar
-    public var commands: [Command<Context>]
+    /// Flags before the command's name. Made when there are some.
+    public var globals: @Sendable () -> FlagGrammar
+    /// All of them, for the help. No other command waits until they are made.
+    let commands: @Sendable () -> [Command<Context>]
+    private let command: @Sendable (String) -> Command<Context>?
     /// What the commands work with.
     public var context: @Sendable (ParsedFlags) throws -> Context
     /// The failure that an error of the engine is, in a command.
@@ -18,10 +26,12 @@ public struct CommandTable<Context>: Sendable {
 
     /// - Parameters:
     ///   - globals: What the program knows besides `--help` and `--version`.
+    ///   - commands: The names of all commands, in the order of the help.
     ///   - refusesContradictions: What every grammar of it does (`FlagGrammar`).
-    public init(
-        _ program: Program, version: String, summary: String, details: String = "", globals: [FlagGrammar.Flag] = [],
-        commands: [Command<Context>], layout: HelpLayout = .docker, refusesContradictions: Bool = false,
+    public init<Name: CommandName<Context>>(
+        _ program: Program, version: String, summary: String, details: String = "",
+        globals: @escaping @Sendable @autoclosure () -> [FlagGrammar.Flag] = [],
+        commands: Name.Type, layout: HelpLayout = .docker, refusesContradictions: Bool = false,
         context: @escaping @Sendable (ParsedFlags) throws -> Context,
         explain: @escaping @Sendable (any Error, Command<Context>) -> any Error = { error, _ in error }
     ) {
@@ -29,11 +39,15 @@ public struct CommandTable<Context>: Sendable {
         self.version = version
         self.summary = summary
         self.details = details
-        self.globals = FlagGrammar(
-            globals + [.init("version", short: "v", help: "show the version")], interspersed: false)
-        self.globals.refusesContradictions = refusesContradictions
+        self.globals = {
+            var grammar = FlagGrammar(
+                globals() + [.init("version", short: "v", help: "show the version")], interspersed: false)
+            grammar.refusesContradictions = refusesContradictions
+            return grammar
+        }
         self.refusesContradictions = refusesContradictions
-        self.commands = commands
+        self.commands = { Name.allCases.map(\.command) }
+        command = { Name(rawValue: $0)?.command }
         self.context = context
         self.explain = explain
         self.layout = layout
@@ -43,9 +57,13 @@ public struct CommandTable<Context>: Sendable {
     ///
     /// - Throws: `CommandFailure` for one that is not understood, and what the command throws.
     public func run(_ words: [String]) throws -> ExitStatus {
-        let parsed: ParsedFlags
+        var parsed = ParsedFlags()
         do {
-            parsed = try globals.parse(words)
+            if words.first?.utf8.first == UInt8(ascii: "-") {
+                parsed = try globals().parse(words)
+            } else {
+                parsed.arguments = words
+            }
         } catch {
             return try settle(error, help: help, hint: "\(program.name) --help")
         }
@@ -67,7 +85,7 @@ public struct CommandTable<Context>: Sendable {
     }
 
     private func command(named name: String, isHelp: Bool = false) throws(CommandFailure) -> Command<Context> {
-        for command in commands where command.name == name { return command }
+        if let command = command(name) { return command }
         // The words of many programs, runc among them, for the help that is not there.
         let words = isHelp ? "No help topic for" : "unknown command"
         throw CommandFailure("\(words) '\(name)' (\(program.name) --help)", status: program.arguments)

@@ -6,8 +6,10 @@
 public struct FlagGrammar: Sendable {
     /// A flag that a command knows.
     public struct Flag: Sendable {
-        /// Without the dashes. The first is the key under which values are found.
-        public var names: [String]
+        /// Without the dashes: under this its values are found.
+        public var key: String
+        /// Other names of it.
+        public var aliases: [String]
         public var short: Character?
         /// What stands for the value in the help; nil for a switch.
         public var placeholder: String?
@@ -16,24 +18,25 @@ public struct FlagGrammar: Sendable {
         public var isRepeatable = false
 
         public var isSwitch: Bool { placeholder == nil }
-        public var key: String { names[0] }
+        public var names: [String] { [key] + aliases }
 
         /// A switch.
-        public init(_ names: String..., short: Character? = nil, help: String) {
-            self.init(names: names, short: short, placeholder: nil, help: help)
+        public init(_ key: String, _ aliases: String..., short: Character? = nil, help: String) {
+            self.init(key, aliases, short: short, placeholder: nil, help: help)
         }
 
         /// A flag with a value.
         public init(
-            _ names: String..., short: Character? = nil, value placeholder: String, isRepeatable: Bool = false,
-            help: String
+            _ key: String, _ aliases: String..., short: Character? = nil, value placeholder: String,
+            isRepeatable: Bool = false, help: String
         ) {
-            self.init(names: names, short: short, placeholder: placeholder, help: help)
+            self.init(key, aliases, short: short, placeholder: placeholder, help: help)
             self.isRepeatable = isRepeatable
         }
 
-        private init(names: [String], short: Character?, placeholder: String?, help: String) {
-            self.names = names
+        private init(_ key: String, _ aliases: [String], short: Character?, placeholder: String?, help: String) {
+            self.key = key
+            self.aliases = aliases
             self.short = short
             self.placeholder = placeholder
             self.help = help
@@ -89,7 +92,8 @@ public struct FlagGrammar: Sendable {
     ) throws(FlagError) {
         let equals = text.utf8.firstIndex(of: UInt8(ascii: "="))
         let name = text[..<(equals ?? text.endIndex)]
-        guard !name.isEmpty, let flag = flags.first(where: { $0.names.contains { $0 == name } }) else {
+        guard !name.isEmpty, let flag = flags.first(where: { $0.key == name || $0.aliases.contains { $0 == name } })
+        else {
             throw FlagError("unknown flag: --\(name)", isHelp: name == "help" || name == "usage")
         }
         if let equals {
@@ -134,7 +138,12 @@ public struct ParsedFlags: Sendable {
     /// What is no flag, in order.
     public internal(set) var arguments: [String] = []
     /// In the order of the command line.
-    private var values: [(key: String, value: String)] = []
+    private var values: [Value] = []
+
+    private struct Value {
+        var key: String
+        var value: String
+    }
 
     public init() {}
 
@@ -148,11 +157,11 @@ public struct ParsedFlags: Sendable {
     public func values(_ key: String) -> [String] { values.filter { $0.key == key }.map { $0.value } }
 
     mutating func add(_ value: String, to flag: FlagGrammar.Flag, written: String) throws(FlagError) {
-        guard flag.isSwitch else { return values.append((flag.key, value)) }
+        guard flag.isSwitch else { return values.append(Value(key: flag.key, value: value)) }
         // strconv.ParseBool of Go, which decides this for docker.
         switch value {
-        case "1", "t", "T", "true", "TRUE", "True": values.append((flag.key, "true"))
-        case "0", "f", "F", "false", "FALSE", "False": values.append((flag.key, "false"))
+        case "1", "t", "T", "true", "TRUE", "True": values.append(Value(key: flag.key, value: "true"))
+        case "0", "f", "F", "false", "FALSE", "False": values.append(Value(key: flag.key, value: "false"))
         default: throw FlagError("invalid argument \"\(value)\" for \"\(written)\" flag: not a truth value")
         }
     }

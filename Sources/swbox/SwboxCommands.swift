@@ -18,7 +18,7 @@ enum SwboxCommands {
                 .init("root", value: "DIR", help: "where images, containers and volumes are (/var/lib/swbox)"),
                 .init("run-root", value: "DIR", help: "where the state of running containers is (/run/swbox)"),
             ],
-            commands: [run, ps, port, logs, exec, stop, kill, rm, inspect, images, rmi, load, `import`, finish],
+            commands: Name.self,
             context: { flags in
                 var roots = EngineRoots()
                 if let root = flags.value("root") { roots.state = root }
@@ -26,5 +26,29 @@ enum SwboxCommands {
                 return Engine(roots: roots) { program.notify($0) }
             },
             explain: { Failure.of($0, default: $1.failure) })
+    }
+
+    /// In the order of the help.
+    enum Name: String, CommandName {
+        case run, ps, port, logs, exec, stop, kill, rm, inspect, images, rmi, load, `import`, finish
+
+        var command: Command {
+            switch self {
+            case .run: SwboxCommands.run
+            case .ps: SwboxCommands.ps
+            case .port: SwboxCommands.port
+            case .logs: SwboxCommands.logs
+            case .exec: SwboxCommands.exec
+            case .stop: SwboxCommands.stop
+            case .kill: SwboxCommands.kill
+            case .rm: SwboxCommands.rm
+            case .inspect: SwboxCommands.inspect
+            case .images: SwboxCommands.images
+            case .rmi: SwboxCommands.rmi
+            case .load: SwboxCommands.load
+            case .import: SwboxCommands.import
+            case .finish: SwboxCommands.finish
+            }
+        }
     }
 }

@@ -26,11 +26,7 @@ enum SwnetCommands {
                 .init("run-root", value: "DIR", help: "where the state of this boot is (/run/swnet)"),
                 .init("config", value: "FILE", help: "settings for all networks (/etc/swnet/config.json)"),
             ],
-            commands: [
-                create, list, inspect, remove, connect, disconnect, limit, publish, unpublish, ports, hosts, check,
-                repair, collect,
-            ] + explaining,
-            refusesContradictions: true,
+            commands: Name.self, refusesContradictions: true,
             context: { flags in
                 guard geteuid() == 0 else {
                     throw CommandFailure("networks can only be changed and listed by root (try sudo)")
@@ -41,5 +37,35 @@ enum SwnetCommands {
                     configurationPath: flags.value("config")
                 ) { program.warn($0) }
             })
+    }
+
+    /// In the order of the help.
+    enum Name: String, CommandName {
+        case create, list = "ls", inspect, remove = "rm", connect, disconnect, limit, publish, unpublish, ports,
+            hosts, check, repair, collect = "gc", trace, capture, graph, events, watch
+
+        var command: Command {
+            switch self {
+            case .create: SwnetCommands.create
+            case .list: SwnetCommands.list
+            case .inspect: SwnetCommands.inspect
+            case .remove: SwnetCommands.remove
+            case .connect: SwnetCommands.connect
+            case .disconnect: SwnetCommands.disconnect
+            case .limit: SwnetCommands.limit
+            case .publish: SwnetCommands.publish
+            case .unpublish: SwnetCommands.unpublish
+            case .ports: SwnetCommands.ports
+            case .hosts: SwnetCommands.hosts
+            case .check: SwnetCommands.check
+            case .repair: SwnetCommands.repair
+            case .collect: SwnetCommands.collect
+            case .trace: SwnetCommands.trace
+            case .capture: SwnetCommands.capture
+            case .graph: SwnetCommands.graph
+            case .events: SwnetCommands.events
+            case .watch: SwnetCommands.watch
+            }
+        }
     }
 }

@@ -34,23 +34,41 @@ enum SwrunCommands {
                 // crun's, as -? and --usage are.
                 .init("V", short: "V", help: ""),
             ],
-            commands: commands, layout: .runc, context: { try runtime($0, program) },
+            commands: Name.self, layout: .runc, context: { try runtime($0, program) },
             explain: { explain($0, $1, program) })
     }
 
-    private static var commands: [Command<OCIRuntime>] {
-        [
-            create, start, run, state, kill, delete, exec, list, processes, pause, resume, update, events, spec,
-            features,
-            checkpoint, restore,
-        ]
+    /// In the order of the help.
+    enum Name: String, CommandName {
+        case create, start, run, state, kill, delete, exec, list, processes = "ps", pause, resume, update, events,
+            spec, features, checkpoint, restore
+
+        var command: Command<OCIRuntime> {
+            switch self {
+            case .create: SwrunCommands.create
+            case .start: SwrunCommands.start
+            case .run: SwrunCommands.run
+            case .state: SwrunCommands.state
+            case .kill: SwrunCommands.kill
+            case .delete: SwrunCommands.delete
+            case .exec: SwrunCommands.exec
+            case .list: SwrunCommands.list
+            case .processes: SwrunCommands.processes
+            case .pause: SwrunCommands.pause
+            case .resume: SwrunCommands.resume
+            case .update: SwrunCommands.update
+            case .events: SwrunCommands.events
+            case .spec: SwrunCommands.spec
+            case .features: SwrunCommands.features
+            case .checkpoint: SwrunCommands.checkpoint
+            case .restore: SwrunCommands.restore
+            }
+        }
     }
 
     /// The container that a command line without flags before the command is about; nil for none.
     static func container(in words: [String]) -> String? {
-        guard let command = commands.first(where: { $0.name == words.first }), let grammar = command.grammar() else {
-            return nil
-        }
+        guard let grammar = words.first.flatMap(Name.init(rawValue:))?.command.grammar() else { return nil }
         return try? grammar.parse(words.dropFirst()).arguments.first
     }
 

@@ -17,7 +17,7 @@ program.main {
     do {
         return try table.run(words)
     } catch {
-        let log = Log(globals: try? table.globals.parse(words), program: program)
+        let log = Log(globals: try? table.globals().parse(words), program: program)
         guard log.write("\(error)"), log.isOnStandardError else { throw error }
         var failure = error as? CommandFailure ?? CommandFailure("\(error)", status: program.failure)
         failure.isTold = true

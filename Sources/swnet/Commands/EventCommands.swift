@@ -4,9 +4,6 @@ import NetworkEngine
 import NetworkModel
 
 extension SwnetCommands {
-    /// What tells a person how things are, and why.
-    static let explaining = [trace, capture, graph, events, watch]
-
     static let events = Command(
         "events", "[--format table|json]", summary: "print what happens to networks, sandboxes and ports, a line each",
         details: """
