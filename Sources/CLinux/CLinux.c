@@ -243,6 +243,12 @@ int swn_sched_setaffinity(const uint64_t *processors, size_t count) {
     return (int)syscall(SYS_sched_setaffinity, 0, count * sizeof *processors, processors);
 }
 
+int swn_use_every_processor(void) {
+    unsigned char all[8192 / 8];
+    memset(all, 0xff, sizeof all);
+    return (int)syscall(SYS_sched_setaffinity, 0, sizeof all, all);
+}
+
 int swn_set_mempolicy(int mode, const uint64_t *nodes, size_t count) {
     // The kernel takes the number of bits and one (mm/mempolicy.c, get_nodes).
     return (int)syscall(SYS_set_mempolicy, mode, count ? nodes : NULL, count ? count * 64 + 1 : 0);

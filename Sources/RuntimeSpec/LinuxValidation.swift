@@ -33,10 +33,10 @@ extension Spec.Linux {
     }
 
     private func validateNamespaces() throws(SpecError) {
-        var seen: Set<Namespace.Kind> = []
-        for (index, namespace) in (namespaces ?? []).enumerated() {
+        let namespaces = namespaces ?? []
+        for (index, namespace) in namespaces.enumerated() {
             let field = "linux.namespaces[\(index)]"
-            guard seen.insert(namespace.type).inserted else {
+            if namespaces[..<index].contains(where: { $0.type == namespace.type }) {
                 throw SpecError(field, "\(namespace.type.rawValue) is given twice")
             }
             // Engines in Go write an empty path for none.

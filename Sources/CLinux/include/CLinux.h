@@ -218,6 +218,8 @@ int swn_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t pr
 /// `sched_setaffinity(2)` and `set_mempolicy(2)` of the calling thread, with sets of `count` words.
 int swn_sched_setaffinity(const uint64_t *processors, size_t count);
 int swn_set_mempolicy(int mode, const uint64_t *nodes, size_t count);
+/// `sched_setaffinity(2)` of the calling thread, with every processor that a kernel can have (NR_CPUS of its Kconfig).
+int swn_use_every_processor(void);
 /// `ioprio_set(2)` of the calling thread.
 int swn_ioprio_set(int priority);
 /// `_exit(2)`.

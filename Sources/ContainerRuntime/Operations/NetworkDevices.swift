@@ -3,7 +3,7 @@ import LinuxSystem
 
 /// Who can give interfaces of the host to a container. This module knows no network, so whoever wants documents with
 /// `linux.netDevices` to be carried out hands it in.
-public struct NetworkDevices: Sendable {
+public final class NetworkDevices: Sendable {
     /// Moves devices into the network namespace at a path, all of them or none.
     public let move: @Sendable (_ devices: [String: Spec.Linux.NetDevice], _ path: String) throws -> Moved
 

@@ -174,7 +174,9 @@ extension OCIRuntime {
 
     /// Says what of the document does nothing on this host.
     private func tellOmissions(_ spec: Spec) {
-        for text in spec.process?.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
+        if let capabilities = spec.process?.capabilities {
+            for text in CapabilityStep.warnings(capabilities) { warn(text) }
+        }
         for text in DeviceRule.warnings(spec.linux?.resources?.devices) { warn(text) }
         if let label = spec.linux?.mountLabel, !label.isEmpty, !LabelStep.hasSELinux {
             warn("linux.mountLabel '\(label)' is left out: SELinux is not enabled on this host")

@@ -26,7 +26,9 @@ extension OCIRuntime {
         try options.requireConsole(process, of: name)
         // What the container's own say was told when it was made.
         if process.capabilities != spec.process?.capabilities {
-            for text in process.capabilities.map(CapabilityStep.warnings) ?? [] { warn(text) }
+            if let capabilities = process.capabilities {
+                for text in CapabilityStep.warnings(capabilities) { warn(text) }
+            }
         }
         let target = try stored.process(of: record)
         var launch = LaunchOptions(

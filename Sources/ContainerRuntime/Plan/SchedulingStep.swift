@@ -203,13 +203,6 @@ struct NumberSet: Hashable, Sendable {
 
     init() {}
 
-    /// Every number that `init(_:field:)` takes.
-    static var all: NumberSet {
-        var set = NumberSet()
-        set.words = [UInt64](repeating: .max, count: 8192 / 64)
-        return set
-    }
-
     /// - Parameter text: A list such as `0-2,7` (cpuset(7), "List format"); nothing for none.
     /// - Throws: `SpecError` for anything else.
     init(_ text: String, field: String) throws(SpecError) {

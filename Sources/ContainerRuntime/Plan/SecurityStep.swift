@@ -81,14 +81,17 @@ extension CapabilityStep {
 
     /// What is left out of the sets of a document, in runc's words where it has any.
     static func warnings(_ capabilities: Spec.Capabilities) -> [String] {
-        let lists = [
-            capabilities.bounding, capabilities.effective, capabilities.permitted, capabilities.inheritable,
-            capabilities.ambient,
-        ]
         var unknown: [String] = []
-        for name in lists.flatMap({ $0 ?? [] }) where CapabilitySet(name: name) == nil && !unknown.contains(name) {
-            unknown.append(name)
+        func look(_ names: [String]?) {
+            for name in names ?? [] where CapabilitySet(name: name) == nil && !unknown.contains(name) {
+                unknown.append(name)
+            }
         }
+        look(capabilities.bounding)
+        look(capabilities.effective)
+        look(capabilities.permitted)
+        look(capabilities.inheritable)
+        look(capabilities.ambient)
         var warnings: [String] = []
         if !unknown.isEmpty {
             warnings.append("ignoring unknown or unavailable capabilities: [\(unknown.joined(separator: " "))]")

@@ -59,14 +59,19 @@ extension StateRecord: JSONRepresentable {
     }
 
     public var json: JSONValue {
-        JSONValue([
-            "ociVersion": .string(ociVersion), "id": .string(id), "pid": .integer(Int(pid)),
-            "startTime": .integer(Int(startTime)), "bundle": .string(bundle), "rootfs": .string(rootfs),
-            "created": .string(created), "owner": .integer(Int(owner)), "cgroupPath": cgroupPath.map { .string($0) },
-            "unit": unit.map { .string($0) }, "hasUserUnit": hasUserUnit.map { .bool($0) },
-            "resctrlGroups": resctrlGroups.map { .array($0.map { .string($0) }) },
-            "mayBePaused": mayBePaused.map { .bool($0) }, "hasHooks": .bool(hasHooks),
-            "annotations": annotations.map { JSONValue(strings: $0) },
-        ])
+        var members: [JSONValue.Member] = [
+            .init("ociVersion", .string(ociVersion)), .init("id", .string(id)), .init("pid", .integer(Int(pid))),
+            .init("startTime", .integer(Int(startTime))), .init("bundle", .string(bundle)),
+            .init("rootfs", .string(rootfs)), .init("created", .string(created)), .init("owner", .integer(Int(owner))),
+            .init("hasHooks", .bool(hasHooks)),
+        ]
+        // One by one: a list of pairs, some without a value, is of types that the runtime would have to put together.
+        if let cgroupPath { members.append(.init("cgroupPath", .string(cgroupPath))) }
+        if let unit { members.append(.init("unit", .string(unit))) }
+        if let hasUserUnit { members.append(.init("hasUserUnit", .bool(hasUserUnit))) }
+        if let resctrlGroups { members.append(.init("resctrlGroups", .array(resctrlGroups.map { .string($0) }))) }
+        if let mayBePaused { members.append(.init("mayBePaused", .bool(mayBePaused))) }
+        if let annotations { members.append(.init("annotations", JSONValue(strings: annotations))) }
+        return .object(members)
     }
 }
