@@ -2,9 +2,9 @@
 public struct CgroupHierarchy: Hashable, Sendable {
     public var mountPoint: String
     /// The kernel's names of its controllers (`cpu`, `cpuacct`); empty for a named one such as systemd's.
-    public var controllers: Set<String>
+    public var controllers: [String]
 
-    public init(mountPoint: String, controllers: Set<String>) {
+    public init(mountPoint: String, controllers: [String]) {
         self.mountPoint = mountPoint
         self.controllers = controllers
     }

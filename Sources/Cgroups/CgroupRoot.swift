@@ -91,11 +91,11 @@ public struct CgroupRoot: Hashable, Sendable {
                 unified = unified ?? mount.point
                 continue
             }
-            var controllers: Set<String> = []
+            var controllers: [String] = []
             var name = ""
             for option in mount.options.split(separator: ",") {
                 let option = String(option)
-                if version1Controllers.contains(option) { controllers.insert(option) }
+                if version1Controllers.contains(option) { controllers.append(option) }
                 if option.utf8.starts(with: "name=".utf8) { name = option }
             }
             let isKnown =

@@ -1,9 +1,3 @@
-/// The commands of a program by their names: one is made when it is asked for.
-public protocol CommandName<Context>: RawRepresentable<String>, CaseIterable, SendableMetatype {
-    associatedtype Context
-    var command: Command<Context> { get }
-}
-
 /// All commands of a program: finds the one that a command line means, explains it, or runs it.
 public struct CommandTable<Context>: Sendable {
     public var program: Program
@@ -26,12 +20,14 @@ public struct CommandTable<Context>: Sendable {
 
     /// - Parameters:
     ///   - globals: What the program knows besides `--help` and `--version`.
-    ///   - commands: The names of all commands, in the order of the help.
+    ///   - commands: All of them, in the order of the help.
+    ///   - command: The one of a name. It alone is made when it is asked for.
     ///   - refusesContradictions: What every grammar of it does (`FlagGrammar`).
-    public init<Name: CommandName<Context>>(
+    public init(
         _ program: Program, version: String, summary: String, details: String = "",
         globals: @escaping @Sendable @autoclosure () -> [FlagGrammar.Flag] = [],
-        commands: Name.Type, layout: HelpLayout = .docker, refusesContradictions: Bool = false,
+        commands: @escaping @Sendable @autoclosure () -> [Command<Context>],
+        command: @escaping @Sendable (String) -> Command<Context>?, layout: HelpLayout = .docker, refusesContradictions: Bool = false,
         context: @escaping @Sendable (ParsedFlags) throws -> Context,
         explain: @escaping @Sendable (any Error, Command<Context>) -> any Error = { error, _ in error }
     ) {
@@ -46,8 +42,8 @@ public struct CommandTable<Context>: Sendable {
             return grammar
         }
         self.refusesContradictions = refusesContradictions
-        self.commands = { Name.allCases.map(\.command) }
-        command = { Name(rawValue: $0)?.command }
+        self.commands = commands
+        self.command = command
         self.context = context
         self.explain = explain
         self.layout = layout

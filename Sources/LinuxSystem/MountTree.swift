@@ -48,19 +48,23 @@ public enum MountTree {
 
     /// The same of a borrowed descriptor.
     public static func readOnlyClone(ofNumber file: Int32, recursive: Bool) throws(SystemError) -> Descriptor {
-        try readOnlyClone(file, "", UInt32(AT_EMPTY_PATH), recursive)
+        guard let tree = try readOnlyClone(file, "", UInt32(AT_EMPTY_PATH), recursive) else {
+            throw SystemError("bind", "/proc/self/fd/\(file)", errno: .noSuchFileOrDirectory)
+        }
+        return tree
     }
 
-    /// The same of a name in an open directory in which nobody else can change names, borrowed. A link is not followed.
+    /// The same of a name in an open directory in which nobody else can change names, borrowed; nil where there is no such
+    /// name. A link is not followed.
     public static func readOnlyClone(
         of name: String, in directory: Int32, recursive: Bool
-    ) throws(SystemError) -> Descriptor {
+    ) throws(SystemError) -> Descriptor? {
         try readOnlyClone(directory, name, UInt32(AT_SYMLINK_NOFOLLOW), recursive)
     }
 
     private static func readOnlyClone(
         _ directory: Int32, _ path: String, _ flags: UInt32, _ recursive: Bool
-    ) throws(SystemError) -> Descriptor {
+    ) throws(SystemError) -> Descriptor? {
         let flags = flags | UInt32(OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | (recursive ? UInt32(AT_RECURSIVE) : 0)
         var attributes = mount_attr(attr_set: UInt64(MOUNT_ATTR_RDONLY), attr_clr: 0, propagation: 0, userns_fd: 0)
         var number = unsafe swn_open_tree_attr(directory, path, flags, &attributes)
@@ -68,6 +72,7 @@ public enum MountTree {
         // An older kernel does not know the call, and a filter of another runtime that we are under may refuse it.
         if swn_errno() != ENOENT { number = unsafe swn_open_tree(directory, path, flags) }
         guard number >= 0 else {
+            if swn_errno() == ENOENT { return nil }
             throw SystemError("bind", path.isEmpty ? "/proc/self/fd/\(directory)" : path, errno: .last)
         }
         let tree = Descriptor(owning: number)

@@ -18,7 +18,7 @@ enum SwboxCommands {
                 .init("root", value: "DIR", help: "where images, containers and volumes are (/var/lib/swbox)"),
                 .init("run-root", value: "DIR", help: "where the state of running containers is (/run/swbox)"),
             ],
-            commands: Name.self,
+            commands: Name.allCases.map(\.command), command: { Name(rawValue: $0)?.command },
             context: { flags in
                 var roots = EngineRoots()
                 if let root = flags.value("root") { roots.state = root }
@@ -29,7 +29,7 @@ enum SwboxCommands {
     }
 
     /// In the order of the help.
-    enum Name: String, CommandName {
+    enum Name: String, CaseIterable {
         case run, ps, port, logs, exec, stop, kill, rm, inspect, images, rmi, load, `import`, finish
 
         var command: Command {

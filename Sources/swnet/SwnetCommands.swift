@@ -26,7 +26,7 @@ enum SwnetCommands {
                 .init("run-root", value: "DIR", help: "where the state of this boot is (/run/swnet)"),
                 .init("config", value: "FILE", help: "settings for all networks (/etc/swnet/config.json)"),
             ],
-            commands: Name.self, refusesContradictions: true,
+            commands: Name.allCases.map(\.command), command: { Name(rawValue: $0)?.command }, refusesContradictions: true,
             context: { flags in
                 guard geteuid() == 0 else {
                     throw CommandFailure("networks can only be changed and listed by root (try sudo)")
@@ -40,7 +40,7 @@ enum SwnetCommands {
     }
 
     /// In the order of the help.
-    enum Name: String, CommandName {
+    enum Name: String, CaseIterable {
         case create, list = "ls", inspect, remove = "rm", connect, disconnect, limit, publish, unpublish, ports,
             hosts, check, repair, collect = "gc", trace, capture, graph, events, watch
 

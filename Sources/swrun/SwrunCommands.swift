@@ -34,12 +34,12 @@ enum SwrunCommands {
                 // crun's, as -? and --usage are.
                 .init("V", short: "V", help: ""),
             ],
-            commands: Name.self, layout: .runc, context: { try runtime($0, program) },
+            commands: Name.allCases.map(\.command), command: { Name(rawValue: $0)?.command }, layout: .runc, context: { try runtime($0, program) },
             explain: { explain($0, $1, program) })
     }
 
     /// In the order of the help.
-    enum Name: String, CommandName {
+    enum Name: String, CaseIterable {
         case create, start, run, state, kill, delete, exec, list, processes = "ps", pause, resume, update, events,
             spec, features, checkpoint, restore
 

@@ -16,7 +16,7 @@ final class FakeHierarchy {
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
     /// A v1 hierarchy in which the cgroup and its files exist.
-    func hierarchy(_ name: String, controllers: Set<String>, files: [String: String]) throws -> CgroupHierarchy {
+    func hierarchy(_ name: String, controllers: [String], files: [String: String]) throws -> CgroupHierarchy {
         try fill("\(name)/\(path)", files.merging(["cgroup.procs": "", "tasks": ""]) { own, _ in own })
         return CgroupHierarchy(mountPoint: "\(directory)/\(name)", controllers: controllers)
     }

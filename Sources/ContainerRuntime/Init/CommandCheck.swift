@@ -72,14 +72,14 @@ enum Interpreter {
         let beginning = read(file, at: 0, count: 1024)
         // The kernel looks at no more of a script (linux/binfmts.h, BINPRM_BUF_SIZE).
         let head = beginning.prefix(256)
-        if head.starts(with: [UInt8(ascii: "#"), UInt8(ascii: "!")]) {
-            let blanks: [UInt8] = [UInt8(ascii: " "), UInt8(ascii: "\t")]
-            let line = head.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }.drop { blanks.contains($0) }
-            let path = line.prefix { !blanks.contains($0) }
+        func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        if head.count > 2, head[0] == UInt8(ascii: "#"), head[1] == UInt8(ascii: "!") {
+            let line = head.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }
+            let path = line.drop(while: isBlank).prefix { !isBlank($0) }
             return path.isEmpty ? nil : String(decoding: path, as: UTF8.self)
         }
         // elf(5): 64-bit, program headers at byte 32, their size at 54, their number at 56.
-        guard head.starts(with: [0x7F, 0x45, 0x4C, 0x46, 2]), head.count >= 64 else { return nil }
+        guard head.count >= 64, number(beginning, 0, 4) == 0x464C_457F, head[4] == 2 else { return nil }
         let (offset, size, count) = (number(beginning, 32, 8), number(beginning, 54, 2), number(beginning, 56, 2))
         guard size == 56, count > 0, count <= 128, offset < 1 << 40 else { return nil }
         let end = offset + size * count
