@@ -22,6 +22,8 @@ def bundle(folder, arguments):
     sh(SWRUN, "spec", "--bundle", folder)
     with open(f"{folder}/config.json") as file:
         document = json.load(file)
+    # crun 1.8 knows no later one.
+    document["ociVersion"] = "1.0.2"
     document["process"].update(terminal=False, args=arguments)
     document["process"]["capabilities"] = {kind: CAPABILITIES for kind in ["bounding", "effective", "permitted"]}
     document["linux"]["namespaces"] = [{"type": kind} for kind in NAMESPACES]

@@ -231,6 +231,7 @@ struct RuntimeDocumentTests {
                 try await host.must([swrun, "spec", "--bundle", "/run/spec"] + flags)
                 let config = try JSONValue(try await host.must(["cat", "/run/spec/config.json"]))
                 #expect(DocumentShape.config.problems(config) == [], "\(config)")
+                #expect(config["ociVersion"].text == features["ociVersionMax"].text)
                 // As few as the peers' has: who needs more adds them.
                 let capabilities = config["process"]["capabilities"]
                 for set in ["bounding", "effective", "permitted"] {
