@@ -52,10 +52,11 @@ public struct CreatedContainer: ~Copyable {
             guard try receive() else { throw LaunchError.killed }
         }
         do throws(HookFailure) {
-            // Both are a part of creating it (runtime-spec, runtime.md, "Lifecycle").
+            // These are from a time when what is called creating now was part of the start, and are told so by crun; the
+            // validation programs of runtime-tools want it.
+            try HookRun.run(hooks.prestart, state: hooks.text(.created, processIdentifier), in: hooks.state.bundle)
             try HookRun.run(
-                hooks.prestart + hooks.createRuntime, state: hooks.text(.creating, processIdentifier),
-                in: hooks.state.bundle)
+                hooks.createRuntime, state: hooks.text(.creating, processIdentifier), in: hooks.state.bundle)
         } catch {
             var failure = LaunchError(error.description, errno: ECANCELED)
             failure.isOfInit = true
