@@ -204,10 +204,15 @@ extension Invocation<OCIRuntime> {
 
     /// How many descriptors a service manager has handed to this process for the container (sd_listen_fds(3)).
     var listenDescriptors: Int32 {
-        guard let text = unsafe getenv("LISTEN_FDS"), let count = unsafe Int32(String(cString: text)), count > 0 else {
-            return 0
-        }
+        guard let count = Self.number("LISTEN_FDS"), count > 0 else { return 0 }
+        // Who was activated starts others in the same environment, to whom none is handed. Users of crun say 1, for what is
+        // in the container.
+        if let owner = Self.number("LISTEN_PID"), owner != getpid(), owner != 1 { return 0 }
         return count
+    }
+
+    private static func number(_ variable: String) -> Int32? {
+        unsafe getenv(variable).flatMap { unsafe Int32(String(cString: $0)) }
     }
 
     /// What the service manager calls them.

@@ -228,6 +228,12 @@ struct RuntimeExecTests {
             #expect(result.lines == ["3 4", "none none"], "\(result)")
             result = try await host.shell(open + "LISTEN_FDS=1 \(swrun) run --preserve-fds 1 --bundle /run/bundle box")
             #expect(result.lines == ["3 4", "1 1"], "\(result)")
+            // Handed to this very process, to what is in the container, and to another one.
+            for (owner, lines) in [("$$", ["3", "1 1"]), ("1", ["3", "1 1"]), ("2", ["", "none none"])] {
+                result = try await host.shell(
+                    open + "export LISTEN_FDS=1 LISTEN_PID=\(owner); exec \(swrun) run --bundle /run/bundle box")
+                #expect(result.lines == lines || result.lines == lines.filter { !$0.isEmpty }, "\(owner): \(result)")
+            }
             #expect(try await bundle.leftovers() == "")
         }
     }
