@@ -59,19 +59,20 @@ public struct MountInfo: Sendable {
             if next.count == 1, text[next.lowerBound] == UInt8(ascii: "-") { break }
         }
         let name = field(&fields)
-        guard begins(name, with: type), !field(&fields).isEmpty else { return nil }
+        guard begins(name, with: type) else { return nil }
+        // Who mounts it says what its source is called, which may be nothing at all.
+        _ = field(&fields)
         let options = field(&fields)
         if options.isEmpty { return nil }
         return Mount(root: path(root), point: path(point), type: string(name), options: string(options))
     }
 
-    /// Takes the next field off the front; empty at the line's end.
+    /// Takes the next field off the front, with the space behind it; empty at the line's end.
     private func field(_ rest: inout Range<Int>) -> Range<Int> {
-        var start = rest.lowerBound
-        while start < rest.upperBound, text[start] == UInt8(ascii: " ") { start += 1 }
+        let start = rest.lowerBound
         var end = start
         while end < rest.upperBound, text[end] != UInt8(ascii: " ") { end += 1 }
-        rest = end..<rest.upperBound
+        rest = min(end + 1, rest.upperBound)..<rest.upperBound
         return start..<end
     }
 

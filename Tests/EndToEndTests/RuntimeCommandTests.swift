@@ -382,9 +382,18 @@ struct RuntimeCommandTests {
             let change = ".process.capabilities |= map_values(. + \(caps))"
             let bundle = try await RuntimeBundle(
                 host, "unshare -mrpf sh -c 'mount -t proc none /proc && echo bare'; ls /proc/1/status", change)
-            let result = try await bundle.swrun("run", "--no-pivot", "--bundle", "/run/bundle", "box")
-            #expect(!result.output.contains("bare") && result.errors.lowercased().contains("permi"), "\(result)")
-            #expect(result.output.contains("/proc/1/status"), "\(result)")
+            try await host.must(["mkdir", "-p", "/run/more/a b", "/run/more/c", "/run/more/d"])
+            // Others of the host's: with an odd name, with no source, below another mount.
+            for command in [
+                "true", "mount -t proc more '/run/more/a b'", "mount -t proc '' /run/more/c",
+                "mount -t proc more /run/more/d && mount -t tmpfs more /run/more/d",
+            ] {
+                try await host.must(["sh", "-c", command])
+                let result = try await bundle.swrun("run", "--no-pivot", "--bundle", "/run/bundle", "box")
+                let isRefused = result.errors.lowercased().contains("permi") && !result.output.contains("bare")
+                #expect(isRefused && result.output.contains("/proc/1/status"), "\(command): \(result)")
+            }
+            try await host.must(["umount", "/run/more/a b", "/run/more/c", "/run/more/d", "/run/more/d"])
             // The host keeps its own.
             #expect(try await host.shell("test -e /proc/self/status && test -e /sys/kernel").status == 0)
         }

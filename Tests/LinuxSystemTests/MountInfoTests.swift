@@ -11,6 +11,7 @@ struct MountInfoTests {
         nonsense
          - cgroup
         35 31 0:32 / /short rw - cgroup
+        36 31 0:20 / /unnamed rw - proc  rw
         37 31 0:32 / /last rw - tmpfs tmpfs rw,size=64k
         """
 
@@ -22,9 +23,10 @@ struct MountInfoTests {
     }
 
     @Test func readsLines() {
-        #expect(all().map(\.point) == ["/", "/proc", "/a b\\c\t", "/a b\\c\t", "/last"])
-        #expect(all().map(\.root) == ["/", "/", "/box", "/", "/"])
-        #expect(all().map(\.type) == ["ext4", "proc", "cgroup2", "cgroup2", "tmpfs"])
+        #expect(all().map(\.point) == ["/", "/proc", "/a b\\c\t", "/a b\\c\t", "/unnamed", "/last"])
+        #expect(all().map(\.root) == ["/", "/", "/box", "/", "/", "/"])
+        #expect(all().map(\.type) == ["ext4", "proc", "cgroup2", "cgroup2", "proc", "tmpfs"])
+        #expect(all("proc").map(\.options) == ["rw", "rw"])
         #expect(all().last?.options == "rw,size=64k")
     }
 

@@ -188,16 +188,25 @@ struct ContainerInit {
     /// container mount its own, unmasked.
     private func hideKernelFileSystems() throws(SystemError) {
         guard case .directory(let root) = plan.root else { return }
-        var mounts = try MountInfo.current()
-        var places: [String] = []
+        // Open, because /proc is one of them.
+        let process = try Descriptor.open("/proc/self", O_PATH | O_DIRECTORY)
+        // One at a time: what is mounted over one of them is detached in its place, and the kernel counts what is covered.
+        while let place = try Self.lastKernelFileSystem(of: process, outside: root) { try MountTree.detach(place) }
+    }
+
+    /// Where the last of them is mounted: what is below is listed later.
+    private static func lastKernelFileSystem(
+        of process: borrowing Descriptor, outside root: String
+    ) throws(SystemError) -> String? {
+        var mounts = MountInfo(try Descriptor.open("mountinfo", relativeTo: process.rawValue).readAll())
+        var place: String?
         while let mount = mounts.next() {
             guard mount.type == "proc" || mount.type == "sysfs", mount.root == "/", mount.point != root,
                 !mount.point.hasPrefix(root + "/")
             else { continue }
-            places.append(mount.point)
+            place = mount.point
         }
-        // What is below is listed later.
-        for place in places.reversed() { try MountTree.detach(place) }
+        return place
     }
 
     private func setReadOnly(_ root: borrowing Descriptor) throws(InitFailure) {
