@@ -27,7 +27,8 @@ public struct CommandTable<Context>: Sendable {
         _ program: Program, version: String, summary: String, details: String = "",
         globals: @escaping @Sendable @autoclosure () -> [FlagGrammar.Flag] = [],
         commands: @escaping @Sendable @autoclosure () -> [Command<Context>],
-        command: @escaping @Sendable (String) -> Command<Context>?, layout: HelpLayout = .docker, refusesContradictions: Bool = false,
+        command: @escaping @Sendable (String) -> Command<Context>?, layout: HelpLayout = .docker,
+        refusesContradictions: Bool = false,
         context: @escaping @Sendable (ParsedFlags) throws -> Context,
         explain: @escaping @Sendable (any Error, Command<Context>) -> any Error = { error, _ in error }
     ) {

@@ -26,7 +26,8 @@ enum SwnetCommands {
                 .init("run-root", value: "DIR", help: "where the state of this boot is (/run/swnet)"),
                 .init("config", value: "FILE", help: "settings for all networks (/etc/swnet/config.json)"),
             ],
-            commands: Name.allCases.map(\.command), command: { Name(rawValue: $0)?.command }, refusesContradictions: true,
+            commands: Name.allCases.map(\.command), command: { Name(rawValue: $0)?.command },
+            refusesContradictions: true,
             context: { flags in
                 guard geteuid() == 0 else {
                     throw CommandFailure("networks can only be changed and listed by root (try sudo)")

@@ -34,7 +34,8 @@ enum SwrunCommands {
                 // crun's, as -? and --usage are.
                 .init("V", short: "V", help: ""),
             ],
-            commands: Name.allCases.map(\.command), command: { Name(rawValue: $0)?.command }, layout: .runc, context: { try runtime($0, program) },
+            commands: Name.allCases.map(\.command), command: { Name(rawValue: $0)?.command }, layout: .runc,
+            context: { try runtime($0, program) },
             explain: { explain($0, $1, program) })
     }
 

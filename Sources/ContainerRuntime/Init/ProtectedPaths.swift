@@ -42,7 +42,9 @@ struct ProtectedPaths: ~Copyable {
     /// - Returns: Whether there is nothing more to be done about it; why not, the other way says.
     private func protect(_ name: String, in proc: ProcPlace) -> Bool {
         do throws(SystemError) {
-            guard let tree = try MountTree.readOnlyClone(of: name, in: proc.number, recursive: true) else { return true }
+            guard let tree = try MountTree.readOnlyClone(of: name, in: proc.number, recursive: true) else {
+                return true
+            }
             try MountTree.attach(ofNumber: tree.rawValue, toPath: name, in: proc.number)
             return true
         } catch {
