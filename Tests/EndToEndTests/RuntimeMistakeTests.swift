@@ -51,7 +51,10 @@ struct RuntimeMistakeTests {
                     "process.args[0]: is not JSON: a string is not UTF-8",
                     text.replacing("[\"sh\"", with: "[\"s\u{1}h\"")
                 ),
-                ("is not JSON: a comma or a closing brace is missing", text.replacing("\"1.0.2\"", with: "\"1.0.2")),
+                (
+                    "is not JSON: a comma or a closing brace is missing",
+                    text.replacing("\",\"root\":", with: ",\"root\":")
+                ),
                 (
                     "process.args[1]: is not JSON",
                     String(text.prefix(upTo: text.firstRange(of: "\"-c\"")?.lowerBound ?? text.startIndex))
