@@ -79,7 +79,8 @@ public struct CgroupRoot: Hashable, Sendable {
     /// Looks for the mounts of type `cgroup` and `cgroup2` in a mountinfo text (proc_pid_mountinfo(5)).
     public init(mountInfo text: [UInt8]) { self.init(MountInfo(text)) }
 
-    /// A hierarchy mounted more than once counts where it was mounted first.
+    /// A hierarchy mounted more than once counts where it was mounted first; the kernel always lists its controllers in the
+    /// same order.
     init(_ mounts: MountInfo) {
         var mounts = mounts
         var hierarchies: [CgroupHierarchy] = []
@@ -91,6 +92,7 @@ public struct CgroupRoot: Hashable, Sendable {
                 unified = unified ?? mount.point
                 continue
             }
+            guard mount.type == "cgroup" else { continue }
             var controllers: [String] = []
             var name = ""
             for option in mount.options.split(separator: ",") {

@@ -4,8 +4,7 @@ public enum JSONEncoding {
     public struct Layout: Hashable, Sendable {
         /// Two spaces for each level, or everything on one line.
         public var isIndented: Bool
-        /// Members by name, or in the order in which they are encoded: that of a dictionary is a different one each
-        /// time.
+        /// Members by name, or in the order in which they are encoded. Those of a dictionary always are by name.
         public var isSorted: Bool
 
         public init(isIndented: Bool = true, isSorted: Bool = false) {
@@ -20,7 +19,7 @@ public enum JSONEncoding {
     ) throws(JSONCodingError) -> [UInt8] {
         let node = TreeEncoder.Node()
         do {
-            try value.encode(to: TreeEncoder(node: node, codingPath: []))
+            try TreeEncoder(node: node, codingPath: []).encode(value)
         } catch let error as JSONCodingError {
             throw error
         } catch {
@@ -57,6 +56,10 @@ public enum JSONEncoding {
     static func quote(_ string: String) -> String { JSONValue.string(string).text }
 }
 
+/// What is encoded in another order each time.
+private protocol WithoutOrder {}
+extension Dictionary: WithoutOrder {}
+
 /// A place in a document that is being built.
 struct TreeEncoder: Encoder {
     /// A tree that is being built: containers are handed out before they are complete.
@@ -83,6 +86,11 @@ struct TreeEncoder: Encoder {
             content = .object([])
             members.append((name, member))
             content = .object(members)
+        }
+
+        func sortMembers() {
+            guard case .object(let members) = content else { return }
+            content = .object(members.sorted { $0.name < $1.name })
         }
     }
 
@@ -119,7 +127,11 @@ extension TreeEncoder: SingleValueEncodingContainer {
     func encode(_ value: UInt16) { encode(integer: value) }
     func encode(_ value: UInt32) { encode(integer: value) }
     func encode(_ value: UInt64) { encode(integer: value) }
-    func encode(_ value: some Encodable) throws { try value.encode(to: self) }
+
+    func encode(_ value: some Encodable) throws {
+        try value.encode(to: self)
+        if value is any WithoutOrder { node.sortMembers() }
+    }
 
     private func encode(integer: some FixedWidthInteger) { node.content = .scalar("\(integer)") }
 
@@ -143,7 +155,9 @@ extension TreeEncoder {
         }
 
         func encodeNil(forKey key: Key) { member(key).encodeNil() }
-        func encode(_ value: some Encodable, forKey key: Key) throws { try value.encode(to: member(key)) }
+        func encode(_ value: some Encodable, forKey key: Key) throws {
+            try member(key).encode(value)
+        }
 
         func nestedContainer<Nested: CodingKey>(
             keyedBy type: Nested.Type, forKey key: Key
@@ -168,7 +182,7 @@ extension TreeEncoder {
         }
 
         func encodeNil() { element().encodeNil() }
-        func encode(_ value: some Encodable) throws { try value.encode(to: element()) }
+        func encode(_ value: some Encodable) throws { try element().encode(value) }
 
         func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
             element().container(keyedBy: type)

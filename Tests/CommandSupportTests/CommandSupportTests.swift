@@ -3,6 +3,22 @@ import JSONCoding
 import Testing
 
 @Suite struct TextTableTests {
+    @Test func `dictionaries are written in the order of their names, wherever they are`() throws {
+        let numbers = Dictionary(uniqueKeysWithValues: (10..<40).map { ("n\($0)", $0) })
+        let line = "{" + (10..<40).map { "\"n\($0)\":\($0)" }.joined(separator: ",") + "}"
+        let layout = JSONEncoding.Layout(isIndented: false)
+        func text(_ value: some Encodable) throws -> String {
+            String(decoding: try JSONEncoding.encode(value, layout: layout), as: UTF8.self)
+        }
+        #expect(try text(numbers) == line)
+        #expect(try text([numbers]) == "[\(line)]")
+        struct Holder: Encodable {
+            var z = 1
+            var a: [String: Int]?
+        }
+        #expect(try text(Holder(a: numbers)) == "{\"z\":1,\"a\":\(line)}")
+    }
+
     @Test func alignsLikeDocker() {
         var table = TextTable(["NAME", "DRIVER", "SUBNET"])
         table.add(["bridge", "bridge", "10.88.0.0/16"])

@@ -393,6 +393,16 @@ struct RuntimeCommandTests {
                 let isRefused = result.errors.lowercased().contains("permi") && !result.output.contains("bare")
                 #expect(isRefused && result.output.contains("/proc/1/status"), "\(command): \(result)")
             }
+            // In a user namespace what is the host's cannot be unmounted, and is covered.
+            let mapped = try await RuntimeBundle(
+                host, "unshare -mrpf sh -c 'mount -t proc none /proc && echo bare'; ls /proc/1/status",
+                """
+                \(change) | .linux.namespaces += [{type: "user"}]
+                | .linux.uidMappings = [{containerID: 0, hostID: 0, size: 65536}] | .linux.gidMappings = .linux.uidMappings
+                """)
+            let result = try await mapped.swrun("run", "--no-pivot", "--bundle", "/run/bundle", "box")
+            let isRefused = result.errors.lowercased().contains("permi") && !result.output.contains("bare")
+            #expect(isRefused && result.output.contains("/proc/1/status"), "\(result)")
             try await host.must(["umount", "/run/more/a b", "/run/more/c", "/run/more/d", "/run/more/d"])
             // The host keeps its own.
             #expect(try await host.shell("test -e /proc/self/status && test -e /sys/kernel").status == 0)

@@ -190,21 +190,33 @@ struct ContainerInit {
         guard case .directory(let root) = plan.root else { return }
         // Open, because /proc is one of them.
         let process = try Descriptor.open("/proc/self", O_PATH | O_DIRECTORY)
+        // What a user namespace has got with its mounts it cannot unmount, and covers, as runc does.
+        var covered: [String] = []
         // One at a time: what is mounted over one of them is detached in its place, and the kernel counts what is covered.
-        while let place = try Self.lastKernelFileSystem(of: process, outside: root) { try MountTree.detach(place) }
+        while let place = try Self.lastKernelFileSystem(of: process, outside: root, covered) {
+            do throws(SystemError) {
+                try MountTree.detach(place)
+            } catch {
+                guard error.errno == .invalidArgument || error.errno == .notPermitted,
+                    PlainMount.attach("tmpfs", at: place, [], attributes: UInt64(MOUNT_ATTR_RDONLY), isReadOnly: true)
+                else { throw SystemError("hide", place, errno: error.errno, hint: place) }
+                covered.append(place)
+            }
+        }
     }
 
     /// Where the last of them is mounted: what is below is listed later.
     private static func lastKernelFileSystem(
-        of process: borrowing Descriptor, outside root: String
+        of process: borrowing Descriptor, outside root: String, _ covered: [String]
     ) throws(SystemError) -> String? {
         var mounts = MountInfo(try Descriptor.open("mountinfo", relativeTo: process.rawValue).readAll())
         var place: String?
         while let mount = mounts.next() {
-            guard mount.type == "proc" || mount.type == "sysfs", mount.root == "/", mount.point != root,
-                !mount.point.hasPrefix(root + "/")
-            else { continue }
-            place = mount.point
+            guard mount.type == "proc" || mount.type == "sysfs", mount.root == "/" else { continue }
+            // By bytes: what only looks the same is another place.
+            let point = mount.point.utf8
+            if point.elementsEqual(root.utf8) || point.starts(with: "\(root)/".utf8) { continue }
+            if !covered.contains(mount.point) { place = mount.point }
         }
         return place
     }

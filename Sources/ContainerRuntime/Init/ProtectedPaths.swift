@@ -126,14 +126,15 @@ private struct Masks: ~Copyable {
     ///
     /// - Returns: Whether there is nothing more to be done about it; why not, the other way says.
     mutating func hide(_ name: String, _ isDirectory: Bool, in proc: ProcPlace) -> Bool {
+        if !isDirectory, !isAttached { return attach(to: name, in: proc) }
         let place = "/proc/self/fd/\(Int(proc.number))/\(name)"
-        if isDirectory {
-            if let mask { return show(mask, at: place) }
-            guard first == nil, attachPlainly(at: place) else { return false }
-            mask = place
-            return true
-        }
-        if isAttached { return show(nullPath, at: place) }
+        if let hider = isDirectory ? mask : nullPath { return show(hider, at: place) }
+        guard first == nil, attachPlainly(at: place) else { return false }
+        mask = place
+        return true
+    }
+
+    private mutating func attach(to name: String, in proc: ProcPlace) -> Bool {
         if null < 0 { null = (try? device.readOnlyMount())?.release() ?? -1 }
         guard null >= 0 else { return false }
         do throws(SystemError) {

@@ -2,7 +2,8 @@ public import RuntimeSpec
 import LinuxSystem
 
 /// Who can give interfaces of the host to a container. This module knows no network, so whoever wants documents with
-/// `linux.netDevices` to be carried out hands it in.
+/// `linux.netDevices` to be carried out hands it in. A class, of which an optional one is a pointer: of a structure the
+/// runtime would have to put that type together in every start.
 public final class NetworkDevices: Sendable {
     /// Moves devices into the network namespace at a path, all of them or none.
     public let move: @Sendable (_ devices: [String: Spec.Linux.NetDevice], _ path: String) throws -> Moved

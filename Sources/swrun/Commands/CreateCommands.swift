@@ -75,7 +75,7 @@ extension SwrunCommands {
         let path = name.map { $0.hasPrefix("/") ? $0 : "\(bundle)/\($0)" } ?? "\(bundle)/config.json"
         let file = try Descriptor.open(path, O_WRONLY | O_CREAT | (name == nil ? O_EXCL : O_TRUNC), mode: 0o644)
         var spec = Spec.standard()
-        // Of which a person reads what settings mean.
+        // The newest, in whose text people look up what a setting means.
         spec.ociVersion = Spec.supportedVersion
         spec.root = Spec.Root(path: "rootfs", readonly: true)
         spec.hostname = "swrun"
