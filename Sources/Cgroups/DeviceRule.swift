@@ -39,7 +39,8 @@ public struct DeviceRule: Hashable, Sendable, CustomStringConvertible {
     public static let everything = [DeviceRule(allow: true, kind: .all)]
 
     /// What a container gets: any node may be made, and the devices that the OCI runtime specification promises
-    /// (config-linux.md, "Default Devices") plus the terminals may be used.
+    /// (config-linux.md, "Default Devices") plus the terminals may be used. And tun, as with runc and crun: without the right
+    /// to administer a network it does nothing, and some engines cannot be told to allow it.
     public static let containerDefault: [DeviceRule] =
         [
             DeviceRule(allow: false, kind: .all),
@@ -56,6 +57,7 @@ public struct DeviceRule: Hashable, Sendable, CustomStringConvertible {
             (5, 1),  // console
             (5, 2),  // ptmx
             (136, nil as UInt32?),  // pts/*
+            (10, 200),  // net/tun
         ].map { DeviceRule(allow: true, kind: .character, major: $0, minor: $1) }
 }
 

@@ -217,6 +217,40 @@ struct RuntimeMountTests {
         }
     }
 
+    /// As `--tmpfs /dev/shm` of docker and podman has it.
+    @Test func `a tmpfs has the mode of what the image has there, and the kernel's in a new /dev`() async throws {
+        try await TestHost.with { host in
+            let change = """
+                .mounts |= map(if .destination == "/dev/shm" then .options = ["nosuid"] else . end)
+                | .mounts += [{destination: "/kept", type: "tmpfs"}, {destination: "/dev/new", type: "tmpfs"},
+                    {destination: "/new", type: "tmpfs"}, {destination: "/dev/shm/deep", type: "tmpfs"}]
+                | .process.user.additionalGids = [9, 7, 9, 7, 7]
+                """
+            let bundle = try await RuntimeBundle(
+                host, "stat -c '%n %a' /dev/shm /dev/new /new /kept /dev/shm/deep; id -G", change)
+            try await host.must(["install", "-d", "-m", "2750", "/run/bundle/rootfs/kept"])
+            let result = try await bundle.swrun("run", "--bundle", "/run/bundle", "box")
+            let modes = ["/dev/shm 1777", "/dev/new 1777", "/new 1777", "/kept 2750", "/dev/shm/deep 1777"]
+            #expect(result.lines == modes + ["0 7 9"], "\(result)")
+        }
+    }
+
+    /// docker looks for the kernel's words to ask whether a file and a directory were mistaken for each other.
+    @Test func `a file is not mounted on a directory, nor a directory on a file`() async throws {
+        try await TestHost.with { host in
+            try await host.must(["sh", "-c", "mkdir /run/directory; echo >/run/file"])
+            for (source, destination) in [("/run/file", "/etc"), ("/run/directory", "/bin/busybox")] {
+                let bundle = try await RuntimeBundle(
+                    host, "true",
+                    ".mounts += [{source: \"\(source)\", destination: \"\(destination)\", options: [\"bind\"]}]")
+                expectRefusal(
+                    try await bundle.swrun("run", "--bundle", "/run/bundle", "box"), status: 1,
+                    names: "error mounting \"\(source)\" to rootfs at \"\(destination)\" (mounts[", "): not a directory")
+                #expect(try await bundle.leftovers() == "")
+            }
+        }
+    }
+
     @Test func `a document says how the nodes are that every container has`() async throws {
         try await TestHost.with { host in
             let change = """

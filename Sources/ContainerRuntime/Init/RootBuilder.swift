@@ -104,6 +104,8 @@ struct RootBuilder {
         var step = given
         if step.role == .ordinary, case .fileSystem("tmpfs") = step.source,
             !step.settings.contains(where: { $0.name == "mode" }),
+            // The places in a /dev that was made here say nothing.
+            mounted.dev < 0 || Self.name(step.destination, in: "dev/") == nil,
             let mode = try resolver.mode(of: step.destination)
         {
             // What the image says of the directory is meant for what is mounted on it too.

@@ -76,7 +76,8 @@ struct TargetResolver {
         if isDirectory { return target }
         switch try target.kind() {
         case .symbolicLink: throw SystemError(Self.operation, path, errno: .tooManySymbolicLinkLevels)
-        case .directory: throw SystemError(Self.operation, path, errno: .isDirectory)
+        // What mount(2) says of a file on a directory, by which engines ask whether the two were mistaken.
+        case .directory: throw SystemError(Self.operation, path, errno: .notDirectory)
         default: return target
         }
     }

@@ -9,7 +9,7 @@ extension SecurityStep {
         let user = process.user ?? Spec.User()
         uid = user.uid
         gid = user.gid
-        groups = keepsGroups ? nil : user.additionalGids ?? []
+        groups = keepsGroups ? nil : Self.unique(user.additionalGids ?? [])
         umask = user.umask ?? 0o022
         capabilities = CapabilityStep(process.capabilities ?? Spec.Capabilities())
         noNewPrivileges = process.noNewPrivileges ?? false
@@ -24,6 +24,12 @@ extension SecurityStep {
         oomScoreAdjustment = process.oomScoreAdj.map { "\($0)" }
         // PER_LINUX and PER_LINUX32 of linux/personality.h.
         self.personality = personality.map { $0.domain == "LINUX32" ? 8 : 0 }
+    }
+
+    /// Each group once: engines name those of the image and those of the command line. The kernel sorts them as well.
+    private static func unique(_ groups: [UInt32]) -> [UInt32] {
+        if groups.count < 2 { return groups }
+        return groups.sorted().reduce(into: []) { if $0.last != $1 { $0.append($1) } }
     }
 }
 
