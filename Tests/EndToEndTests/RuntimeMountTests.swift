@@ -252,13 +252,16 @@ struct RuntimeMountTests {
         }
     }
 
-    @Test func `a document says how the nodes are that every container has`() async throws {
+    @Test func `a document says how the nodes are that every container has, and core is where it leads somewhere`()
+        async throws
+    {
         try await TestHost.with { host in
             let change = """
                 .linux.devices = [{path: "/dev/null", type: "c", major: 1, minor: 3, fileMode: 384, uid: 7, gid: 8},
                     {path: "/dev/random", type: "u", major: 1, minor: 9}, {path: "/dev/zero", type: "c", major: 1, minor: 5}]
                 """
-            let command = "cd /dev; stat -c '%n %t:%T %a %u:%g' null random urandom zero"
+            let command =
+                "cd /dev; stat -c '%n %t:%T %a %u:%g' null random urandom zero; [ ! -L core ] || [ -e core ] || echo core"
             let expected = ["null 1:3 600 7:8", "random 1:9 666 0:0", "urandom 1:9 666 0:0", "zero 1:5 666 0:0"]
             for more in ["", " | .mounts |= map(select(.destination | startswith(\"/dev\") | not))"] {
                 let bundle = try await RuntimeBundle(host, command, change + more)

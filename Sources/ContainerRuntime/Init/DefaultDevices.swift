@@ -60,6 +60,8 @@ enum DefaultDevices {
             try show(try standard(step, lent, Int32(index)), node.name, in: directory)
         }
         for (name, target) in links {
+            // Not every kernel has one (CONFIG_PROC_KCORE).
+            if name == "core", unsafe access(target, F_OK) != 0 { continue }
             guard unsafe symlinkat(target, directory.rawValue, name) == 0 || swn_errno() == EEXIST else {
                 throw SystemError("link /dev/\(name) to", target, errno: .last)
             }
