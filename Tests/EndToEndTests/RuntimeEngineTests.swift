@@ -14,6 +14,7 @@ struct RuntimeEngineTests {
         $E run --rm --net=none $U tools no-such-command 2>&1 | grep -o 'executable file not found' | head -1
         $E run --rm --net=none $U tools no-such-command >/dev/null 2>&1; echo $?
         $E run --rm --net=none $U tools /etc >/dev/null 2>&1; echo $?
+        $E run --rm --net=none $U tools /bin/no-interpreter 2>&1; echo $?
         $E run --rm --net=none $U -t tools tty | tr -d '\\r'
         echo typed | $E run -i --rm --net=none $U tools cat
         $E run --rm --net=none $U --read-only --user 1000:1000 --cap-drop ALL --security-opt no-new-privileges tools \\
@@ -39,7 +40,8 @@ struct RuntimeEngineTests {
         """
 
     private static let expected = [
-        "hello", "7", "executable file not found", "127", "126", "/dev/pts/0", "typed", "1000",
+        "hello", "7", "executable file not found", "127", "126",
+        "exec /bin/no-interpreter: no such file or directory", "127", "/dev/pts/0", "typed", "1000",
         "CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2", "read-only", "Seccomp: 0", "forked", "forked", "may",
         "sleep", "5", "refused",
         "126", "x",

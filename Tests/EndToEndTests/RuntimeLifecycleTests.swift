@@ -234,6 +234,27 @@ struct RuntimeLifecycleTests {
         }
     }
 
+    /// As with runc and crun: containerd does not delete a container whose start has failed.
+    @Test func `a program that the kernel refuses has been started, and says itself what is wrong`() async throws {
+        try await TestHost.with { host in
+            let swrun = Products.path("swrun")
+            for (file, words) in [("#!/none", "no such file or directory"), (#"\177ELF"#, "exec format error")] {
+                let bundle = try await RuntimeBundle(host, "", ".process.args = [\"/program\"]")
+                let result = try await host.shell(
+                    """
+                    cd /run/bundle; printf '\(file)' >rootfs/program; chmod +x rootfs/program
+                    \(swrun) create box </dev/null >/run/said 2>&1 && \(swrun) start box
+                    """)
+                #expect(result.status == 0 && result.output + result.errors == "", "\(result)")
+                #expect(try await eventually { try await bundle.state()["status"].text == "stopped" })
+                let said = try await host.run(["cat", "/run/said"])
+                #expect(said.lines == ["exec /program: \(words)"], "\(said)")
+                try await bundle.must("delete", "box")
+                #expect(try await bundle.leftovers() == "")
+            }
+        }
+    }
+
     @Test func `a damaged record is named, and can be deleted`() async throws {
         try await TestHost.with { host in
             let bundle = try await RuntimeBundle(host)

@@ -1,5 +1,6 @@
 import CLinux
 import LinuxSystem
+import SystemPackage
 
 /// The last steps: from root in the container to the container's program.
 extension ChildProcess {
@@ -65,7 +66,20 @@ extension ChildProcess {
         // As late as possible: every call after the filter has to be allowed by it.
         try confine(available, obeying: ruleset)
         execute(path, environment)
+        if plan.startListener >= 0 { endWithoutProgram(path) }
         throw InitFailure(.execute)
+    }
+
+    /// Says in the program's place that there is none, as a shell does, and with its status.
+    ///
+    /// Of what the kernel says last `start` of runc and crun knows nothing. Engines take a `start` that fails for a container
+    /// that has not begun, and containerd does not delete one.
+    private func endWithoutProgram(_ path: String) {
+        let isMissing = swn_errno() == ENOENT
+        let error = SystemError("exec", path, errno: .last)
+        let line = Array("\(error)\n".utf8)
+        _ = unsafe write(2, line, line.count)
+        swn_exit_now(isMissing ? 127 : 126)
     }
 
     /// Gives up what the program is not to have. Without no_new_privs, loading a filter needs CAP_SYS_ADMIN, which is gone
