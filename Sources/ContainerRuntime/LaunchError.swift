@@ -91,7 +91,9 @@ extension InitPlan: LaunchPlan {
         }
         var error = failure(
             "error mounting \"\(name)\" to rootfs at", "\"/\(mount.destination)\" (\(place))", record)
-        if isTarget, record.errno == ELOOP || record.errno == ENOTDIR {
+        if isTarget, record.errno == ENOTDIR, case .bind = mount.source {
+            error.description += " (are both files, or both directories?)"
+        } else if isTarget, record.errno == ELOOP || record.errno == ENOTDIR {
             // runc's words, and what they are about.
             error.description +=
                 mount.role == .ordinary

@@ -245,7 +245,8 @@ struct RuntimeMountTests {
                     ".mounts += [{source: \"\(source)\", destination: \"\(destination)\", options: [\"bind\"]}]")
                 expectRefusal(
                     try await bundle.swrun("run", "--bundle", "/run/bundle", "box"), status: 1,
-                    names: "error mounting \"\(source)\" to rootfs at \"\(destination)\" (mounts[", "): not a directory"
+                    names: "error mounting \"\(source)\" to rootfs at \"\(destination)\" (mounts[",
+                    "): not a directory (are both"
                 )
                 #expect(try await bundle.leftovers() == "")
             }
