@@ -76,11 +76,8 @@ public struct CgroupRoot: Hashable, Sendable {
         return root
     }
 
-    /// Looks for the mounts of type `cgroup` and `cgroup2` in a mountinfo text (proc_pid_mountinfo(5)).
-    public init(mountInfo text: [UInt8]) { self.init(MountInfo(text)) }
-
-    /// A hierarchy mounted more than once counts where it was mounted first; the kernel always lists its controllers in the
-    /// same order.
+    /// Looks for the mounts of type `cgroup` and `cgroup2`. A hierarchy mounted more than once counts where it was mounted
+    /// first; the kernel always lists its controllers in the same order.
     init(_ mounts: MountInfo) {
         var mounts = mounts
         var hierarchies: [CgroupHierarchy] = []

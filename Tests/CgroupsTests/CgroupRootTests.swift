@@ -1,9 +1,11 @@
-import Cgroups
+import LinuxSystem
 import SystemPackage
 import Testing
 
+@testable import Cgroups
+
 extension CgroupRoot {
-    fileprivate init(_ text: String) { self.init(mountInfo: Array(text.utf8)) }
+    fileprivate init(_ text: String) { self.init(MountInfo(Array(text.utf8))) }
 }
 
 struct CgroupRootTests {
